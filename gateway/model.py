@@ -1,0 +1,370 @@
+"""The vocabulary: what every part of the gateway talks about, as frozen values.
+
+Instants are `at`, Unix seconds; durations are seconds. Nothing here reads a clock, a file or a
+socket. Text of a post never shows in a `repr`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+Headers = tuple[tuple[bytes, bytes], ...]
+"""Header fields in order, names in lower case."""
+
+ANONYMOUS = "anonymous"
+"""The integration of a caller that nobody registered."""
+
+
+class Api(StrEnum):
+    """The surfaces of SOE that the gateway knows. Only `V2` answers in its own wrapper."""
+
+    V2 = "v2.3"
+    V3 = "v3"
+    OAUTH = "oauth"
+    SCIM = "scim"
+
+
+class Mode(StrEnum):
+    """What a rule's failure does, from nothing to refusal."""
+
+    DISABLED = "disabled"
+    OBSERVE = "observe"
+    WARN = "warn"
+    HOLD = "hold"
+    ENFORCE = "enforce"
+
+    @property
+    def decides(self) -> bool:
+        """Whether a failure of such a rule changes the decision."""
+        return self in (Mode.HOLD, Mode.ENFORCE)
+
+
+class Effect(StrEnum):
+    """What was decided about a write."""
+
+    ALLOW = "allow"
+    HOLD = "hold"
+    REFUSE = "refuse"
+
+
+class Result(StrEnum):
+    """What a rule found."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    SKIP = "skip"
+    ERROR = "error"
+
+
+class Outcome(StrEnum):
+    """What became of a write."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    NOT_SENT = "not_sent"
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what was reserved stays: the write happened, or nobody can tell."""
+        return self in (Outcome.OK, Outcome.FAILED, Outcome.UNKNOWN)
+
+
+# ── what is written ──────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """The text that a write would publish; empty where the operation has none."""
+
+    title: str = field(default="", repr=False)
+    body: str = field(default="", repr=False)
+    tags: tuple[str, ...] = ()
+
+    @property
+    def has_text(self) -> bool:
+        """Whether there is a title or a body to judge."""
+        return bool(self.title or self.body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """Digests of a post's normalised text, hex.
+
+    `text` is equal for posts that read the same; `event` also masks numbers, ids, times and paths,
+    so that two entries of one log event are equal. `words` counts the real words.
+    """
+
+    text: str
+    event: str
+    words: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One write, read and identified: all that rules may look at.
+
+    Attributes:
+        id: the decision id, unique.
+        at: the instant that holds for the whole write.
+        integration: its name in the registry, or `ANONYMOUS`.
+        tier: of the integration: `probation` or `trusted`; empty for `ANONYMOUS`.
+        token: keyed digest of the SOE token, None without one.
+        person: who acts, where known.
+        team: the team's slug in lower case, None for the main site.
+        thread: where the post stands, as `question/11` or `post/11`; None for a new thread.
+        target: the existing post that an edit, vote or deletion means, as `answer/12`.
+        publishes: whether it publishes text (a question, answer, comment, article, …).
+        preview: SOE is asked to validate only (`preview=true`): judged, nothing charged.
+        actions: every value of `X-Explicit-Action`, as received, in order.
+        user_agent: as received; empty without one.
+        request: keyed digest of caller, method, target, content type and body: equal for a
+            repeat of the same request.
+    """
+
+    id: str
+    at: float
+    integration: str
+    tier: str = ""
+    token: str | None = None
+    person: str | None = None
+    api: Api
+    operation: str
+    team: str | None = None
+    thread: str | None = None
+    target: str | None = None
+    publishes: bool = False
+    preview: bool = False
+    post: Post = Post()
+    fingerprint: Fingerprint | None = None
+    actions: tuple[str, ...] = ()
+    user_agent: str = ""
+    request: str = ""
+
+    @property
+    def author(self) -> str:
+        """Under whom posts are compared: the person where known, else the token, else the integration."""
+        if self.person is not None:
+            return f"person:{self.person}"
+        if self.token is not None:
+            return f"token:{self.token}"
+        return f"integration:{self.integration}"
+
+
+# ── questions to state, and its answers ──────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """At most `limit` writes in any stretch of `seconds`."""
+
+    limit: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """Ask for one write out of a cap; all windows of it or none.
+
+    `cap` names the counter (rule and what it counts per). With `attempts` every try counts, also
+    one that is refused.
+    """
+
+    cap: str
+    windows: tuple[Window, ...]
+    attempts: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charged:
+    """What a cap said: `window` is the one with the least left, after this write if accepted.
+
+    `retry_after` is 0 when accepted, else the seconds until the cap has room again; `reset` the
+    seconds until the oldest counted write leaves the window.
+    """
+
+    accepted: bool
+    window: Window
+    used: int
+    retry_after: float
+    reset: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """Ask for earlier posts with the same digest, newest first, at most 64.
+
+    `compare` is `text` or `event`; `team` and `across_teams` give the scope (the main site is its
+    own scope); `author` narrows to one author.
+    """
+
+    compare: str
+    digest: str
+    within: float
+    team: str | None
+    across_teams: bool = False
+    author: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """An earlier post. `pending` while its write is in flight (60 s at most)."""
+
+    write_id: str
+    at: float
+    pending: bool
+    outcome: Outcome | None
+    integration: str
+    token: str | None
+    author: str
+    operation: str
+    team: str | None
+    thread: str | None
+    post: str | None
+    url: str | None
+    request: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The earlier posts that a `Lookup` asked for."""
+
+    posts: tuple[Remembered, ...]
+
+
+Need = Charge | Lookup
+Answer = Charged | Found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """What one write asks of state, in one atomic call.
+
+    Each group maps rule ids to needs and is charged whole or not at all; attempt charges are made
+    always. The first group holds the enforcing and holding rules; each warning or observed rule is
+    a group of its own. `write` is remembered as pending if it publishes text and the first group
+    was taken; `remember=False` forbids that (nothing of the first group may be charged either).
+    """
+
+    write: Write
+    groups: tuple[Mapping[str, Need], ...]
+    remember: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserved:
+    """State's answers by rule id, about what was there before; `taken` tells of the first group."""
+
+    answers: Mapping[str, Answer]
+    taken: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """How a reservation ends. `post` is the new post as `question/123`, `url` where it stands."""
+
+    outcome: Outcome
+    post: str | None = None
+    url: str | None = None
+
+
+# ── judgement ────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """The earlier post that a violation speaks of, for eyes that may see it.
+
+    `relation` is `same_author`, `same_integration` or `other`; `similarity` 0 to 1.
+    """
+
+    url: str | None
+    at: float
+    integration: str
+    relation: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """Why a rule says no, for the integration's author.
+
+    `message` says what is wrong, `fix` how to mend it. `evidence` holds figures, never post text.
+    `retry_after`, in seconds, only where the same write may pass later.
+    """
+
+    code: str
+    status: int
+    message: str
+    fix: str = ""
+    docs: str = ""
+    evidence: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    earlier: Earlier | None = None
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one rule found. `check` is empty for a rule that is conditions alone.
+
+    `violation` stands where the result is `fail`, or `error` under `on_error: refuse`. `open` is
+    true for an error that the rule lets pass (`on_error: allow`). `charged` is the cap's word
+    where the rule is a cap and state was asked.
+    """
+
+    rule: str
+    check: str
+    mode: Mode
+    result: Result
+    violation: Violation | None = None
+    open: bool = False
+    charged: Charged | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What was decided about a write, under one policy revision."""
+
+    effect: Effect
+    revision: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def violations(self) -> tuple[Finding, ...]:
+        """The findings that decided against the write."""
+        return tuple(f for f in self.findings if f.violation is not None and f.mode.decides)
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """The findings of rules in `warn` that failed."""
+        return tuple(f for f in self.findings if f.violation and f.mode is Mode.WARN)
+
+    @property
+    def observed(self) -> tuple[Finding, ...]:
+        """The findings of rules in `observe` that failed."""
+        return tuple(f for f in self.findings if f.violation and f.mode is Mode.OBSERVE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """Whom to ask before writing through the gateway: a name, and an address or a page."""
+
+    name: str
+    url: str = ""
+    email: str = ""
+
+    def __str__(self) -> str:
+        """The contact in one phrase, as refusals show it."""
+        return f"{self.name} ({', '.join(filter(None, (self.url, self.email)))})"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer that the gateway gives itself."""
+
+    status: int
+    headers: Headers
+    body: bytes

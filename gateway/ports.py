@@ -1,0 +1,92 @@
+"""What the pipeline asks of the world: time, state, the audit log and SOE.
+
+Laws: every call that awaits has a time-out of its adapter's; adapters raise only the error named here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Protocol
+
+from gateway.model import Decision, Headers, Reservation, Reserved, Settlement, Write
+
+
+class Clock(Protocol):
+    """The only source of instants."""
+
+    def now(self) -> float:
+        """Unix seconds."""
+
+
+class Store(Protocol):
+    """State's one door: `reserve`, atomic, then `settle`. Raises `StoreError` only."""
+
+    async def reserve(self, reservation: Reservation) -> Reserved:
+        """Answer every need with what was there before, charge, and remember the post as pending.
+
+        A repeat of a request (`Write.request`) whose earlier write ended `failed` or `unknown`
+        replaces that one: its charges and its post are not counted and go if the first group is
+        taken. The engine stamps entries with `max(write.at, last stamp)`.
+        """
+
+    async def settle(self, write_id: str, settlement: Settlement) -> None:
+        """End a reservation: keep or release (`Outcome.keeps`). Settling twice is settling once."""
+
+    async def peek(self, reservation: Reservation) -> Reserved:
+        """Answer as `reserve` would, changing nothing."""
+
+    async def close(self) -> None:
+        """Give back what is held open."""
+
+
+class AuditLog(Protocol):
+    """The record of decisions and outcomes. Raises `AuditError` only."""
+
+    async def decided(self, write: Write, decision: Decision) -> None:
+        """Record a decision; it is durable on return."""
+
+    def sending(self, write_id: str) -> None:
+        """Note that the write's first byte is about to go upstream; survives kill -9."""
+
+    async def settled(self, write: Write, settlement: Settlement, status: int | None) -> None:
+        """Record the outcome, and SOE's status where there was one."""
+
+    async def close(self) -> None:
+        """Write, sync and close."""
+
+
+class UpstreamResponse(Protocol):
+    """SOE's answer: the head is here, the body streams. Close it, read to the end or not."""
+
+    status: int
+    headers: Headers
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The raw body, decoded from its transfer coding alone; raises `UpstreamError` when cut."""
+
+    async def aclose(self) -> None:
+        """Give the connection back, or close it if the body was not read to its end."""
+
+
+class Upstream(Protocol):
+    """SOE. One call is at most one request; nothing is repeated, followed or remembered."""
+
+    async def send(
+        self,
+        method: str,
+        target: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes | AsyncIterator[bytes] | None,
+        before_first_byte: Callable[[], None] | None = None,
+    ) -> UpstreamResponse:
+        """Send the bytes as given and return when the answer's head is here.
+
+        `headers` are complete (`host`, `content-length` or `transfer-encoding: chunked`, …).
+        `before_first_byte` is called once, when a connection is ready and before any byte is
+        written to it; if it raises, nothing is sent and the error passes through.
+
+        Raises:
+            UpstreamError: with the outcome that is certain from how far it got.
+        """
+
+
