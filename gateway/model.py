@@ -90,6 +90,10 @@ class Post:
         return bool(self.title or self.body)
 
 
+NO_POST = Post()
+"""The post of a write that has no text."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprint:
     """Digests of a post's normalised text, hex.
@@ -138,7 +142,7 @@ class Write:
     target: str | None = None
     publishes: bool = False
     preview: bool = False
-    post: Post = Post()
+    post: Post = NO_POST
     fingerprint: Fingerprint | None = None
     actions: tuple[str, ...] = ()
     user_agent: str = ""

@@ -88,5 +88,3 @@ class Upstream(Protocol):
         Raises:
             UpstreamError: with the outcome that is certain from how far it got.
         """
-
-

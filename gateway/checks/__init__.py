@@ -1,0 +1,22 @@
+"""What a rule can ask of a write: one file a check, one line each in `CHECKS`.
+
+A check is a frozen dataclass whose fields are its YAML. It asks state at most one question
+(`need`) and judges with the answer (`judge`); it reads no clock and holds no state. To add one:
+a file here, a line in the table, a reader of its parameters in the same file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.checks.base import Check
+from gateway.checks.boilerplate import Boilerplate
+from gateway.checks.duplicate import Duplicate
+from gateway.checks.explicit_action import ExplicitAction
+from gateway.checks.rate_cap import RateCap
+
+_ALL: tuple[type[Check], ...] = (ExplicitAction, RateCap, Duplicate, Boilerplate)
+
+CHECKS: Mapping[str, type[Check]] = {check.name: check for check in _ALL}
+
+__all__ = ["CHECKS", "Check"]

@@ -1,0 +1,321 @@
+"""YAML that people write, read strictly: nodes with their place, and every problem at once.
+
+The only door to yaml. What YAML 1.1 would guess (`no`, `1:30`, `010`), repeat (aliases), run
+(tags) or drop (the first of two equal keys) is a problem with its line and column, never a value.
+
+    reader = Reader("policies/answers.yaml")
+    root = reader.compose(text)
+    owner = reader.text(root.items["owner"])
+    if reader.problems: …
+"""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from gateway.errors import Problem
+
+MAX_BYTES = 262_144
+MAX_DEPTH = 32
+
+_GUESSED = re.compile(
+    r"(y|n|yes|no|on|off|true|false|null|~|)|[-+]?0[0-7_]+|0o[0-7]+|0x[0-9a-f_]+|0b[01_]+"
+    r"|[-+]?\d[\d_]*(:[0-5]?\d)+(\.\d*)?|[-+]?(\d[\d_]*)?\.\d*(e[-+]?\d+)?|[-+]?\d[\d_]*(e[-+]?\d+)?"
+    r"|[-+]?\.(inf|nan)|\d{4}-\d\d?-\d\d?([t ].*)?|=|<<",
+    re.IGNORECASE,
+)
+"""What YAML 1.1 reads as something else than text."""
+_DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_SIZE = re.compile(r"(\d{1,9})(B|KiB|MiB|GiB)")
+_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_UNSEEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in a file, from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A single value; `quoted` tells that its text was meant as text."""
+
+    mark: Mark
+    text: str
+    quoted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A list."""
+
+    mark: Mark
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Keys with their values, in order; `keys` has the place of each key."""
+
+    mark: Mark
+    items: dict[str, Node]
+    keys: dict[str, Mark]
+
+
+Node = Scalar | Sequence | Mapping
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Give `; did you mean 'x'?` for the known word most like this one, or nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+class Reader:
+    """Reads one file's nodes into typed values and gathers what is wrong.
+
+    Every reading method returns None after it noted a problem, so that one pass finds them all.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.problems: list[Problem] = []
+
+    def problem(self, at: Node | Mark, text: str) -> None:
+        """Note a problem."""
+        mark = at if isinstance(at, Mark) else at.mark
+        self.problems.append(Problem(self.path, mark.line, mark.column, text))
+
+    # ── from text to nodes ───────────────────────────────────────────────────────────────────
+
+    def compose(self, text: str) -> Mapping | None:
+        """Read the document; its root must be a mapping."""
+        start = Mark(1, 1)
+        if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+            self.problem(start, f"the file is larger than {MAX_BYTES} bytes")
+            return None
+        if unseen := _UNSEEN.search(text):
+            line = text.count("\n", 0, unseen.start()) + 1
+            column = unseen.start() - text.rfind("\n", 0, unseen.start())
+            self.problem(Mark(line, column), f"invisible character U+{ord(unseen[0]):04X}")
+            return None
+        if not self._scans(text):
+            return None
+        try:
+            node = yaml.compose(text, Loader=yaml.CSafeLoader)
+        except yaml.MarkedYAMLError as error:
+            self.problem(_mark(error.problem_mark), str(error.problem))
+            return None
+        except (yaml.YAMLError, RecursionError, ValueError) as error:
+            self.problem(start, f"not YAML: {type(error).__name__}")
+            return None
+        if node is None:
+            self.problem(start, "the file is empty")
+            return None
+        root = self._convert(node, 1)
+        if root is not None and not isinstance(root, Mapping):
+            self.problem(root, "expected keys with values here")
+            return None
+        return root
+
+    def _scans(self, text: str) -> bool:
+        """Refuse, before anything is built, what multiplies, runs or nests without end."""
+        depth = documents = 0
+        try:
+            for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+                if isinstance(event, yaml.DocumentStartEvent):
+                    documents += 1
+                    if documents > 1:
+                        self.problem(_mark(event.start_mark), "a second document; one is allowed")
+                        return False
+                elif isinstance(event, yaml.AliasEvent):
+                    self.problem(_mark(event.start_mark), "aliases (*name) are not allowed")
+                elif isinstance(event, yaml.NodeEvent):
+                    if event.anchor:
+                        self.problem(_mark(event.start_mark), "anchors (&name) are not allowed")
+                    if getattr(event, "tag", None):
+                        self.problem(_mark(event.start_mark), "tags (!name) are not allowed")
+                if isinstance(event, yaml.CollectionStartEvent):
+                    depth += 1
+                    if depth > MAX_DEPTH:
+                        self.problem(_mark(event.start_mark), f"nested deeper than {MAX_DEPTH}")
+                        return False
+                elif isinstance(event, yaml.CollectionEndEvent):
+                    depth -= 1
+        except yaml.MarkedYAMLError as error:
+            self.problem(_mark(error.problem_mark), str(error.problem))
+        except (yaml.YAMLError, RecursionError, ValueError) as error:
+            self.problem(Mark(1, 1), f"not YAML: {type(error).__name__}")
+        return not self.problems
+
+    def _convert(self, node: yaml.Node, depth: int) -> Node | None:
+        mark = _mark(node.start_mark)
+        if isinstance(node, yaml.ScalarNode):
+            return Scalar(mark, node.value, quoted=bool(node.style))
+        if isinstance(node, yaml.SequenceNode):
+            items = [self._convert(item, depth + 1) for item in node.value]
+            return Sequence(mark, tuple(item for item in items if item is not None))
+        pairs: dict[str, Node] = {}
+        keys: dict[str, Mark] = {}
+        for key_node, value_node in node.value:
+            key_mark = _mark(key_node.start_mark)
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.problem(key_mark, "a key must be text")
+                continue
+            key = key_node.value
+            if not key_node.style and _GUESSED.fullmatch(key):
+                self.problem(key_mark, f"the key {key!r} is not read as text by YAML; quote it")
+                continue
+            if key in pairs:
+                first = keys[key]
+                self.problem(key_mark, f"the key {key!r} stands in line {first.line} already")
+                continue
+            value = self._convert(value_node, depth + 1)
+            if value is not None:
+                pairs[key], keys[key] = value, key_mark
+        return Mapping(mark, pairs, keys)
+
+    # ── from nodes to values ─────────────────────────────────────────────────────────────────
+
+    def mapping(
+        self, node: Node, *, keys: Iterable[str] | None = None, required: Iterable[str] = ()
+    ) -> Mapping | None:
+        """Read keys with values; with `keys`, any other key is a problem."""
+        if not isinstance(node, Mapping):
+            self.problem(node, "expected keys with values here")
+            return None
+        if keys is not None:
+            known = tuple(keys)
+            for key, mark in node.keys.items():
+                if key not in known:
+                    self.problem(mark, f"unknown key {key!r}{nearest(key, known)}")
+        for key in required:
+            if key not in node.items:
+                self.problem(node, f"the key {key!r} is missing")
+        return node
+
+    def text(self, node: Node) -> str | None:
+        """Read text; a plain value that YAML would read as something else must be quoted."""
+        if not isinstance(node, Scalar):
+            self.problem(node, "expected a text here")
+            return None
+        if not node.quoted and _GUESSED.fullmatch(node.text):
+            what = repr(node.text) if node.text else "an empty value"
+            self.problem(node, f"{what} is not read as text by YAML; quote it")
+            return None
+        return node.text
+
+    def texts(self, node: Node) -> tuple[str, ...] | None:
+        """Read a list of texts; one text alone is a list of one."""
+        if isinstance(node, Scalar):
+            one = self.text(node)
+            return None if one is None else (one,)
+        if isinstance(node, Mapping):
+            self.problem(node, "expected a list of texts here")
+            return None
+        read = [self.text(item) for item in node.items]
+        return None if None in read else tuple(text for text in read if text is not None)
+
+    def integer(
+        self, node: Node, *, at_least: int | None = None, at_most: int | None = None
+    ) -> int | None:
+        """Read a whole number in decimal."""
+        text = self._plain(node, "a whole number")
+        if text is None:
+            return None
+        if not re.fullmatch(r"-?(0|[1-9]\d{0,17})", text):
+            self.problem(node, f"expected a whole number here, not {text!r}")
+            return None
+        number = int(text)
+        if at_least is not None and number < at_least:
+            self.problem(node, f"must be at least {at_least}")
+            return None
+        if at_most is not None and number > at_most:
+            self.problem(node, f"must be at most {at_most}")
+            return None
+        return number
+
+    def boolean(self, node: Node) -> bool | None:
+        """Read `true` or `false`; YAML's other spellings are problems."""
+        text = self._plain(node, "true or false")
+        if text in ("true", "false"):
+            return text == "true"
+        if text is not None:
+            self.problem(node, f"expected true or false here, not {text!r}")
+        return None
+
+    def duration(self, node: Node) -> float | None:
+        """Read seconds from a number with its unit: 500ms, 10s, 5m, 2h, 30d."""
+        text = self._plain(node, "a duration such as 10s, 5m, 2h or 30d")
+        if text is None:
+            return None
+        found = _DURATION.fullmatch(text)
+        if found is None:
+            self.problem(node, f"expected a duration such as 10s, 5m, 2h or 30d, not {text!r}")
+            return None
+        return int(found[1]) * _SECONDS[found[2]]
+
+    def size(self, node: Node) -> int | None:
+        """Read bytes from a number with its unit: 512B, 64KiB, 1MiB."""
+        text = self._plain(node, "a size such as 64KiB or 1MiB")
+        if text is None:
+            return None
+        found = _SIZE.fullmatch(text)
+        if found is None:
+            self.problem(node, f"expected a size such as 64KiB or 1MiB, not {text!r}")
+            return None
+        return int(found[1]) * _BYTES[found[2]]
+
+    def percent(self, node: Node) -> float | None:
+        """Read a share from 0 to 1 out of a percentage: 84%."""
+        text = self._plain(node, "a percentage such as 84%")
+        if text is None:
+            return None
+        found = re.fullmatch(r"(\d{1,3}(?:\.\d{1,3})?)%", text)
+        if found is None or float(found[1]) > 100:
+            self.problem(node, f"expected a percentage such as 84%, not {text!r}")
+            return None
+        return float(found[1]) / 100
+
+    def date(self, node: Node) -> datetime.date | None:
+        """Read a day written as 2026-12-31."""
+        text = self._plain(node, "a date such as 2026-12-31")
+        if text is None:
+            return None
+        try:
+            if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+                return datetime.date.fromisoformat(text)
+        except ValueError:
+            pass
+        self.problem(node, f"expected a date such as 2026-12-31, not {text!r}")
+        return None
+
+    def choice(self, node: Node, options: Iterable[str]) -> str | None:
+        """Read one word out of several."""
+        known = tuple(options)
+        text = self._plain(node, f"one of {', '.join(known)}")
+        if text is None or text in known:
+            return text
+        self.problem(node, f"{text!r} is none of {', '.join(known)}{nearest(text, known)}")
+        return None
+
+    def _plain(self, node: Node, expected: str) -> str | None:
+        if isinstance(node, Scalar):
+            return node.text
+        self.problem(node, f"expected {expected} here")
+        return None
+
+
+def _mark(mark: Any) -> Mark:  # the C parser has a mark class of its own
+    return Mark(1, 1) if mark is None else Mark(mark.line + 1, mark.column + 1)

@@ -1,0 +1,1 @@
+"""Policies: the language admins write, and the decision point that judges a write by it."""

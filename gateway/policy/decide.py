@@ -1,0 +1,204 @@
+"""The decision point: rules and a write in, a decision out. Pure.
+
+`judge` is called twice: first without answers from state, then with them. All rules are judged and
+all violations told; the strictest mode among the failing rules decides. A rule in `observe` or
+`warn` changes no effect and has no part in what state charges for the others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from gateway.errors import StoreError
+from gateway.model import (
+    Answer,
+    Charge,
+    Charged,
+    Decision,
+    Effect,
+    Finding,
+    Mode,
+    Need,
+    Reservation,
+    Result,
+    Violation,
+    Write,
+)
+from gateway.policy.match import applies
+from gateway.policy.policyset import PolicySet, Rule
+
+PLACEHOLDERS = ("integration", "operation", "team", "rule", "title")
+"""What every rule's message may name, beside the figures of its check."""
+STORE_RETRY = 5.0
+"""Seconds after which a write that the store stopped is worth sending again."""
+
+_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+
+
+def select(policies: PolicySet, write: Write) -> tuple[Rule, ...]:
+    """Give the rules that judge a write, in their order."""
+    return tuple(
+        rule
+        for rule in policies.rules
+        if rule.mode is not Mode.DISABLED
+        and applies(rule, write, policies)
+        and (rule.check is None or rule.condition is None or rule.condition(write))
+    )
+
+
+def judge(
+    rules: Sequence[Rule], write: Write, answers: Mapping[str, Answer] | StoreError | None
+) -> tuple[Finding, ...]:
+    """Judge a write by each rule.
+
+    Args:
+        answers: of state, by rule id. None before state was asked, and a rule whose answer is not
+            there comes out as `skip`. A `StoreError` makes the rules that need state `error`.
+    """
+    return tuple(_finding(rule, write, answers) for rule in rules)
+
+
+def _finding(
+    rule: Rule, write: Write, answers: Mapping[str, Answer] | StoreError | None
+) -> Finding:
+    if rule.check is None:
+        failed = rule.condition is not None and rule.condition(write)
+        return _found(rule, write, _matched() if failed else None, None)
+    need = rule.check.need(write, rule.id)
+    if need is None:
+        return _found(rule, write, rule.check.judge(write, None), None)
+    if isinstance(answers, StoreError):
+        return _unanswered(rule)
+    answer = None if answers is None else answers.get(rule.id)
+    if answer is None:
+        return _bare(rule, Result.SKIP)
+    return _found(rule, write, rule.check.judge(write, answer), answer)
+
+
+def _matched() -> Violation:
+    return Violation(code="condition_met", status=400, message="This write is not wanted here.")
+
+
+def _found(rule: Rule, write: Write, violation: Violation | None, answer: Answer | None) -> Finding:
+    charged = answer if isinstance(answer, Charged) else None
+    if violation is None:
+        return _bare(rule, Result.PASS, charged=charged)
+    worded = _worded(rule, write, violation)
+    return _bare(rule, Result.FAIL, violation=worded, charged=charged)
+
+
+def _unanswered(rule: Rule) -> Finding:
+    """A rule whose question state could not answer: refused, unless the rule says otherwise."""
+    if rule.open_on_error:
+        return _bare(rule, Result.ERROR, open=True)
+    violation = Violation(
+        code="state_unavailable",
+        status=503,
+        message="What was posted before cannot be looked up at the moment.",
+        fix="Nothing was posted; try again later.",
+        retry_after=STORE_RETRY,
+    )
+    return _bare(rule, Result.ERROR, violation=violation)
+
+
+def _bare(
+    rule: Rule,
+    result: Result,
+    *,
+    violation: Violation | None = None,
+    charged: Charged | None = None,
+    open: bool = False,
+) -> Finding:
+    return Finding(
+        rule=rule.id,
+        check=rule.check.name if rule.check else "",
+        mode=rule.mode,
+        result=result,
+        violation=violation,
+        charged=charged,
+        open=open,
+    )
+
+
+def _worded(rule: Rule, write: Write, violation: Violation) -> Violation:
+    """Put the rule's own words in place of the check's, where they speak of the same."""
+    docs = rule.docs or violation.docs
+    if rule.check is not None and violation.code != rule.check.name:
+        return replace(violation, docs=docs)  # a copy in flight is no published copy
+    names = _names(rule, write, violation)
+    return replace(
+        violation,
+        message=_filled(rule.message, names) if rule.message else violation.message,
+        fix=_filled(rule.fix, names) if rule.fix else violation.fix,
+        docs=docs,
+        status=rule.status or violation.status,
+    )
+
+
+def _names(rule: Rule, write: Write, violation: Violation) -> dict[str, str]:
+    figures = violation.evidence
+    earlier = violation.earlier
+    names = {name: f"{value:g}" if isinstance(value, float) else str(value)
+             for name, value in figures.items()}  # fmt: skip
+    return names | {
+        "percent": f"{float(figures.get('similarity', 0)) * 100:.0f} %",
+        "earlier": earlier.url if earlier and earlier.url else "another post",
+        "integration": write.integration,
+        "operation": write.operation,
+        "team": write.team or "the main site",
+        "rule": rule.id,
+        "title": rule.title,
+    }
+
+
+def _filled(template: str, names: Mapping[str, str]) -> str:
+    """Fill `{name}`s; the loader has seen that each is known, and nothing else is evaluated."""
+    return _PLACEHOLDER.sub(lambda found: names.get(found[1], ""), template)
+
+
+def unknown_placeholders(template: str, known: Sequence[str]) -> list[str]:
+    """Give the `{name}`s of a message that its rule does not have."""
+    return [name for name in _PLACEHOLDER.findall(template) if name not in known]
+
+
+# ── what to ask of state, and what follows ───────────────────────────────────────────────────
+
+
+def reservation(
+    rules: Sequence[Rule], write: Write, findings: Sequence[Finding]
+) -> Reservation | None:
+    """Gather what to ask of state; None where there is nothing to ask or to remember.
+
+    Where a rule that decides has failed already, nothing is charged but attempts. What publishes
+    text is remembered whether or not a rule asks, so that an observed rule changes nothing.
+    """
+    refused = any(finding.violation and finding.mode.decides for finding in findings)
+    needs: list[tuple[Rule, Need]] = []
+    for rule in rules:
+        need = rule.check.need(write, rule.id) if rule.check else None
+        if need is None or (refused and not _is_attempt(need)):
+            continue
+        needs.append((rule, need))
+    remember = not refused and write.publishes and write.fingerprint is not None
+    if not needs and not remember:
+        return None
+    deciding = {rule.id: need for rule, need in needs if rule.mode.decides}
+    others = tuple({rule.id: need} for rule, need in needs if not rule.mode.decides)
+    return Reservation(write=write, groups=(deciding, *others), remember=remember)
+
+
+def _is_attempt(need: Need) -> bool:
+    return isinstance(need, Charge) and need.attempts
+
+
+def decide(policies: PolicySet, findings: tuple[Finding, ...]) -> Decision:
+    """Let the strictest mode among the failing rules decide."""
+    modes = {finding.mode for finding in findings if finding.violation}
+    effect = Effect.ALLOW
+    if Mode.ENFORCE in modes:
+        effect = Effect.REFUSE
+    elif Mode.HOLD in modes:
+        effect = Effect.HOLD
+    return Decision(effect=effect, revision=policies.revision, findings=findings)

@@ -1,0 +1,143 @@
+"""How the parameters of each check are read from YAML, one reader a check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from gateway.checks import Check
+from gateway.checks.boilerplate import Boilerplate
+from gateway.checks.duplicate import Duplicate
+from gateway.checks.explicit_action import Evidence, ExplicitAction
+from gateway.checks.rate_cap import PER, RateCap
+from gateway.model import Window
+from gateway.parse import Mapping as MappingNode
+from gateway.parse import Node, Reader, Sequence
+
+LONGEST = 90 * 86_400.0
+"""Seconds that state is kept at most: no window or look back may be longer."""
+
+
+def _explicit_action(reader: Reader, node: Node) -> Check | None:
+    keys = ("evidence", "values", "max_age", "members")
+    mapping = reader.mapping(node, keys=keys, required=("evidence",))
+    if mapping is None or "evidence" not in mapping.items:
+        return None
+    level = reader.choice(mapping.items["evidence"], [evidence.value for evidence in Evidence])
+    values = reader.texts(mapping.items["values"]) if "values" in mapping.items else ("true",)
+    age = _duration(reader, mapping, "max_age", 300.0)
+    members = reader.texts(mapping.items["members"]) if "members" in mapping.items else ()
+    if "values" in mapping.items and level == Evidence.ASSERTED:
+        reader.problem(mapping.keys["values"], "'values' counts for evidence 'literal' alone")
+    if level is None or not values or age is None or members is None:
+        return None
+    return ExplicitAction(evidence=Evidence(level), values=values, max_age=age, members=members)
+
+
+def _rate_cap(reader: Reader, node: Node) -> Check | None:
+    mapping = reader.mapping(node, keys=("limit", "window", "windows", "per", "count"))
+    if mapping is None:
+        return None
+    windows = _windows(reader, mapping)
+    per = reader.texts(mapping.items["per"]) if "per" in mapping.items else ("integration",)
+    for part in per or ():
+        if part not in PER:
+            reader.problem(mapping.items["per"], f"{part!r} is none of {', '.join(PER)}")
+    count: str | None = "accepted"
+    if "count" in mapping.items:
+        count = reader.choice(mapping.items["count"], ("accepted", "attempts"))
+    if not windows or not per or count is None:
+        return None
+    return RateCap(windows=windows, per=per, attempts=count == "attempts")
+
+
+def _windows(reader: Reader, mapping: MappingNode) -> tuple[Window, ...]:
+    if "windows" not in mapping.items:
+        one = _window(reader, mapping)
+        return () if one is None else (one,)
+    for key in ("limit", "window"):
+        if key in mapping.keys:
+            reader.problem(mapping.keys[key], f"'{key}' stands under 'windows' already")
+    several = mapping.items["windows"]
+    if not isinstance(several, Sequence) or not several.items:
+        reader.problem(several, "'windows' takes a list of {limit, window}")
+        return ()
+    read = []
+    for item in several.items:
+        each = reader.mapping(item, keys=("limit", "window"))
+        if each is not None:
+            read.append(_window(reader, each))
+    return tuple(window for window in read if window is not None)
+
+
+def _window(reader: Reader, mapping: MappingNode) -> Window | None:
+    for key in ("limit", "window"):
+        if key not in mapping.items:
+            reader.problem(mapping, f"the key {key!r} is missing")
+            return None
+    limit = reader.integer(mapping.items["limit"], at_least=1, at_most=1_000_000)
+    seconds = _duration(reader, mapping, "window", None)
+    return None if limit is None or seconds is None else Window(limit=limit, seconds=seconds)
+
+
+def _duplicate(reader: Reader, node: Node) -> Check | None:
+    keys = ("similarity", "within", "compare", "across_teams")
+    mapping = reader.mapping(node, keys=keys, required=("within",))
+    if mapping is None:
+        return None
+    within = _duration(reader, mapping, "within", None)
+    similarity = _similarity(reader, mapping)
+    compare: str | None = "text"
+    if "compare" in mapping.items:
+        compare = reader.choice(mapping.items["compare"], ("text", "event"))
+    across = _flag(reader, mapping, "across_teams")
+    if within is None or similarity is None or compare is None or across is None:
+        return None
+    return Duplicate(within=within, compare=compare, similarity=similarity, across_teams=across)
+
+
+def _boilerplate(reader: Reader, node: Node) -> Check | None:
+    keys = ("similarity", "threads", "within", "across_teams")
+    mapping = reader.mapping(node, keys=keys, required=("threads", "within"))
+    if mapping is None or "threads" not in mapping.items:
+        return None
+    threads = reader.integer(mapping.items["threads"], at_least=2, at_most=64)
+    within = _duration(reader, mapping, "within", None)
+    similarity = _similarity(reader, mapping)
+    across = _flag(reader, mapping, "across_teams")
+    if threads is None or within is None or similarity is None or across is None:
+        return None
+    return Boilerplate(threads=threads, within=within, similarity=similarity, across_teams=across)
+
+
+def _duration(
+    reader: Reader, mapping: MappingNode, key: str, default: float | None
+) -> float | None:
+    if key not in mapping.items:
+        return default
+    seconds = reader.duration(mapping.items[key])
+    if seconds is not None and not 0 < seconds <= LONGEST:
+        reader.problem(mapping.items[key], "must be more than nothing and at most 90d")
+        return None
+    return seconds
+
+
+def _similarity(reader: Reader, mapping: MappingNode) -> float | None:
+    if "similarity" not in mapping.items:
+        return 1.0
+    share = reader.percent(mapping.items["similarity"])
+    if share == 0:
+        reader.problem(mapping.items["similarity"], "at 0% every text would be a copy")
+        return None
+    return share
+
+
+def _flag(reader: Reader, mapping: MappingNode, key: str) -> bool | None:
+    return reader.boolean(mapping.items[key]) if key in mapping.items else False
+
+
+READERS: Mapping[str, Callable[[Reader, Node], Check | None]] = {
+    "explicit_action": _explicit_action,
+    "rate_cap": _rate_cap,
+    "duplicate": _duplicate,
+    "boilerplate": _boilerplate,
+}

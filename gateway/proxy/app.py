@@ -1,0 +1,111 @@
+"""The ASGI app of the proxy listener: every request comes in here and leaves with one answer.
+
+The only place that catches everything. Bare ASGI: what a framework would normalise is what an
+attacker would use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+from gateway.observe.observer import Observer
+
+from gateway.errors import AuditError, RequestError, UpstreamError
+from gateway.model import Contact, Outcome, Reply
+from gateway.policy.policyset import PolicySet
+from gateway.proxy.exchange import ClientGoneError, Exchange, Receive, Response, Send
+from gateway.proxy.passthrough import Passthrough
+from gateway.proxy.pipeline import Pipeline
+from gateway.proxy.reload import Policies
+from gateway.soe import answers
+from gateway.soe.api import api_of, classify
+from gateway.soe.read import check_head
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyApp:
+    """Answers every request of the proxy listener.
+
+    Attributes:
+        contact: stands in refusals about registration.
+        new_id: makes a decision id.
+    """
+
+    policies: Policies
+    pipeline: Pipeline
+    passthrough: Passthrough
+    observer: Observer
+    contact: Contact
+    new_id: Callable[[], str]
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        started = perf_counter()
+        exchange = Exchange(scope, receive, send, self.new_id())
+        status = sent = 0
+        try:
+            response = await self._respond(exchange, self.policies.current)
+            status = response.status
+            sent = await exchange.answer(response)
+        except ClientGoneError:
+            exchange.code = "client_gone"
+        except UpstreamError as error:  # SOE cut its body: ours stays unfinished, and closes
+            exchange.code = error.code
+        self.observer.finished(exchange, status, sent, perf_counter() - started)
+
+    async def _respond(self, exchange: Exchange, policies: PolicySet) -> Response:
+        """Give the answer; whatever goes wrong becomes one in the caller's dialect."""
+        try:
+            route = classify(exchange.method, exchange.target)
+            exchange.operation = route.endpoint.operation
+            check_head(route, exchange.headers)
+            way = self.pipeline if route.endpoint.write else self.passthrough
+            return await way.handle(exchange, route, policies)
+        except ClientGoneError:
+            raise
+        except RequestError as error:
+            exchange.code = error.code
+            reply = answers.refuse_request(
+                api_of(exchange.target),
+                error,
+                write_id=exchange.decision_id,
+                revision=policies.revision,
+                contact=self.contact,
+            )
+        except UpstreamError as error:
+            self.observer.upstream_failed(error)
+            exchange.code = error.code
+            reply = self._upstream_failed(exchange, policies, error)
+        except AuditError as error:
+            self.observer.audit_failed(error)
+            exchange.code = "audit_unavailable"
+            reply = self._unavailable(exchange, policies, "The audit log cannot be written.")
+        except Exception as error:
+            self.observer.crashed(error)
+            exchange.code = "internal_error"
+            reply = self._unavailable(exchange, policies, "The gateway failed on this request.")
+        return Response.of(reply)
+
+    def _upstream_failed(
+        self, exchange: Exchange, policies: PolicySet, error: UpstreamError
+    ) -> Reply:
+        if exchange.effect and error.outcome is Outcome.UNKNOWN:
+            return answers.outcome_unknown(
+                api_of(exchange.target),
+                write_id=exchange.decision_id,
+                revision=policies.revision,
+            )
+        return self._unavailable(exchange, policies, "Stack Overflow could not be reached.")
+
+    def _unavailable(self, exchange: Exchange, policies: PolicySet, detail: str) -> Reply:
+        return answers.unavailable(
+            api_of(exchange.target),
+            exchange.code,
+            detail,
+            write_id=exchange.decision_id,
+            revision=policies.revision,
+            retry_after=5,
+        )

@@ -1,0 +1,152 @@
+"""One HTTP exchange with a client over ASGI: the request as received, and the ways to answer it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gateway.errors import GatewayError, RequestError
+from gateway.model import ANONYMOUS, Headers, Reply
+from gateway.ports import UpstreamResponse
+
+
+class ClientGoneError(GatewayError):
+    """The client left before its request was whole: nobody is there to be answered."""
+
+
+class Receive(Protocol):
+    """ASGI's receive."""
+
+    async def __call__(self) -> Any: ...
+
+
+class Send(Protocol):
+    """ASGI's send."""
+
+    async def __call__(self, message: Any) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer: a whole reply of ours, or SOE's with `rest` still streaming behind its body."""
+
+    status: int
+    headers: Headers
+    body: bytes = b""
+    rest: UpstreamResponse | None = None
+
+    @classmethod
+    def of(cls, reply: Reply) -> Response:
+        """The gateway's own reply as an answer."""
+        return cls(reply.status, reply.headers, reply.body)
+
+
+class Exchange:
+    """A request as the strict server received it: raw target, fields in order, body on demand.
+
+    Beside the request it carries what became known of it on its way, for the one log line:
+    `decision_id`, `integration`, `operation`, `effect`, and the `code` of what stopped it.
+    """
+
+    __slots__ = (
+        "_receive",
+        "_send",
+        "client",
+        "code",
+        "decision_id",
+        "effect",
+        "headers",
+        "integration",
+        "method",
+        "operation",
+        "scheme",
+        "target",
+        "upstream_seconds",
+    )
+
+    def __init__(self, scope: Any, receive: Receive, send: Send, decision_id: str) -> None:
+        self.decision_id = decision_id
+        self.integration = ANONYMOUS
+        self.operation = ""
+        self.effect = ""
+        self.code = ""
+        self.upstream_seconds = 0.0
+        self.method: str = scope["method"]
+        self.target: bytes = scope["raw_target"]
+        self.headers: Headers = tuple(scope["headers"])
+        self.client: str = scope["client"][0] if scope["client"] else ""
+        self.scheme: str = scope["scheme"]
+        self._receive = receive
+        self._send = send
+
+    async def body(self, limit: int) -> bytes:
+        """Read the whole body; what declares itself too long is refused before it is asked for.
+
+        Raises:
+            RequestError: `body_too_large` (413).
+            ClientGoneError: the client left in the middle.
+        """
+        if int(one(self.headers, b"content-length") or 0) > limit:
+            raise _too_large(limit)
+        body = b""
+        async for chunk in self.chunks():
+            body += chunk
+            if len(body) > limit:
+                raise _too_large(limit)
+        return body
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Stream the body as it arrives."""
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGoneError
+            if chunk := message.get("body"):
+                yield chunk
+            if not message.get("more_body"):
+                return
+
+    async def answer(self, response: Response) -> int:
+        """Send an answer, streaming what is still to come; returns the bytes of its body.
+
+        Raises:
+            UpstreamError: SOE cut its body; the client's connection is left incomplete and closes.
+        """
+        rest = response.rest
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": response.status,
+                "headers": response.headers,
+            }
+        )
+        if rest is None:
+            await self._send({"type": "http.response.body", "body": response.body})
+            return len(response.body)
+        try:
+            return await self._stream(response.body, rest)
+        finally:
+            await rest.aclose()
+
+    async def _stream(self, body: bytes, rest: UpstreamResponse) -> int:
+        sent = 0
+        chunk = body or await rest.read()
+        while not rest.complete:
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+            sent += len(chunk)
+            chunk = await rest.read()
+        await self._send({"type": "http.response.body", "body": chunk})
+        return sent + len(chunk)
+
+
+def one(headers: Headers, name: bytes) -> bytes | None:
+    """The value of a field that was checked to stand at most once."""
+    for field, value in headers:
+        if field == name:
+            return value
+    return None
+
+
+def _too_large(limit: int) -> RequestError:
+    return RequestError(413, "body_too_large", f"The body may have at most {limit} bytes.")

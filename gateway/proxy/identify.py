@@ -1,0 +1,110 @@
+"""Who is calling: the integration behind a request's credentials.
+
+What a caller presents may earn (a gateway key, an SOE token whose digest is registered); what it
+merely says (User-Agent, v2.3 key, path) never does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+
+from gateway.errors import RequestError
+from gateway.model import ANONYMOUS, Headers
+from gateway.policy.registry import Integration, Registry, digest
+from gateway.proxy.exchange import one
+from gateway.soe.read import Credentials
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who calls: `integration` is None for a caller that nobody registered."""
+
+    integration: Integration | None
+    token: str | None
+
+    @property
+    def name(self) -> str:
+        """The integration's name for rules, logs and metrics."""
+        return self.integration.name if self.integration else ANONYMOUS
+
+    @property
+    def tier(self) -> str:
+        """The integration's tier; empty where nobody registered it."""
+        return self.integration.tier if self.integration else ""
+
+
+def identify(
+    registry: Registry, headers: Headers, credentials: Credentials, secret: bytes
+) -> Caller:
+    """Name the caller from its gateway key and its SOE token.
+
+    Args:
+        secret: keys the digest under which the token is known to rules, state and audit.
+
+    Raises:
+        RequestError: `unknown_gateway_key` (401), or `ambiguous_credentials` (400) where key and
+            token belong to two integrations.
+    """
+    by_token = by_key = None
+    token = None
+    if credentials.token is not None:
+        raw = credentials.token.encode()
+        token = hashlib.blake2b(raw, key=secret, digest_size=16).hexdigest()
+        by_token = registry.by_token(digest(raw))
+    key = one(headers, b"x-gateway-key")
+    if key is not None:
+        by_key = registry.by_key(digest(key))
+        if by_key is None:
+            raise RequestError(401, "unknown_gateway_key", "No integration has this gateway key.")
+    if by_key and by_token and by_key.name != by_token.name:
+        raise RequestError(
+            400,
+            "ambiguous_credentials",
+            "The gateway key and the SOE token belong to two different integrations.",
+        )
+    return Caller(integration=by_key or by_token, token=token)
+
+
+def admit_read(caller: Caller, anonymous: str) -> None:
+    """Let a read pass, or refuse a caller that nobody registered where reads ask for it."""
+    if caller.integration is None and anonymous != "allow":
+        raise _unregistered(caller)
+
+
+def admit_write(caller: Caller, operation: str, at: float, anonymous: str) -> None:
+    """Let a write of a known integration on to its judgement.
+
+    Raises:
+        RequestError: `unknown_caller` (401), `unregistered_caller`, `integration_expired` or
+            `operation_not_registered` (403).
+    """
+    integration = caller.integration
+    if integration is None:
+        if anonymous != "allow":
+            raise _unregistered(caller)
+        return
+    if integration.expires and datetime.fromtimestamp(at, UTC).date() > integration.expires:
+        raise RequestError(
+            403,
+            "integration_expired",
+            f"The registration of {integration.name} ended on {integration.expires}.",
+        )
+    if not any(fnmatchcase(operation, allowed) for allowed in integration.operations):
+        raise RequestError(
+            403,
+            "operation_not_registered",
+            f"{integration.name} is not registered for {operation}.",
+        )
+
+
+def _unregistered(caller: Caller) -> RequestError:
+    tell = (
+        "Tell the contact named here what you will post, where, and which action of a user "
+        "starts it; then send the gateway key that you get as X-Gateway-Key."
+    )
+    if caller.token is None:
+        return RequestError(401, "unknown_caller", f"The request names no caller. {tell}")
+    return RequestError(403, "unregistered_caller", f"This integration is not registered. {tell}")

@@ -1,0 +1,259 @@
+"""The way of a write, from its bytes to its outcome; reads top to bottom.
+
+Laws: a refused write sends no byte of itself upstream; no write is sent before its decision is
+durable; each decided write gets one outcome, and the client's answer leaves after it is recorded;
+one instant and one policy set hold throughout; nothing is repeated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from gateway.observe.observer import Observer
+
+from gateway.errors import AuditError, StoreError, UpstreamError
+from gateway.model import (
+    Answer,
+    Api,
+    Contact,
+    Decision,
+    Effect,
+    Headers,
+    Outcome,
+    Reservation,
+    Reserved,
+    Settlement,
+    Write,
+)
+from gateway.policy.decide import decide, judge, reservation, select
+from gateway.policy.policyset import PolicySet
+from gateway.ports import AuditLog, Clock, Store, Upstream, UpstreamResponse
+from gateway.proxy.exchange import Exchange, Response, one
+from gateway.proxy.forward import Forwarding
+from gateway.proxy.identify import Caller, admit_write, identify
+from gateway.soe import answers
+from gateway.soe.api import Route, body_limit
+from gateway.soe.read import Reading, credentials, read_write
+from gateway.text.fingerprint import fingerprint
+
+_Ask = Callable[[Reservation], Awaitable[Reserved]]
+
+_REPLY_KEPT = 65_536
+"""Bytes of SOE's reply to a write that are read before the client is answered."""
+
+
+@dataclass(slots=True)
+class _Delivery:
+    """How far a write got; what it says last is what is recorded and settled."""
+
+    outcome: Outcome = Outcome.NOT_SENT
+    status: int | None = None
+    post: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """Decides writes, and sends those that pass.
+
+    Attributes:
+        anonymous: `allow` or `refuse` for the writes of callers that nobody registered.
+        contact: stands in every refusal.
+        secret: keys the digests of tokens and requests.
+    """
+
+    store: Store
+    audit: AuditLog
+    upstream: Upstream
+    forwarding: Forwarding
+    clock: Clock
+    observer: Observer
+    contact: Contact
+    anonymous: str
+    secret: bytes
+
+    async def handle(
+        self, exchange: Exchange, route: Route, policies: PolicySet, write_id: str
+    ) -> Response:
+        """Decide a write under one set of policies, then refuse it or send it."""
+        at = self.clock.now()
+        in_body = route.endpoint.api is Api.V2  # a v2.3 form may carry the credentials
+        caller = None if in_body else self._admit(exchange, route, policies, at, None)
+        body = await exchange.body(body_limit(route))
+        reading = read_write(route, exchange.headers, body)
+        caller = caller or self._admit(exchange, route, policies, at, reading.fields)
+        write = self._write(exchange, route, caller, reading, body, write_id, at)
+        exchange.integration = write.integration
+        if one(exchange.headers, b"x-gateway-dry-run") == b"true":
+            decision, _ = await self._decide(write, policies, self.store.peek)
+            return Response.of(answers.dry_run(decision, write.id))
+
+        decision, reserved = await self._decide(write, policies, self.store.reserve)
+        delivery = _Delivery()
+        try:
+            await self.audit.decided(write, decision)  # durable, or AuditError: nothing was sent
+            self.observer.decided(write, decision)
+            exchange.effect = decision.effect
+            if decision.effect is not Effect.ALLOW:
+                reply = answers.refuse(route.endpoint.api, decision, write.id, self.contact)
+                return Response.of(reply)
+            upstream = await self._send(exchange, write, body, delivery)
+            return await self._receive(upstream, route, write, decision, delivery)
+        finally:
+            await self._settle(write, decision, reserved, delivery)
+
+    def _admit(
+        self,
+        exchange: Exchange,
+        route: Route,
+        policies: PolicySet,
+        at: float,
+        fields: Mapping[str, str] | None,
+    ) -> Caller:
+        presented = credentials(route, exchange.headers, fields)
+        caller = identify(policies.registry, exchange.headers, presented, self.secret)
+        exchange.integration = caller.name
+        admit_write(caller, route.endpoint.operation, at, self.anonymous)
+        return caller
+
+    def _write(
+        self,
+        exchange: Exchange,
+        route: Route,
+        caller: Caller,
+        reading: Reading,
+        body: bytes,
+        write_id: str,
+        at: float,
+    ) -> Write:
+        fields = exchange.headers
+        return Write(
+            id=write_id,
+            at=at,
+            integration=caller.name,
+            tier=caller.tier,
+            token=caller.token,
+            api=route.endpoint.api,
+            operation=route.endpoint.operation,
+            team=reading.team,
+            thread=reading.thread,
+            target=reading.target,
+            publishes=route.endpoint.publishes,
+            preview=reading.preview,
+            post=reading.post,
+            fingerprint=fingerprint(reading.post) if reading.post.has_text else None,
+            actions=tuple(
+                value.decode("latin-1") for name, value in fields if name == b"x-explicit-action"
+            ),
+            user_agent=(one(fields, b"user-agent") or b"").decode("latin-1"),
+            request=self._request_digest(exchange, caller, body),
+        )
+
+    def _request_digest(self, exchange: Exchange, caller: Caller, body: bytes) -> str:
+        digest = hashlib.blake2b(key=self.secret, digest_size=16)
+        for part in (
+            caller.name.encode(),
+            (caller.token or "").encode(),
+            exchange.method.encode(),
+            exchange.target,
+            one(exchange.headers, b"content-type") or b"",
+            body,
+        ):
+            digest.update(b"%d:" % len(part))
+            digest.update(part)
+        return digest.hexdigest()
+
+    async def _decide(self, write: Write, policies: PolicySet, ask: _Ask) -> tuple[Decision, bool]:
+        """Judge without state, ask state what is needed, judge with its answers.
+
+        Returns the decision, and whether state was asked and may hold something back.
+        """
+        rules = select(policies, write)
+        findings = judge(rules, write, None)
+        asked = reservation(rules, write, findings)
+        if asked is None:
+            return decide(policies, findings), False
+        try:
+            answered: Mapping[str, Answer] | StoreError = (await ask(asked)).answers
+        except StoreError as error:
+            self.observer.store_failed("reserve", error)
+            answered = error
+        return decide(policies, judge(rules, write, answered)), True
+
+    async def _send(
+        self, exchange: Exchange, write: Write, body: bytes, delivery: _Delivery
+    ) -> UpstreamResponse:
+        def sending() -> None:
+            self.audit.sending(write.id)
+            delivery.outcome = Outcome.UNKNOWN  # until SOE's answer tells better
+
+        framing = None
+        if body or one(exchange.headers, b"content-length") is not None:
+            framing = (b"content-length", b"%d" % len(body))
+        fields = self.forwarding.to_upstream(exchange, framing)
+        try:
+            return await self.upstream.send(
+                exchange.method, exchange.target, fields, body or None, sending
+            )
+        except UpstreamError as error:
+            delivery.outcome = error.outcome
+            raise
+
+    async def _receive(
+        self,
+        upstream: UpstreamResponse,
+        route: Route,
+        write: Write,
+        decision: Decision,
+        delivery: _Delivery,
+    ) -> Response:
+        """Read SOE's reply as far as it tells the outcome; the rest streams to the client."""
+        body = await _read_ahead(upstream)
+        plain = _inflated(body, upstream.headers)
+        delivery.status = upstream.status
+        delivery.outcome = answers.outcome(route.endpoint.api, upstream.status, plain)
+        delivery.post, delivery.url = answers.learn(route, upstream.status, upstream.headers, plain)
+        fields = self.forwarding.to_client(upstream.headers)
+        fields += answers.decision_fields(decision, write.id)
+        return Response(upstream.status, tuple(fields), body, upstream)
+
+    async def _settle(
+        self, write: Write, decision: Decision, reserved: bool, delivery: _Delivery
+    ) -> None:
+        settlement = Settlement(outcome=delivery.outcome, post=delivery.post, url=delivery.url)
+        if decision.effect is Effect.ALLOW:
+            self.observer.settled(write, settlement)
+            try:
+                await self.audit.settled(write, settlement, delivery.status)
+            except AuditError as error:
+                self.observer.audit_failed(error)
+        if reserved:
+            try:
+                await self.store.settle(write.id, settlement)
+            except StoreError as error:
+                self.observer.store_failed("settle", error)
+
+
+async def _read_ahead(upstream: UpstreamResponse) -> bytes:
+    """Read up to `_REPLY_KEPT` bytes; a body that is cut is read as far as it came."""
+    body = b""
+    try:
+        while len(body) < _REPLY_KEPT and not upstream.complete:
+            body += await upstream.read()
+    except UpstreamError:
+        pass  # the head was here, so the outcome is known; the client meets the cut itself
+    return body
+
+
+def _inflated(body: bytes, headers: Headers) -> bytes:
+    """Undo gzip or deflate within bounds; what cannot be undone tells nothing."""
+    coding = (one(headers, b"content-encoding") or b"").lower()
+    if coding not in (b"gzip", b"deflate"):
+        return b"" if coding not in (b"", b"identity") else body
+    try:
+        return zlib.decompressobj(wbits=47).decompress(body, 16 * _REPLY_KEPT)
+    except zlib.error:
+        return b""

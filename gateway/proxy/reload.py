@@ -1,0 +1,81 @@
+"""The active policies, and how they change while the gateway runs.
+
+Laws: a set becomes active whole or not at all; whatever is wrong with the files, the last good set
+stays in force and the log and a metric say so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway.observe.observer import Observer
+
+from gateway.errors import PolicyError, Problem
+from gateway.policy.policyset import PolicySet
+
+
+class Policies:
+    """Holds the active policy set; `current` is swapped, never changed.
+
+    Args:
+        load: reads the files into a set; raises `PolicyError`.
+        directory: what is watched, None where only shipped policies apply.
+    """
+
+    def __init__(
+        self, load: Callable[[], PolicySet], directory: Path | None, observer: Observer
+    ) -> None:
+        self._load = load
+        self._directory = directory
+        self._observer = observer
+        self._seen = self._state()
+        self.current = load()
+        observer.policies_loaded(self.current)
+
+    async def watch(self, interval: float = 1.0) -> None:
+        """Look for changes for ever.
+
+        Contents are compared, not times or events: a ConfigMap's symlink swap replaces the folder
+        under the files, to which a watch on either of them goes blind.
+        """
+        while True:
+            await asyncio.sleep(interval)
+            if await asyncio.to_thread(self._state) != self._seen:
+                await self.reload()
+
+    async def reload(self) -> None:
+        """Load the files again; keep the active set if they are wrong."""
+        self._seen = await asyncio.to_thread(self._state)
+        try:
+            loaded = await asyncio.to_thread(self._load)
+            self._refuse_disarmed(loaded)
+        except PolicyError as error:
+            self._observer.policies_refused(error, self.current)
+            return
+        if loaded.revision != self.current.revision:
+            self.current = loaded
+        self._observer.policies_loaded(self.current)
+
+    def _refuse_disarmed(self, loaded: PolicySet) -> None:
+        if self.current.enforcing and not loaded.enforcing:
+            text = (
+                "no rule enforces any more, and before there was one; "
+                "if that is meant, restart the gateway"
+            )
+            raise PolicyError((Problem(str(self._directory), 1, 1, text),))
+
+    def _state(self) -> bytes | None:
+        """A digest of everything in the directory; None while it cannot be read."""
+        if self._directory is None:
+            return b""
+        digest = hashlib.sha256()
+        try:
+            for path in sorted(self._directory.rglob("*")):
+                if path.is_file():
+                    digest.update(str(path).encode() + b"\0" + path.read_bytes() + b"\0")
+        except OSError:
+            return None
+        return digest.digest()

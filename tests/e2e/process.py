@@ -1,0 +1,95 @@
+"""Real gateway processes for tests: started on free ports, ended by process id."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+CONTACT = {
+    "SOE_GATEWAY_SITE_CONTACT_NAME": "Knowledge Team",
+    "SOE_GATEWAY_SITE_CONTACT_EMAIL": "knowledge@example.com",
+}
+OPEN = {"SOE_GATEWAY_IDENTIFY_ANONYMOUS": "allow"}
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A gateway that listens."""
+
+    process: subprocess.Popen[bytes]
+    proxy: str
+    admin: str
+    data: Path
+
+    @property
+    def port(self) -> int:
+        """The port of the proxy listener."""
+        return int(self.proxy.rpartition(":")[2])
+
+    def audit(self) -> list[dict[str, object]]:
+        """Every record of the audit log, oldest first; a torn last line is left out."""
+        records = []
+        for path in sorted((self.data / "audit").glob("audit-*.jsonl"), key=os.path.getmtime):
+            for line in path.read_bytes().splitlines():
+                with contextlib.suppress(ValueError):
+                    records.append(json.loads(line))
+        return records
+
+
+@contextlib.contextmanager
+def gateway(
+    upstream: str, data: Path, *arguments: str, environ: Mapping[str, str] = OPEN
+) -> Iterator[Running]:
+    """Run `soe-gateway serve` before `upstream`, with its files in `data`."""
+    command = [sys.executable, "-m", "gateway", "serve", "--listen", "127.0.0.1:0"]
+    command += ["--admin-listen", "127.0.0.1:0", "--upstream", upstream, "--data", str(data)]
+    with (data / "stderr").open("ab") as errors:
+        process = subprocess.Popen(
+            [*command, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env={**os.environ, **CONTACT, **environ},
+        )
+    try:
+        proxy, admin = _listening(process, data)
+        yield Running(process, proxy, admin, data)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(15)
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def _listening(process: subprocess.Popen[bytes], data: Path) -> tuple[str, str]:
+    assert process.stdout is not None
+    for line in process.stdout:
+        event = json.loads(line)
+        if event.get("event") == "server.listening":
+            # The pipe is read on by a thread of its own, or a full pipe would stand in for a sink.
+            _drain(process, data)
+            return event["proxy"], event["admin"]
+    raise AssertionError(f"the gateway did not start: {(data / 'stderr').read_text()}")
+
+
+def _drain(process: subprocess.Popen[bytes], data: Path) -> None:
+    import threading
+
+    def copy() -> None:
+        assert process.stdout is not None
+        with (data / "stdout").open("ab") as log, contextlib.suppress(ValueError):
+            for line in process.stdout:
+                log.write(line)
+                log.flush()
+
+    threading.Thread(target=copy, daemon=True).start()
