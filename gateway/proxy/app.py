@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from gateway.observe.observer import Observer
-
 from gateway.errors import AuditError, RequestError, UpstreamError
 from gateway.model import Contact, Outcome, Reply
+from gateway.observe.observer import Observer
 from gateway.policy.policyset import PolicySet
 from gateway.proxy.exchange import ClientGoneError, Exchange, Receive, Response, Send
 from gateway.proxy.passthrough import Passthrough

@@ -12,8 +12,6 @@ import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from gateway.observe.observer import Observer
-
 from gateway.errors import AuditError, StoreError, UpstreamError
 from gateway.model import (
     Answer,
@@ -28,6 +26,7 @@ from gateway.model import (
     Settlement,
     Write,
 )
+from gateway.observe.observer import Observer
 from gateway.policy.decide import decide, judge, reservation, select
 from gateway.policy.policyset import PolicySet
 from gateway.ports import AuditLog, Clock, Store, Upstream, UpstreamResponse

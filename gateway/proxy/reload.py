@@ -11,9 +11,8 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway.observe.observer import Observer
-
 from gateway.errors import PolicyError, Problem
+from gateway.observe.observer import Observer
 from gateway.policy.policyset import PolicySet
 
 

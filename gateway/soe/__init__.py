@@ -1,6 +1,7 @@
-"""SOE's API as data: which endpoints there are, how a post is read, how its clients are answered.
+"""Stack Overflow Enterprise's API as data, and the strict readers of what is sent to it. Pure.
 
-Pure. A new endpoint is a row in `v3.py`, `v23.py` or `other.py`. Laws: the raw target is what is
-classified; what two parsers could read differently is refused, never repaired; what no row names
-is a write, and is refused.
+To add an endpoint: one row in `v3`, `v23` or `other`. `api` finds the row of a request, `head` and
+`read` take from it what rules look at, `credentials` whose it is, `answers` speaks to the caller.
+
+Law: what two parsers could read differently is refused, never repaired.
 """

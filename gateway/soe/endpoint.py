@@ -1,49 +1,77 @@
-"""What a row of the tables says."""
+"""What a row of the endpoint tables says."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import StrEnum
 
 from gateway.model import Api
 
 
-class BodyKind(Enum):
-    """How the body of a write is read."""
+class BodyKind(StrEnum):
+    """What the body of a request holds."""
 
-    NONE = auto()
-    """Nothing to read: empty, or an empty JSON object."""
-    JSON = auto()
+    NONE = "none"
+    OBJECT = "object"
     """A JSON object."""
-    JSON_LIST = auto()
-    """A JSON array of ids."""
-    FORM = auto()
-    """Fields in the form, the query, or both (v2.3 and OAuth)."""
-    IMAGE = auto()
-    """One file, as it is or in `multipart/form-data`."""
+    IDS = "ids"
+    """A bare JSON array of integers."""
+    FORM = "form"
+    """Fields, in the form or in the query string."""
+    IMAGE = "image"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextFields:
+    """The names, in lower case, of the fields whose text a reader will see.
+
+    `body` names several where a second field, such as the summary of an edit, is shown as well.
+    """
+
+    title: str = ""
+    body: tuple[str, ...] = ()
+    tags: str = ""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All of them."""
+        return frozenset(filter(None, (self.title, *self.body, self.tags)))
+
+
+NO_TEXT = TextFields()
+
+PUBLISHING = frozenset(
+    f"{noun}.{verb}"
+    for noun in ("question", "answer", "comment", "article", "collection")
+    for verb in ("create", "edit")
+) | {"suggested_edit.create"}
+"""The operations that publish text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One method of SOE's API.
+    """One row: a method, a path, and what they mean.
 
     Attributes:
-        template: the path below the API's prefix, as `questions/{id}/answers`.
-        operation: what rules call it; for reads a name for logs alone.
-        write: whether SOE changes anything.
-        publishes: whether it publishes text.
-        previewable: whether v2.3 documents `preview` for it.
-        redirects: whether a person's browser is sent on to SOE itself.
-        everywhere: whether v3 has it below `teams/{team}` too.
+        template: the path in lower case, with `{version}`, `{team}` and `{noun}` for what varies.
+        operation: as policies name it; of no meaning where `write` is false.
+        write: false for a read, also where it is a POST.
+        text: where the published text is.
+        previewable: `preview=true` makes SOE validate only, and its documents say so.
+        redirects: a page for browsers, whose cookies belong to SOE's own host.
     """
 
     api: Api
     method: str
     template: str
     operation: str
-    body: BodyKind = BodyKind.NONE
     write: bool = True
-    publishes: bool = False
+    body: BodyKind = BodyKind.NONE
+    text: TextFields = NO_TEXT
     previewable: bool = False
     redirects: bool = False
-    everywhere: bool = True
+
+    @property
+    def publishes(self) -> bool:
+        """Whether it publishes text."""
+        return self.operation in PUBLISHING

@@ -1,22 +1,40 @@
-"""What else of SOE may cross the gateway: the OAuth exchange, and SCIM's users."""
+"""The endpoints beside the two APIs: the OAuth code exchange and its pages, and SCIM."""
 
 from __future__ import annotations
 
 from gateway.model import Api
 from gateway.soe.endpoint import BodyKind, Endpoint
 
-_FORM, _JSON, _NONE = BodyKind.FORM, BodyKind.JSON, BodyKind.NONE
+_NONE, _OBJECT, _FORM = BodyKind.NONE, BodyKind.OBJECT, BodyKind.FORM
+
+# fmt: off
+_WRITES: tuple[tuple[Api, str, str, str, BodyKind], ...] = (
+    (Api.OAUTH, "POST", "/oauth/access_token", "oauth.exchange", _FORM),
+    (Api.OAUTH, "POST", "/oauth/access_token/json", "oauth.exchange", _FORM),
+    (Api.SCIM, "POST", "/api/scim/v2/users", "user.provision", _OBJECT),
+    (Api.SCIM, "PUT", "/api/scim/v2/users/{account}", "user.provision", _OBJECT),
+    (Api.SCIM, "PATCH", "/api/scim/v2/users/{account}", "user.provision", _OBJECT),
+    (Api.SCIM, "DELETE", "/api/scim/v2/users/{account}", "user.deprovision", _NONE),
+)
+# fmt: on
+
+_PAGES = ("/oauth", "/oauth/dialog")
 
 ENDPOINTS = (
-    Endpoint(api=Api.OAUTH, method="POST", template="access_token", operation="oauth.exchange", body=_FORM),
-    Endpoint(api=Api.OAUTH, method="POST", template="access_token/json", operation="oauth.exchange", body=_FORM),
-    # A person signs in at SOE itself, where its cookies belong.
-    Endpoint(api=Api.OAUTH, method="GET", template="", operation="read", write=False, redirects=True),
-    Endpoint(api=Api.OAUTH, method="GET", template="dialog", operation="read", write=False, redirects=True),
-    Endpoint(api=Api.SCIM, method="POST", template="users", operation="user.provision", body=_JSON),
-    Endpoint(api=Api.SCIM, method="PUT", template="users/{name}", operation="user.provision", body=_JSON),
-    Endpoint(api=Api.SCIM, method="PATCH", template="users/{name}", operation="user.provision", body=_JSON),
-    Endpoint(api=Api.SCIM, method="DELETE", template="users/{name}", operation="user.deprovision", body=_NONE),
-    Endpoint(api=Api.SCIM, method="GET", template="users", operation="read", write=False),
-    Endpoint(api=Api.SCIM, method="GET", template="users/{name}", operation="read", write=False),
-)  # fmt: skip
+    *(
+        Endpoint(api=api, method=method, template=template, operation=operation, body=body)
+        for api, method, template, operation, body in _WRITES
+    ),
+    *(
+        Endpoint(
+            api=Api.OAUTH,
+            method=method,
+            template=template,
+            operation="read",
+            write=False,
+            redirects=True,
+        )
+        for template in _PAGES
+        for method in ("GET", "HEAD")
+    ),
+)

@@ -1,97 +1,126 @@
-"""API v2's writes, below `/api/2.x`: every version answers, and all take the same methods.
+"""The endpoints of API v2.3 that are more than a plain GET; older and later 2.x answer alike.
 
-Source: the public list of methods (api_revision 2026.5.26) and the vendor's own clients. The docs
-print some undo routes in the singular while clients call the plural: every route has both.
+The act is the last word of a path, and POST is the verb of nearly all. The vendor's documents print
+some paths in the singular (`/question/{id}/upvote/undo`) while clients call the plural: every row
+of a noun stands for both.
 """
 
 from __future__ import annotations
 
 from gateway.model import Api
-from gateway.soe.endpoint import BodyKind, Endpoint
+from gateway.soe.endpoint import NO_TEXT, BodyKind, Endpoint, TextFields
 
-_ROWS: tuple[tuple[str, str], ...] = (
-    ("questions/add", "question.create"),
-    ("questions/{id}/edit", "question.edit"),
-    ("questions/{id}/answers/add", "answer.create"),
-    ("answers/{id}/edit", "answer.edit"),
-    ("posts/{id}/comments/add", "comment.create"),
-    ("comments/{id}/edit", "comment.edit"),
-    ("questions/{id}/suggested-edit/add", "suggested_edit.create"),
-    ("answers/{id}/suggested-edit/add", "suggested_edit.create"),
-    ("articles/add", "article.create"),
-    ("articles/{id}/edit", "article.edit"),
-    ("articles/{id}/delete", "article.delete"),
-    ("questions/{id}/delete", "question.delete"),
-    ("answers/{id}/delete", "answer.delete"),
-    ("comments/{id}/delete", "comment.delete"),
-    ("questions/{id}/upvote", "vote.up"),
-    ("questions/{id}/upvote/undo", "vote.up_undo"),
-    ("questions/{id}/downvote", "vote.down"),
-    ("questions/{id}/downvote/undo", "vote.down_undo"),
-    ("questions/{id}/flags/add", "flag.create"),
-    ("answers/{id}/upvote", "vote.up"),
-    ("answers/{id}/upvote/undo", "vote.up_undo"),
-    ("answers/{id}/downvote", "vote.down"),
-    ("answers/{id}/downvote/undo", "vote.down_undo"),
-    ("answers/{id}/flags/add", "flag.create"),
-    ("comments/{id}/upvote", "vote.up"),
-    ("comments/{id}/upvote/undo", "vote.up_undo"),
-    ("comments/{id}/flags/add", "flag.create"),
-    ("answers/{id}/accept", "answer.accept"),
-    ("answers/{id}/accept/undo", "answer.unaccept"),
-    ("answers/{id}/recommend", "answer.recommend"),
-    ("answers/{id}/recommend/undo", "answer.unrecommend"),
-    ("questions/{id}/favorite", "bookmark.add"),
-    ("questions/{id}/favorite/undo", "bookmark.remove"),
-    ("me/tag-preferences/edit", "tag.preferences_edit"),
-    ("users/{id}/tag-preferences/edit", "tag.preferences_edit"),
+_PREFIX = "/api/{version}"
+
+_POST = TextFields(title="title", body=("body",), tags="tags")
+_POST_EDIT = TextFields(title="title", body=("body", "comment"), tags="tags")
+_BODY = TextFields(body=("body",))
+_BODY_EDIT = TextFields(body=("body", "comment"))
+_FLAG = TextFields(body=("comment",))
+
+# fmt: off
+_WRITES: tuple[tuple[str, str, TextFields], ...] = (
+    ("questions/add", "question.create", _POST),
+    ("questions/{question}/edit", "question.edit", _POST_EDIT),
+    ("questions/{question}/delete", "question.delete", NO_TEXT),
+    ("questions/{question}/answers/add", "answer.create", _BODY),
+    ("questions/{question}/suggested-edit/add", "suggested_edit.create", _POST_EDIT),
+    ("questions/{question}/upvote", "vote.up", NO_TEXT),
+    ("questions/{question}/upvote/undo", "vote.up_undo", NO_TEXT),
+    ("questions/{question}/downvote", "vote.down", NO_TEXT),
+    ("questions/{question}/downvote/undo", "vote.down_undo", NO_TEXT),
+    ("questions/{question}/favorite", "bookmark.add", NO_TEXT),
+    ("questions/{question}/favorite/undo", "bookmark.remove", NO_TEXT),
+    ("questions/{question}/flags/add", "flag.create", _FLAG),
+    ("answers/{answer}/edit", "answer.edit", _BODY_EDIT),
+    ("answers/{answer}/delete", "answer.delete", NO_TEXT),
+    ("answers/{answer}/suggested-edit/add", "suggested_edit.create", _BODY_EDIT),
+    ("answers/{answer}/upvote", "vote.up", NO_TEXT),
+    ("answers/{answer}/upvote/undo", "vote.up_undo", NO_TEXT),
+    ("answers/{answer}/downvote", "vote.down", NO_TEXT),
+    ("answers/{answer}/downvote/undo", "vote.down_undo", NO_TEXT),
+    ("answers/{answer}/accept", "answer.accept", NO_TEXT),
+    ("answers/{answer}/accept/undo", "answer.unaccept", NO_TEXT),
+    ("answers/{answer}/recommend", "answer.recommend", NO_TEXT),
+    ("answers/{answer}/recommend/undo", "answer.unrecommend", NO_TEXT),
+    ("answers/{answer}/flags/add", "flag.create", _FLAG),
+    ("posts/{post}/comments/add", "comment.create", _BODY),
+    ("comments/{comment}/edit", "comment.edit", _BODY),
+    ("comments/{comment}/delete", "comment.delete", NO_TEXT),
+    ("comments/{comment}/upvote", "vote.up", NO_TEXT),
+    ("comments/{comment}/upvote/undo", "vote.up_undo", NO_TEXT),
+    ("comments/{comment}/flags/add", "flag.create", _FLAG),
+    ("articles/add", "article.create", _POST),
+    ("articles/{article}/edit", "article.edit", _POST_EDIT),
+    ("articles/{article}/delete", "article.delete", NO_TEXT),
+    ("me/tag-preferences/edit", "tag.preferences_edit", NO_TEXT),
+    ("users/{user}/tag-preferences/edit", "tag.preferences_edit", NO_TEXT),
+    ("enterprise/usersync", "user.sync", NO_TEXT),
+    ("access-tokens/exchange", "token.exchange", NO_TEXT),
 )
-_WITHOUT_PREVIEW: tuple[tuple[str, str], ...] = (
-    ("enterprise/usersync", "user.sync"),
-    ("access-tokens/exchange", "token.exchange"),
-)
-_BY_GET: tuple[tuple[str, str], ...] = (
+
+# A GET that changes something: access tokens and the consent to an app end here.
+_WRITING_GETS: tuple[tuple[str, str], ...] = (
     ("access-tokens/{tokens}/invalidate", "token.invalidate"),
     ("apps/{tokens}/de-authenticate", "app.deauthenticate"),
 )
-_READ_BY_POST = (
+
+# A POST that changes nothing: a text is rendered, a filter gets its name.
+_READING_POSTS: tuple[str, ...] = (
     "questions/render",
-    "questions/{id}/answers/render",
-    "posts/{id}/comments/render",
+    "questions/{question}/answers/render",
+    "posts/{post}/comments/render",
     "filters/create",
 )
-_PLURALS = ("questions/", "answers/", "comments/", "articles/", "posts/")
-_PUBLISHING = ("question", "answer", "article", "comment", "suggested_edit")
+# fmt: on
+
+_PLURALS = ("questions/", "answers/", "comments/", "articles/")
 
 
-def _spellings(template: str) -> tuple[str, ...]:
-    """The route as clients call it, and with a singular noun as the docs print some."""
-    if not template.startswith(_PLURALS) or "{id}" not in template:
-        return (template,)
-    plural, rest = template.split("/", 1)
-    return template, f"{plural.removesuffix('s')}/{rest}"
+def _spellings(path: str) -> tuple[str, ...]:
+    plural = next(filter(path.startswith, _PLURALS), None)
+    if plural is None:
+        return (path,)
+    return path, plural.removesuffix("s/") + "/" + path.removeprefix(plural)
 
 
-def _write(template: str, operation: str, *, method: str = "POST", preview: bool) -> Endpoint:
-    noun, verb = operation.split(".")
-    return Endpoint(
-        api=Api.V2,
-        method=method,
-        template=template,
-        operation=operation,
-        body=BodyKind.FORM,
-        publishes=noun in _PUBLISHING and verb in ("create", "edit"),
-        previewable=preview,
-    )
-
-
-ENDPOINTS = tuple(
-    [_write(path, name, preview=True) for row, name in _ROWS for path in _spellings(row)]
-    + [_write(path, name, preview=False) for path, name in _WITHOUT_PREVIEW]
-    + [_write(path, name, method="GET", preview=False) for path, name in _BY_GET]
-    + [
-        Endpoint(api=Api.V2, method="POST", template=path, operation="read", write=False)
-        for row in _READ_BY_POST
-        for path in _spellings(row)
-    ]
+ENDPOINTS = (
+    *(
+        Endpoint(
+            api=Api.V2,
+            method="POST",
+            template=f"{_PREFIX}/{spelling}",
+            operation=operation,
+            body=BodyKind.FORM,
+            text=text,
+            # Documented for every write, believed where there is text to validate.
+            previewable=text is not NO_TEXT and text is not _FLAG,
+        )
+        for path, operation, text in _WRITES
+        for spelling in _spellings(path)
+    ),
+    *(
+        Endpoint(
+            api=Api.V2,
+            method="GET",
+            template=f"{_PREFIX}/{path}",
+            operation=operation,
+            body=BodyKind.FORM,
+        )
+        for path, operation in _WRITING_GETS
+    ),
+    *(
+        Endpoint(
+            api=Api.V2,
+            method="POST",
+            template=f"{_PREFIX}/{path}",
+            operation="read",
+            write=False,
+            body=BodyKind.FORM,
+        )
+        for path in _READING_POSTS
+    ),
 )
+
+ACTS = frozenset(e.template.rpartition("/")[2] for e in ENDPOINTS if e.write)
+"""The last words of the paths that write, whatever the verb."""

@@ -1,14 +1,13 @@
-"""The formats that bodies and queries come in, read strictly.
+"""Strict readers of bytes: media types, JSON, fields of forms and queries, one image in multipart.
 
-Law: what is accepted here means the same to every parser; whatever could be read in two ways is
-refused with `unreadable_body` or `ambiguous_body` (400) or `unsupported_media_type` (415).
+Each accepts less than the readers it stands before, never more: what any two of them could read
+differently raises `RequestError`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Mapping
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
@@ -18,195 +17,186 @@ from gateway.errors import RequestError
 MAX_DEPTH = 32
 MAX_FIELDS = 200
 
-_TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+# ── media types ──────────────────────────────────────────────────────────────────────────────
+
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _MEDIA_TYPE = re.compile(
-    rf'({_TOKEN})/({_TOKEN})((?:[ \t]*;[ \t]*{_TOKEN}=(?:{_TOKEN}|"[^"\\]*"))*)[ \t]*'
-)
-_PARAMETER = re.compile(rf'({_TOKEN})=({_TOKEN}|"[^"\\]*")')
-_FIELD_NAME = re.compile(rb"[A-Za-z][A-Za-z0-9_.-]*")
-_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_PART_HEAD = re.compile(
-    rb'Content-Disposition: form-data; name="file"; filename="[^"\\\r\n\x00]{1,255}"\r\n'
-    rb"(?:Content-Type: (?:image|img)/[A-Za-z0-9.+-]{1,40}\r\n)?\r\n",
-    re.IGNORECASE,
+    rf'({_TOKEN}/{_TOKEN})(?:[ \t]*;[ \t]*({_TOKEN})=(?:({_TOKEN})|"([^"\\]*)"))?'.encode()
 )
 
 
-def media_type(value: bytes) -> tuple[str, Mapping[str, str]]:
-    """Read a Content-Type into its type, in lower case, and its parameters.
+def read_media_type(value: bytes) -> tuple[str, Mapping[str, str]]:
+    """Read a `Content-Type` of at most one parameter: its type in lower case, its parameter.
 
     Raises:
-        RequestError: `unsupported_media_type` (415), also for a charset other than UTF-8.
+        RequestError: `unsupported_media_type` (415): malformed, two of a kind, more parameters.
     """
-    found = _MEDIA_TYPE.fullmatch(value.decode("latin-1"))
-    if found is None:
-        raise unsupported("The Content-Type is not a single well-formed media type.")
-    parameters: dict[str, str] = {}
-    for name, parameter in _PARAMETER.findall(found[3]):
-        if name.lower() in parameters:
-            raise unsupported(f"The Content-Type gives {name.lower()} twice.")
-        parameters[name.lower()] = parameter.strip('"')
-    if parameters.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
-        raise unsupported("Send the body in UTF-8.")
-    return f"{found[1]}/{found[2]}".lower(), parameters
+    match = _MEDIA_TYPE.fullmatch(value.strip(b" \t"))
+    if match is None:
+        raise unsupported("Content-Type must be one media type with at most one parameter.")
+    kind, name, token, quoted = match.groups()
+    if name is None:
+        return kind.decode().lower(), {}
+    text = token if token is not None else quoted
+    return kind.decode().lower(), {name.decode().lower(): text.decode("latin-1")}
 
 
-def is_json(kind: str) -> bool:
-    """Whether a media type is one of those under which SOE reads JSON."""
-    return kind in ("application/json", "text/json") or (
-        kind.startswith("application/") and kind.endswith("+json")
-    )
+def unsupported(detail: str) -> RequestError:
+    """The refusal of a body in a type that the endpoint does not take."""
+    return RequestError(415, "unsupported_media_type", detail)
 
 
 # ── JSON ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def read_json(body: bytes) -> Any:
-    """Read one JSON document, refusing what two parsers could read differently.
+    """Read one JSON document as RFC 8259 has it, in UTF-8 without a byte order mark.
 
-    Names of one object are unique without regard to case and form, as .NET compares them
-    (RFC 8259 section 4 leaves equal names to each parser).
+    Names are printable ASCII, as all of SOE's are, and unique in every object whatever their case:
+    ASP.NET matches them without it.
 
     Raises:
-        RequestError: `unreadable_body` or `ambiguous_body` (400).
+        RequestError: `unreadable_body` (400), or `ambiguous_body` (400) for repeated or strange
+            names, nesting deeper than 32, objects of over 200 members, and half surrogates.
     """
     try:
-        text = body.decode()
-        document = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
-        if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
-            _bounded(document, MAX_DEPTH)
-        if "\\u" in text:
-            json.dumps(document, ensure_ascii=False).encode()  # a lone surrogate cannot be
+        value = json.loads(
+            body.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant
+        )
+        if b"\\u" in body:
+            # A half surrogate is no text: storing or comparing it fails later, so it fails here.
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeDecodeError:
+        raise unreadable("The body is not UTF-8.") from None
+    except UnicodeEncodeError:
+        raise ambiguous("The JSON body escapes half a surrogate pair.") from None
     except (ValueError, RecursionError):
-        raise unreadable("The body is not one strict JSON document in UTF-8.") from None
-    return document
+        raise unreadable("The body is not strict JSON (RFC 8259).") from None
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise ambiguous(f"The JSON body is nested deeper than {MAX_DEPTH}.")
+    return value
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    seen: set[str] = set()
-    for name, _ in pairs:
-        folded = name.lower() if name.isascii() else _folded(name)
-        if folded in seen:
-            raise ambiguous("A JSON object gives one name twice (letter case does not count).")
-        seen.add(folded)
-    return dict(pairs)
+def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(members) > MAX_FIELDS:
+        raise ambiguous(f"An object of the JSON body has over {MAX_FIELDS} members.")
+    value = dict(members)
+    names = "".join(value)
+    if not (names.isascii() and names.isprintable()):
+        raise ambiguous("A property name of the JSON body is not printable ASCII.")
+    if len({name.lower() for name in value}) != len(members):
+        raise ambiguous("A property stands twice in an object of the JSON body; case is ignored.")
+    return value
 
 
-def _folded(name: str) -> str:
-    plain = unicodedata.normalize("NFKC", name).casefold()
-    if plain.isascii():
-        raise ambiguous("A JSON name uses characters that look like ASCII letters.")
-    return plain
-
-
-def _no_constant(_: str) -> NoReturn:
+def _refuse_constant(_: str) -> NoReturn:
     raise ValueError
 
 
-def _bounded(value: Any, depth: int) -> None:
-    if depth < 0:
-        raise ValueError
-    children = value.values() if isinstance(value, dict) else value
-    if isinstance(value, dict | list):
-        for child in children:
-            _bounded(child, depth - 1)
+def _depth(value: Any) -> int:
+    """Count how deep containers nest, level by level: recursion would be the attacker's gain."""
+    depth, level = 0, [value]
+    while level := [v for v in level if isinstance(v, (dict, list))]:
+        depth += 1
+        level = [w for v in level for w in (v.values() if isinstance(v, dict) else v)]
+    return depth
 
 
-# ── forms ────────────────────────────────────────────────────────────────────────────────────
+# ── fields of forms and queries ──────────────────────────────────────────────────────────────
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+# White space of the ASCII kind stands for itself, as curl sends it; other controls never do.
+_PART = re.compile(rb"(?:[\t\n\r -$&-~\x80-\xff]|%[0-9A-Fa-f]{2})*")
 
 
-def read_form(encoded: bytes) -> list[tuple[str, str]]:
-    """Read `application/x-www-form-urlencoded` fields, in order, from a body or a query.
-
-    Raises:
-        RequestError: `unreadable_body` or `ambiguous_body` (400).
-    """
-    if not encoded:
-        return []
-    if encoded.count(b"&") >= MAX_FIELDS:
-        raise unreadable(f"A form may have at most {MAX_FIELDS} fields.")
-    if b";" in encoded or _BAD_ESCAPE.search(encoded) or not encoded.isascii():
-        raise ambiguous(
-            "Form fields are separated by & and percent-encoded: write ; as %3B and % as %25."
-        )
-    fields = []
-    for piece in encoded.split(b"&"):
-        if not piece:
-            continue
-        name, _, value = piece.partition(b"=")
-        name = _unescaped(name)
-        if not _FIELD_NAME.fullmatch(name):
-            raise ambiguous("A form field has a name that parsers read differently.")
-        try:
-            fields.append((name.decode(), _unescaped(value).decode()))
-        except UnicodeDecodeError:
-            raise unreadable("A form field is not UTF-8.") from None
-    return fields
-
-
-def _unescaped(text: bytes) -> bytes:
-    return unquote_to_bytes(text.replace(b"+", b" "))
-
-
-def merged(*sources: list[tuple[str, str]]) -> dict[str, str]:
-    """Join fields of form and query under lower-case names, each given once in all.
+def read_fields(encoded: bytes) -> dict[str, str]:
+    """Read `application/x-www-form-urlencoded` fields, by their names in lower case.
 
     Raises:
-        RequestError: `ambiguous_body` (400).
+        RequestError: `ambiguous_field` (400): a name twice (case is ignored), strange, or without
+            `=`; a `;` that could separate; an escape that is not UTF-8 or not hexadecimal; over
+            200 fields.
     """
+    parts = [part for part in encoded.split(b"&", MAX_FIELDS + 1) if part]
+    if len(parts) > MAX_FIELDS:
+        raise ambiguous_field(f"There are over {MAX_FIELDS} fields.")
     fields: dict[str, str] = {}
-    for source in sources:
-        for name, value in source:
-            folded = name.lower()
-            if folded in fields:
-                raise ambiguous(
-                    f"The field {folded} is given twice; give it once, in the form or the query."
-                )
-            fields[folded] = value
+    for part in parts:
+        name, equals, value = part.partition(b"=")
+        if b";" in value and b"=" in value:
+            raise ambiguous_field("A raw ';' before a '=' may separate fields: write %3B.")
+        folded = _decode(name).lower()
+        if not equals or not _NAME.fullmatch(folded):
+            raise ambiguous_field("A field has no name of letters, digits and '_', or no '='.")
+        if folded in fields:
+            raise ambiguous_field("A field stands twice; case is ignored.")
+        fields[folded] = _decode(value)
     return fields
 
 
-# ── images ───────────────────────────────────────────────────────────────────────────────────
+def _decode(part: bytes) -> str:
+    if not _PART.fullmatch(part):
+        raise ambiguous_field("A field holds a control character or a malformed % escape.")
+    try:
+        text = unquote_to_bytes(part.replace(b"+", b" ")).decode()
+    except UnicodeDecodeError:
+        raise ambiguous_field("A field is not UTF-8.") from None
+    if "\0" in text:
+        raise ambiguous_field("A field holds a NUL.")
+    return text
 
 
-def check_image(kind: str, parameters: Mapping[str, str], body: bytes, limit: int) -> None:
-    """Check an uploaded image: the file as it is, or as the one part `file` of a multipart form.
+# ── one image in multipart ───────────────────────────────────────────────────────────────────
+
+_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=?-]{1,70}")
+_FILE_FIELD = re.compile(
+    rb"content-disposition: ?form-data; ?name=(?:\"file\"|file)"
+    rb"(?:; ?filename=(?:\"[^\"\\\0-\x1f]*\"|[^\"\\;\0- ]+))?(?:; ?filename\*=[^\"\\;\0- ]+)?",
+    re.IGNORECASE,
+)
+_FILE_TYPE = re.compile(rb"content-type: ?[!-~]+", re.IGNORECASE)
+
+
+def read_image_part(body: bytes, boundary: str) -> bytes:
+    """Read a `multipart/form-data` body of exactly one part, the file field `file`.
 
     Raises:
-        RequestError: `unreadable_body` (400), `body_too_large` (413).
+        RequestError: `ambiguous_body` (400): preamble, epilogue, further parts or fields of a
+            part, line ends other than CRLF, no closing boundary.
     """
-    if kind == "multipart/form-data":
-        body = _the_file(parameters.get("boundary", "").encode("latin-1"), body)
-    if not body:
-        raise unreadable("The image is empty.")
-    if len(body) > limit:
-        raise RequestError(413, "body_too_large", f"An image may have at most {limit} bytes.")
+    if not _BOUNDARY.fullmatch(boundary):
+        raise ambiguous("The boundary of the multipart body is malformed.")
+    edge = b"--" + boundary.encode()
+    start, end = edge + b"\r\n", b"\r\n" + edge + b"--"
+    whole = body.removesuffix(b"\r\n")
+    if not (whole.startswith(start) and whole.endswith(end)):
+        raise ambiguous("The multipart body does not start and end with its boundary.")
+    part = whole[len(start) : -len(end)]
+    head, blank, image = part.partition(b"\r\n\r\n")
+    if not blank or edge in part or not _is_file(head.split(b"\r\n")):
+        raise ambiguous('The multipart body must hold one part, the file field "file".')
+    return image
 
 
-def _the_file(boundary: bytes, body: bytes) -> bytes:
-    start, end = b"--" + boundary + b"\r\n", b"\r\n--" + boundary + b"--"
-    framed = body.removesuffix(b"\r\n")
-    whole = 1 <= len(boundary) <= 70 and framed.startswith(start) and framed.endswith(end)
-    part = framed[len(start) : -len(end)]
-    head = _PART_HEAD.match(part)
-    if not whole or head is None or b"\r\n--" + boundary in part:
-        raise unreadable('The multipart form must hold exactly one part, named "file".')
-    return part[head.end() :]
+def _is_file(lines: list[bytes]) -> bool:
+    fields = sum(_FILE_FIELD.fullmatch(line) is not None for line in lines)
+    types = sum(_FILE_TYPE.fullmatch(line) is not None for line in lines)
+    return fields == 1 and types <= 1 and fields + types == len(lines)
 
 
 # ── refusals ─────────────────────────────────────────────────────────────────────────────────
 
 
 def unreadable(detail: str) -> RequestError:
-    """A body that cannot be read."""
+    """The refusal of a body that is not what its media type says."""
     return RequestError(400, "unreadable_body", detail)
 
 
 def ambiguous(detail: str) -> RequestError:
-    """A body that two parsers could read differently."""
+    """The refusal of a body that two parsers may read differently."""
     return RequestError(400, "ambiguous_body", detail)
 
 
-def unsupported(detail: str) -> RequestError:
-    """A media type that the endpoint does not take."""
-    return RequestError(415, "unsupported_media_type", detail)
+def ambiguous_field(detail: str) -> RequestError:
+    """The refusal of fields that two parsers may read differently."""
+    return RequestError(400, "ambiguous_field", detail)

@@ -1,0 +1,1 @@
+"""The enforcement point: HTTP in, the way of a request, HTTP out."""

@@ -1,0 +1,189 @@
+"""State in this process alone: for tests, the sandbox, and sites that can forget on a restart."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from itertools import islice
+
+from gateway.model import (
+    Answer,
+    Charge,
+    Found,
+    Lookup,
+    Outcome,
+    Remembered,
+    Reservation,
+    Reserved,
+    Settlement,
+    Write,
+)
+from gateway.state.accounting import PENDING_SECONDS, charged, charges, is_taken, longest
+
+_FOUND_AT_MOST = 64
+_PRUNED_AT_ONCE = 4
+_REPEATABLE = (Outcome.FAILED, Outcome.UNKNOWN)
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A reservation: the write, when it was stamped, and what became of it."""
+
+    write: Write
+    at: float
+    outcome: Outcome | None = None
+    post: str | None = None
+    url: str | None = None
+    caps: list[str] = field(default_factory=list)
+
+    def outcome_at(self, now: float) -> Outcome | None:
+        """None while in flight; `unknown` where nobody settled it in time."""
+        if self.outcome is None and now - self.at >= PENDING_SECONDS:
+            return Outcome.UNKNOWN
+        return self.outcome
+
+
+class MemoryStore:
+    """State as dictionaries. Every method runs without an await, so each is atomic."""
+
+    def __init__(self, keep: float) -> None:
+        self._keep = keep
+        self._last = 0.0
+        self._entries: dict[str, _Entry] = {}
+        self._charges: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
+        self._digests: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        self._requests: defaultdict[str, list[str]] = defaultdict(list)
+
+    async def reserve(self, reservation: Reservation) -> Reserved:
+        """As `ports.Store.reserve`."""
+        write = reservation.write
+        if write.preview:
+            return await self.peek(reservation)
+        now = self._last = max(write.at, self._last)
+        self._prune(now)
+        replaced = self._replaced(write, now)
+        reserved = self._answers(reservation, replaced, now)
+        entry = _Entry(write, now)
+        for charge in charges(reservation, reserved.answers):
+            owner = "" if charge.attempts else write.id
+            self._charges[charge.cap].append((now, owner))
+            if owner:
+                entry.caps.append(charge.cap)
+        if reserved.taken and reservation.remember:
+            for old in replaced:
+                self._forget(old)
+            self._remember(entry)
+        return reserved
+
+    async def peek(self, reservation: Reservation) -> Reserved:
+        """As `ports.Store.peek`."""
+        now = max(reservation.write.at, self._last)
+        return self._answers(reservation, self._replaced(reservation.write, now), now)
+
+    async def settle(self, write_id: str, settlement: Settlement) -> None:
+        """As `ports.Store.settle`."""
+        entry = self._entries.get(write_id)
+        if entry is None or entry.outcome is not None:
+            return
+        if not settlement.outcome.keeps:
+            self._forget(write_id)
+            return
+        entry.outcome = settlement.outcome
+        entry.post = settlement.post or entry.write.target
+        entry.url = settlement.url
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    def _answers(self, reservation: Reservation, replaced: Collection[str], now: float) -> Reserved:
+        answers: dict[str, Answer] = {}
+        for group in reservation.groups:
+            for rule, need in group.items():
+                if isinstance(need, Charge):
+                    answers[rule] = charged(need, self._times(need, replaced, now), now)
+                else:
+                    answers[rule] = self._find(need, replaced, now)
+        return Reserved(answers=answers, taken=is_taken(reservation.groups[0], answers))
+
+    def _times(self, charge: Charge, replaced: Collection[str], now: float) -> list[float]:
+        made = self._charges.get(charge.cap, [])
+        first = bisect_right(made, now - longest(charge), key=lambda each: each[0])
+        return [at for at, owner in made[first:] if owner not in replaced]
+
+    def _find(self, lookup: Lookup, replaced: Collection[str], now: float) -> Found:
+        posts: list[Remembered] = []
+        for write_id in reversed(self._digests.get((lookup.compare, lookup.digest), [])):
+            entry = self._entries[write_id]
+            if entry.at <= now - lookup.within or len(posts) == _FOUND_AT_MOST:
+                break
+            write = entry.write
+            in_scope = lookup.across_teams or write.team == lookup.team
+            by_author = lookup.author in (None, write.author)
+            if in_scope and by_author and write_id not in replaced:
+                posts.append(_remembered(entry, now))
+        return Found(posts=tuple(posts))
+
+    def _replaced(self, write: Write, now: float) -> list[str]:
+        """The earlier tries of the same request of which nobody can tell that they took effect."""
+        return [
+            write_id
+            for write_id in self._requests.get(write.request, ())
+            if self._entries[write_id].outcome_at(now) in _REPEATABLE
+        ]
+
+    def _remember(self, entry: _Entry) -> None:
+        write = entry.write
+        self._entries[write.id] = entry
+        self._requests[write.request].append(write.id)
+        if write.publishes and write.fingerprint is not None:
+            self._digests["text", write.fingerprint.text].append(write.id)
+            self._digests["event", write.fingerprint.event].append(write.id)
+
+    def _forget(self, write_id: str) -> None:
+        entry = self._entries.pop(write_id)
+        write = entry.write
+        for cap in entry.caps:
+            self._charges[cap] = [each for each in self._charges[cap] if each[1] != write_id]
+        self._requests[write.request].remove(write_id)
+        if not self._requests[write.request]:
+            del self._requests[write.request]
+        if write.publishes and write.fingerprint is not None:
+            for digest in (("text", write.fingerprint.text), ("event", write.fingerprint.event)):
+                self._digests[digest].remove(write_id)
+                if not self._digests[digest]:
+                    del self._digests[digest]
+
+    def _prune(self, now: float) -> None:
+        """Forget what is older than `keep`, a few at a time, so that no call pays for many."""
+        forgotten = now - self._keep
+        for write_id in list(islice(self._entries, _PRUNED_AT_ONCE)):
+            if self._entries[write_id].at <= forgotten:
+                self._forget(write_id)
+        for cap in list(islice(self._charges, _PRUNED_AT_ONCE)):
+            made = self._charges.pop(cap)
+            if made and made[0][0] <= forgotten:
+                made = [each for each in made if each[0] > forgotten]
+            if made:
+                self._charges[cap] = made  # back at the end: every cap has its turn
+
+
+def _remembered(entry: _Entry, now: float) -> Remembered:
+    write = entry.write
+    outcome = entry.outcome_at(now)
+    return Remembered(
+        write_id=write.id,
+        at=entry.at,
+        pending=outcome is None,
+        outcome=outcome,
+        integration=write.integration,
+        token=write.token,
+        author=write.author,
+        operation=write.operation,
+        team=write.team,
+        thread=write.thread,
+        post=entry.post or write.target,
+        url=entry.url,
+        request=write.request,
+    )
