@@ -61,8 +61,16 @@ class UpstreamResponse(Protocol):
     status: int
     headers: Headers
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        """The raw body, decoded from its transfer coding alone; raises `UpstreamError` when cut."""
+    @property
+    def complete(self) -> bool:
+        """Whether the whole body was read."""
+
+    async def read(self) -> bytes:
+        """Give the raw bytes that are here, waiting for the next; empty at the end.
+
+        Raises:
+            UpstreamError: the body was cut, or took too long.
+        """
 
     async def aclose(self) -> None:
         """Give the connection back, or close it if the body was not read to its end."""

@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any
 
 from gateway.errors import AuditError, RequestError, UpstreamError
-from gateway.model import Contact, Outcome, Reply
+from gateway.model import Contact, Effect, Outcome, Reply
 from gateway.observe.observer import Observer
 from gateway.policy.policyset import PolicySet
 from gateway.proxy.exchange import ClientGoneError, Exchange, Receive, Response, Send
@@ -61,8 +61,9 @@ class ProxyApp:
             route = classify(exchange.method, exchange.target)
             exchange.operation = route.endpoint.operation
             check_head(route, exchange.headers)
-            way = self.pipeline if route.endpoint.write else self.passthrough
-            return await way.handle(exchange, route, policies)
+            if route.endpoint.write:
+                return await self.pipeline.handle(exchange, route, policies)
+            return await self.passthrough.handle(exchange, route, policies)
         except ClientGoneError:
             raise
         except RequestError as error:
@@ -82,22 +83,28 @@ class ProxyApp:
             self.observer.audit_failed(error)
             exchange.code = "audit_unavailable"
             reply = self._unavailable(exchange, policies, "The audit log cannot be written.")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # the one place: a bug refuses, and is told
             self.observer.crashed(error)
             exchange.code = "internal_error"
-            reply = self._unavailable(exchange, policies, "The gateway failed on this request.")
+            reply = self._crashed(exchange, policies)
         return Response.of(reply)
 
     def _upstream_failed(
         self, exchange: Exchange, policies: PolicySet, error: UpstreamError
     ) -> Reply:
         if exchange.effect and error.outcome is Outcome.UNKNOWN:
-            return answers.outcome_unknown(
-                api_of(exchange.target),
-                write_id=exchange.decision_id,
-                revision=policies.revision,
-            )
+            return self._outcome_unknown(exchange, policies)
         return self._unavailable(exchange, policies, "Stack Overflow could not be reached.")
+
+    def _crashed(self, exchange: Exchange, policies: PolicySet) -> Reply:
+        if exchange.effect == Effect.ALLOW:  # it may have been sent
+            return self._outcome_unknown(exchange, policies)
+        return self._unavailable(exchange, policies, "The gateway failed on this request.")
+
+    def _outcome_unknown(self, exchange: Exchange, policies: PolicySet) -> Reply:
+        return answers.outcome_unknown(
+            api_of(exchange.target), write_id=exchange.decision_id, revision=policies.revision
+        )
 
     def _unavailable(self, exchange: Exchange, policies: PolicySet, detail: str) -> Reply:
         return answers.unavailable(

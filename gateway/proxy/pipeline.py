@@ -74,9 +74,7 @@ class Pipeline:
     anonymous: str
     secret: bytes
 
-    async def handle(
-        self, exchange: Exchange, route: Route, policies: PolicySet, write_id: str
-    ) -> Response:
+    async def handle(self, exchange: Exchange, route: Route, policies: PolicySet) -> Response:
         """Decide a write under one set of policies, then refuse it or send it."""
         at = self.clock.now()
         in_body = route.endpoint.api is Api.V2  # a v2.3 form may carry the credentials
@@ -84,7 +82,7 @@ class Pipeline:
         body = await exchange.body(body_limit(route))
         reading = read_write(route, exchange.headers, body)
         caller = caller or self._admit(exchange, route, policies, at, reading.fields)
-        write = self._write(exchange, route, caller, reading, body, write_id, at)
+        write = self._write(exchange, route, caller, reading, body, at)
         exchange.integration = write.integration
         if one(exchange.headers, b"x-gateway-dry-run") == b"true":
             decision, _ = await self._decide(write, policies, self.store.peek)
@@ -125,12 +123,11 @@ class Pipeline:
         caller: Caller,
         reading: Reading,
         body: bytes,
-        write_id: str,
         at: float,
     ) -> Write:
         fields = exchange.headers
         return Write(
-            id=write_id,
+            id=exchange.decision_id,
             at=at,
             integration=caller.name,
             tier=caller.tier,

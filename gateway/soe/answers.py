@@ -1,16 +1,17 @@
-"""What the gateway answers itself, in the dialect of the calling API's clients.
+"""What the gateway answers itself, in the dialect of the calling API, and what SOE's answers mean.
 
 v3 gets problem details (RFC 9457), v2.3 its wrapper under HTTP 400. Clients show little more than
-`detail` and `error_message`, so these say the reason and the way to mend it in one text. Nothing
-of a request's text is ever repeated here.
+`detail` and `error_message`, so these hold the reason, the way to mend it and whom to ask as one
+text. Laws: text of the request is never repeated; `backoff`, on which importers wait and repeat
+without end, never stands on a permanent refusal.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -24,94 +25,88 @@ from gateway.model import (
     Effect,
     Finding,
     Headers,
+    Mode,
     Outcome,
     Reply,
     Violation,
 )
 from gateway.soe.api import Route
 
-_TITLES = {
-    400: "Bad request",
-    401: "Unknown caller",
-    403: "Not allowed",
-    404: "Not found",
-    405: "Method not allowed",
-    409: "In flight",
-    413: "Too large",
-    414: "Target too long",
-    415: "Unsupported media type",
-    422: "Unprocessable",
-    429: "Too many writes",
-    503: "Not available",
-    504: "Outcome unknown",
-}
-_V2_NAMES = {
+# api.stackexchange.com/docs/error-handling
+_V2_ERRORS = {
     400: "bad_parameter",
     402: "invalid_access_token",
     403: "access_denied",
     404: "no_method",
     407: "write_failed",
+    409: "duplicate_request",
     500: "internal_error",
     502: "throttle_violation",
 }
-_V2_BY_STATUS = {401: 402, 403: 403, 404: 404, 405: 404, 409: 502, 429: 502, 503: 502, 504: 500}
-"""SOE's `error_id` for what the gateway says; anything else is a bad parameter."""
-_NEW_POST = re.compile(r"(question|answer|article|comment)(?:\.|_id$)")
-_CONTACT_CODES = ("unknown_caller", "unregistered_caller", "integration_expired")
+_V2_ERROR_OF_STATUS = {
+    401: 402,
+    403: 403,
+    404: 404,
+    405: 404,
+    409: 409,
+    422: 409,
+    503: 502,
+    504: 500,
+}
+_V2_POLICY, _V2_LATER = 407, 502
+
+_TITLES = {
+    "confirmation_required": "A person must confirm this write",
+    "outcome_unknown": "Nobody can tell whether this was written",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Refusal:
-    """What there is to tell, before it is put into a dialect. `error_id` is v2.3's own."""
+class _Problem:
+    """What there is to tell, before it is put into a dialect; `error_id` is v2.3's."""
 
     status: int
     code: str
+    title: str
     detail: str
-    title: str = ""
-    error_id: int | None = None
-    decision_id: str | None = None
-    revision: str | None = None
-    violations: tuple[Finding, ...] = ()
+    error_id: int
+    write_id: str | None
+    revision: str | None
+    findings: tuple[Finding, ...] = ()
     retry_after: float | None = None
     contact: Contact | None = None
 
 
-def refuse(api: Api, decision: Decision, write_id: str, contact: Contact | None) -> Reply:
-    """Answer a write that the policies refused; every violation is told.
+# ── refusals ─────────────────────────────────────────────────────────────────────────────────
 
-    A permanent violation decides the status and leaves no hint to come again; else the longest
-    wait is told.
+
+def refuse(api: Api, decision: Decision, write_id: str, contact: Contact | None) -> Reply:
+    """Answer a write that the policies refuse or hold; every violation is told.
+
+    The first permanent violation gives status and code, and then nothing invites to come again;
+    among passing ones 503 goes before 409 before 429, and the longest wait is told.
     """
-    findings = decision.violations
-    permanent = [f for f in findings if f.violation and f.violation.retry_after is None]
-    deciding = (permanent or sorted(findings, key=_by_gravity))[0]
-    assert deciding.violation is not None
-    retry_after = None
-    if not permanent:
-        retry_after = max(f.violation.retry_after or 0.0 for f in findings if f.violation)
-    refusal = _Refusal(
-        status=deciding.violation.status,
-        code=deciding.violation.code,
-        title=_TITLES.get(deciding.violation.status, "Refused by policy"),
-        detail=" ".join(_told(f.violation) for f in findings if f.violation),
-        error_id=407 if permanent else None,
-        decision_id=write_id,
+    violations = tuple(f.violation for f in decision.violations if f.violation is not None)
+    deciding, retry_after = _deciding(decision)
+    status, code, error_id = deciding.status, deciding.code, _V2_POLICY
+    if decision.effect is Effect.HOLD:
+        status, code, error_id = 403, "confirmation_required", 403
+    elif retry_after is not None:
+        error_id = _V2_LATER
+    detail = _told(violations)
+    problem = _Problem(
+        status=status,
+        code=code,
+        title=_TITLES.get(code, "The rules of this site refuse this write"),
+        detail=f"{detail} Contact: {contact}." if contact else detail,
+        error_id=error_id,
+        write_id=write_id,
         revision=decision.revision,
-        violations=findings,
+        findings=decision.violations,
         retry_after=retry_after,
         contact=contact,
     )
-    return _reply(api, refusal, ratelimit(decision.findings))
-
-
-def _by_gravity(finding: Finding) -> int:
-    """Sort a store that is away before a copy in flight, and that before a used-up cap."""
-    status = finding.violation.status if finding.violation else 0
-    return (503, 409, 429).index(status) if status in (503, 409, 429) else 3
-
-
-def _told(violation: Violation) -> str:
-    return " ".join(filter(None, (violation.message, violation.fix)))
+    return _reply(api, problem, ratelimit(decision.findings))
 
 
 def refuse_request(
@@ -122,22 +117,20 @@ def refuse_request(
     revision: str | None,
     contact: Contact | None,
 ) -> Reply:
-    """Answer a request that is wrong in itself, or whose caller is not known."""
-    registration = error.code in _CONTACT_CODES or error.code == "operation_not_registered"
-    detail = error.detail
-    if registration and contact is not None:
-        detail = f"{detail} Contact: {contact}."
-    return _reply(
-        api,
-        _Refusal(
-            status=error.status,
-            code=error.code,
-            detail=detail,
-            decision_id=write_id,
-            revision=revision,
-            contact=contact if registration else None,
-        ),
+    """Answer a request that is wrong in itself, or whose caller may not do this."""
+    if error.status not in (401, 403) or error.code == "unknown_operation":
+        contact = None
+    problem = _Problem(
+        status=error.status,
+        code=error.code,
+        title=HTTPStatus(error.status).phrase,
+        detail=f"{error.detail} Contact: {contact}." if contact else error.detail,
+        error_id=_V2_ERROR_OF_STATUS.get(error.status, 400),
+        write_id=write_id,
+        revision=revision,
+        contact=contact,
     )
+    return _reply(api, problem)
 
 
 def unavailable(
@@ -149,151 +142,178 @@ def unavailable(
     revision: str | None,
     retry_after: float,
 ) -> Reply:
-    """Answer when the gateway or SOE is away, and nothing of a write was sent."""
-    return _reply(
-        api,
-        _Refusal(
-            status=503,
-            code=code,
-            detail=f"{detail} Nothing was posted; try again later.",
-            decision_id=write_id,
-            revision=revision,
-            retry_after=retry_after,
-        ),
+    """Answer when the gateway, or SOE behind it, cannot serve now."""
+    problem = _Problem(
+        status=503,
+        code=code,
+        title=HTTPStatus.SERVICE_UNAVAILABLE.phrase,
+        detail=f"{detail} Try again later.",
+        error_id=_V2_LATER,
+        write_id=write_id,
+        revision=revision,
+        retry_after=retry_after,
     )
+    return _reply(api, problem)
 
 
 def outcome_unknown(api: Api, *, write_id: str | None, revision: str | None) -> Reply:
     """Answer when a write was sent and nobody can tell what became of it."""
-    refusal = _Refusal(
+    problem = _Problem(
         status=504,
         code="outcome_unknown",
+        title=_TITLES["outcome_unknown"],
         detail=(
-            "Stack Overflow did not answer: the post may or may not be there. "
-            "Look before you send it again; the same request may be repeated once."
+            "SOE did not answer, so the write may or may not have happened. Look there first; "
+            "then the same request may be sent once more."
         ),
-        decision_id=write_id,
+        error_id=_V2_ERROR_OF_STATUS[504],
+        write_id=write_id,
         revision=revision,
     )
-    return _reply(api, refusal)
+    return _reply(api, problem)
+
+
+def _deciding(decision: Decision) -> tuple[Violation, float | None]:
+    """The violation that gives the status, and the wait in seconds, None where it is permanent."""
+    strictest = Mode.HOLD if decision.effect is Effect.HOLD else Mode.ENFORCE
+    violations = [f.violation for f in decision.violations if f.violation and f.mode is strictest]
+    waits = [v.retry_after for v in violations if v.retry_after is not None]
+    if len(waits) < len(violations):
+        return next(v for v in violations if v.retry_after is None), None
+    return min(violations, key=_gravity), max(waits)
+
+
+def _gravity(violation: Violation) -> int:
+    order = (503, 409, 429)
+    return order.index(violation.status) if violation.status in order else len(order)
+
+
+def _told(violations: tuple[Violation, ...]) -> str:
+    reasons = [" ".join(filter(None, (v.message, v.fix, v.docs))) for v in violations]
+    if len(reasons) == 1:
+        return reasons[0]
+    return " ".join(f"({number}) {reason}" for number, reason in enumerate(reasons, 1))
+
+
+# ── the rest of an answer ────────────────────────────────────────────────────────────────────
 
 
 def dry_run(decision: Decision, write_id: str) -> Reply:
-    """Answer a dry run with what would have been decided."""
+    """Answer a dry run with what would have been decided; `status` 200 stands for forwarding."""
     status = 200
     if decision.effect is not Effect.ALLOW:
         status = refuse(Api.V3, decision, write_id, None).status
     document = {
-        "effect": decision.effect.value,
+        "effect": decision.effect,
         "status": status,
         "decision_id": write_id,
         "policy_revision": decision.revision,
-        "violations": [_violation(finding) for finding in decision.violations],
-        "warnings": [_violation(finding) for finding in decision.warnings],
-        "observed": [_violation(finding) for finding in decision.observed],
+        "violations": _listed(decision.violations),
+        "warnings": _listed(decision.warnings),
+        "observed": _listed(decision.observed),
     }
-    return _json(200, "application/json", document, decision_headers(decision, write_id))
+    return _json(200, b"application/json", document, _identity(write_id, decision.revision))
 
 
-def decision_headers(decision: Decision, write_id: str) -> Headers:
-    """Give the fields that go with every answer to a decided write."""
+def decision_fields(decision: Decision, write_id: str) -> Headers:
+    """Give the header fields that SOE's answer to a forwarded write gets in addition."""
     warnings = tuple(
         (b"gateway-warning", f'{f.rule}; code="{f.violation.code}"'.encode())
         for f in decision.warnings
         if f.violation is not None
     )
-    identity = (
-        (b"gateway-decision", write_id.encode()),
-        (b"gateway-policy", decision.revision.encode()),
-    )
-    return identity + warnings
+    identity = _identity(write_id, decision.revision)
+    return (*identity, *warnings, *ratelimit(decision.findings))
 
 
 def ratelimit(findings: Iterable[Finding]) -> Headers:
-    """Give `RateLimit` and `RateLimit-Policy` of the caps that decide (IETF draft -11)."""
+    """Give `RateLimit-Policy` and `RateLimit` for the caps that decide.
+
+    After draft-ietf-httpapi-ratelimit-headers-11: `q` writes in `w` seconds, `r` of them left,
+    more in `t` seconds.
+    """
     caps = [(f.rule, f.charged) for f in findings if f.charged is not None and f.mode.decides]
     if not caps:
         return ()
     return (
-        (b"ratelimit-policy", b", ".join(_quota(rule, charged) for rule, charged in caps)),
-        (b"ratelimit", b", ".join(_remaining(rule, charged) for rule, charged in caps)),
+        (b"ratelimit-policy", ", ".join(_quota(rule, charged) for rule, charged in caps).encode()),
+        (b"ratelimit", ", ".join(_remaining(rule, charged) for rule, charged in caps).encode()),
     )
 
 
-def _quota(rule: str, charged: Charged) -> bytes:
-    return f'"{rule}";q={charged.window.limit};w={math.ceil(charged.window.seconds)}'.encode()
+def _quota(rule: str, charged: Charged) -> str:
+    return f'"{rule}";q={charged.window.limit};w={math.ceil(charged.window.seconds)}'
 
 
-def _remaining(rule: str, charged: Charged) -> bytes:
-    left = max(0, charged.window.limit - charged.used) if charged.accepted else 0
-    return f'"{rule}";r={left};t={math.ceil(charged.reset)}'.encode()
+def _remaining(rule: str, charged: Charged) -> str:
+    if not charged.accepted:
+        return f'"{rule}";r=0;t={math.ceil(charged.retry_after)}'
+    left = max(0, charged.window.limit - charged.used)
+    return f'"{rule}";r={left};t={math.ceil(charged.reset)}'
 
 
 # ── dialects ─────────────────────────────────────────────────────────────────────────────────
 
 
-def _reply(api: Api, refusal: _Refusal, extra: Headers = ()) -> Reply:
-    headers = extra
-    if refusal.decision_id:
-        headers += ((b"gateway-decision", refusal.decision_id.encode()),)
-    if refusal.revision:
-        headers += ((b"gateway-policy", refusal.revision.encode()),)
-    seconds = None if refusal.retry_after is None else max(1, math.ceil(refusal.retry_after))
-    if seconds is not None:
-        headers += ((b"retry-after", b"%d" % seconds),)
+def _reply(api: Api, problem: _Problem, fields: Headers = ()) -> Reply:
+    seconds = None if problem.retry_after is None else max(1, math.ceil(problem.retry_after))
     ours = {
-        "code": refusal.code,
-        "decision_id": refusal.decision_id,
-        "policy_revision": refusal.revision,
-        "violations": [_violation(finding) for finding in refusal.violations],
-        "contact": _contact(refusal.contact),
+        "code": problem.code,
+        "decision_id": problem.write_id,
+        "policy_revision": problem.revision,
+        "violations": _listed(problem.findings) or None,
+        "contact": _told_contact(problem.contact),
     }
+    fields = (*_identity(problem.write_id, problem.revision), *fields)
+    if seconds is not None:
+        fields = (*fields, (b"retry-after", b"%d" % seconds))
     if api is Api.V2:
-        return _wrapper(refusal, ours, seconds, headers)
-    document: dict[str, Any] = {
-        "type": f"/_gateway/problems/{refusal.code}",
-        "title": refusal.title or _TITLES.get(refusal.status, "Refused"),
-        "status": refusal.status,
-        "detail": refusal.detail,
-        "instance": f"/_gateway/decisions/{refusal.decision_id}" if refusal.decision_id else None,
+        wrapper = {
+            "error_id": problem.error_id,
+            "error_name": _V2_ERRORS[problem.error_id],
+            "error_message": problem.detail,
+            "backoff": seconds,
+            **ours,
+        }
+        # A repeat may publish twice, so a lost outcome does not hide in 400 as all else does.
+        status = 504 if problem.status == 504 else 400
+        return _json(status, b"application/json", wrapper, fields)
+    details = {
+        "type": f"/_gateway/problems/{problem.code}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": problem.write_id and f"/_gateway/decisions/{problem.write_id}",
         **ours,
         "retry_after": seconds,
     }
-    return _json(refusal.status, "application/problem+json", document, headers)
+    return _json(problem.status, b"application/problem+json", details, fields)
 
 
-def _wrapper(
-    refusal: _Refusal, ours: Mapping[str, Any], seconds: int | None, headers: Headers
-) -> Reply:
-    """Answer as v2.3 does: HTTP 400 for everything but an outcome that nobody knows."""
-    error_id = refusal.error_id or _V2_BY_STATUS.get(refusal.status, 400)
-    document = {
-        "error_id": error_id,
-        "error_name": _V2_NAMES[error_id],
-        "error_message": refusal.detail,
-        "backoff": seconds,  # clients wait and repeat on it: never on what is permanent
-        **ours,
-    }
-    status = 504 if refusal.status == 504 else 400
-    return _json(status, "application/json", document, headers)
-
-
-def _json(status: int, kind: str, document: Mapping[str, Any], headers: Headers) -> Reply:
-    body = orjson.dumps({key: value for key, value in document.items() if value is not None})
-    fields = (
-        (b"content-type", kind.encode()),
+def _json(status: int, content_type: bytes, document: Mapping[str, Any], fields: Headers) -> Reply:
+    body = orjson.dumps({name: value for name, value in document.items() if value is not None})
+    headers = (
+        (b"content-type", content_type),
         (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"no-store"),
         (b"x-content-type-options", b"nosniff"),
+        *fields,
     )
-    return Reply(status, fields + headers, body)
+    return Reply(status, headers, body)
 
 
-def _violation(finding: Finding) -> dict[str, Any]:
-    violation = finding.violation
-    assert violation is not None
+def _identity(write_id: str | None, revision: str | None) -> Headers:
+    pairs = ((b"gateway-decision", write_id), (b"gateway-policy", revision))
+    return tuple((name, value.encode()) for name, value in pairs if value)
+
+
+def _listed(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
+    return [_violation(f.rule, f.violation) for f in findings if f.violation is not None]
+
+
+def _violation(rule: str, violation: Violation) -> dict[str, Any]:
     told: dict[str, Any] = {
-        "rule": finding.rule,
+        "rule": rule,
         "code": violation.code,
         "message": violation.message,
         "fix": violation.fix,
@@ -309,48 +329,62 @@ def _violation(finding: Finding) -> dict[str, Any]:
             "relation": earlier.relation,
             "similarity": earlier.similarity,
         }
-    return {key: value for key, value in told.items() if value not in ("", {}, None)}
+    return told
 
 
-def _contact(contact: Contact | None) -> dict[str, str] | None:
+def _told_contact(contact: Contact | None) -> dict[str, str] | None:
     if contact is None:
         return None
     told = {"name": contact.name, "url": contact.url, "email": contact.email}
-    return {key: value for key, value in told.items() if value}
+    return {name: value for name, value in told.items() if value}
 
 
-# ── what SOE's replies mean ──────────────────────────────────────────────────────────────────
+# ── what SOE's answers mean ──────────────────────────────────────────────────────────────────
+
+_V2_FAILURES = (500, 503)
+_LEARNED = ("question", "answer", "comment", "article", "collection")
+_LINKS = ("webUrl", "shareUrl", "shareLink", "link")
+_URL_LIMIT = 2048
 
 
 def outcome(api: Api, status: int, body: bytes) -> Outcome:
-    """Tell from SOE's reply what became of a write; v2.3 says everything with HTTP 400."""
+    """Tell what became of a write; v2.3 says everything by `error_id`, whatever the status.
+
+    Args:
+        body: as far as it is known, decoded; an unreadable one tells nothing.
+    """
     if status >= 500:
         return Outcome.FAILED
     error_id = _document(body).get("error_id") if api is Api.V2 else None
-    if error_id is not None:
-        return Outcome.FAILED if error_id in (500, 503) else Outcome.REFUSED
-    return Outcome.OK if status < 300 else Outcome.REFUSED
+    if isinstance(error_id, int):
+        return Outcome.FAILED if error_id in _V2_FAILURES else Outcome.REFUSED
+    return Outcome.OK if 200 <= status < 300 else Outcome.REFUSED
 
 
-def learn(route: Route, status: int, body: bytes) -> tuple[str | None, str | None]:
-    """Find the new post's name, as `question/123`, and its URL in SOE's reply; never fails."""
-    found = _NEW_POST.match(route.endpoint.operation)
-    if found is None or status >= 300:
+def learn(
+    route: Route, status: int, headers: Headers, body: bytes
+) -> tuple[str | None, str | None]:
+    """Find in SOE's answer the written post, as `question/123`, and its URL; never fails."""
+    noun, _, verb = route.endpoint.operation.partition(".")
+    if not 200 <= status < 300 or noun not in _LEARNED or verb not in ("create", "edit"):
         return None, None
-    document = _document(body)
+    item, id_name = _document(body), "id"
     if route.endpoint.api is Api.V2:
-        items = document.get("items")
-        document = items[0] if isinstance(items, list) and items else {}
-        if not isinstance(document, dict):
-            return None, None
-    noun = found[1]
-    number = document.get("id", document.get(f"{noun}_id"))
-    url = next((document[n] for n in ("webUrl", "shareUrl", "link") if document.get(n)), None)
-    post = f"{noun}/{number}" if isinstance(number, int) else None
-    return post, url if isinstance(url, str) and len(url) < 2048 else None
+        items, id_name = item.get("items"), f"{noun}_id"
+        item = items[0] if isinstance(items, list) and items else None
+    if not isinstance(item, dict):
+        return None, None
+    number = item.get(id_name)
+    post = f"{noun}/{number}" if type(number) is int and number > 0 else None
+    return post, next(filter(_is_url, map(item.get, _LINKS)), None)
 
 
-def _document(body: bytes) -> dict[str, Any]:
+def _is_url(value: Any) -> bool:
+    known = isinstance(value, str) and value.startswith(("https://", "http://"))
+    return known and len(value) <= _URL_LIMIT and value.isascii() and value.isprintable()
+
+
+def _document(body: bytes) -> Any:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:

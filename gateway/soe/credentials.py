@@ -39,15 +39,16 @@ def credentials(
             may be two.
     """
     found: dict[str, set[str]] = {_TOKEN: set(), _KEY: set()}
-    for name, value in headers:
-        if name == b"authorization":
+    for field_name, value in headers:
+        if field_name == b"authorization":
             found[_TOKEN].update(_bearer(route.endpoint.api, value))
-        elif name in _FIELDS:
-            found[_FIELDS[name]].add(value.decode("latin-1"))
+        elif field_name in _FIELDS:
+            found[_FIELDS[field_name]].add(value.decode("latin-1"))
     for name, text in _credentials_of_query(route.query):
         found[name].add(text)
-    for name in found.keys() & (fields or {}).keys():
-        found[name].add((fields or {})[name])
+    if fields:
+        for name, values in found.items():
+            values.add(fields.get(name, ""))
     tokens, keys = (values - {""} for values in found.values())
     if tokens == keys:
         tokens = set()

@@ -80,13 +80,17 @@ def check_head(route: Route, headers: Headers) -> None:
         _check_singletons(headers)
     if not _OVERRIDES.isdisjoint(fields) or _overridden_by_query(route.query):
         raise RequestError(400, "method_override", "Method and path cannot be overridden here.")
-    if any(b"_" in name and _shadows(name) for name in fields):
+    if any(map(_shadows, [name for name in fields if b"_" in name])):
         raise _ambiguous("A field name with '_' may be read as one with '-'.")
     if b"connection" in fields:
         _check_connection(headers)
     if b"idempotency-key" in fields and not _IDEMPOTENCY_KEY.fullmatch(fields[b"idempotency-key"]):
         raise RequestError(
             400, "bad_idempotency_key", "Idempotency-Key takes 1 to 255 visible ASCII characters."
+        )
+    if b"content-encoding" in fields:
+        raise RequestError(
+            415, "unsupported_encoding", "Send the body as it is, without Content-Encoding."
         )
     length = fields.get(b"content-length", b"0")
     has_body = b"transfer-encoding" in fields or length != b"0"
@@ -99,10 +103,6 @@ def check_head(route: Route, headers: Headers) -> None:
     limit = body_limit(route)
     if len(length) > 10 or int(length) > limit:
         raise RequestError(413, "body_too_large", f"The body may have at most {limit} bytes.")
-    if b"content-encoding" in fields:
-        raise RequestError(
-            415, "unsupported_encoding", "Send the body as it is, without Content-Encoding."
-        )
     if has_body:
         _check_media_type(route.endpoint.body, fields.get(b"content-type", b""))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.errors import RequestError
-from gateway.model import Headers, Post
+from gateway.model import NO_POST, Headers, Post
 from gateway.soe.api import BodyKind, Route
 from gateway.soe.credentials import Credentials, credentials
 from gateway.soe.endpoint import TextFields
@@ -44,7 +44,7 @@ class Reading:
         request_id: v2.3's own idempotency key.
     """
 
-    post: Post = Post()
+    post: Post = NO_POST
     preview: bool = False
     team: str | None = None
     thread: str | None = None
@@ -79,7 +79,7 @@ def _read_none(route: Route, headers: Headers, body: bytes) -> Reading:
     # Some clients send an empty object with every request.
     if body and read_json(body) != {}:
         raise RequestError(400, "unexpected_body", "This endpoint takes no body.")
-    return _reading(route, Post())
+    return _reading(route, NO_POST)
 
 
 def _read_object(route: Route, headers: Headers, body: bytes) -> Reading:
@@ -95,7 +95,7 @@ def _read_ids(route: Route, headers: Headers, body: bytes) -> Reading:
     ids = read_json(body)
     if not isinstance(ids, list) or not all(type(i) is int for i in ids):
         raise unreadable("The body must be a JSON array of integers.")
-    return _reading(route, Post())
+    return _reading(route, NO_POST)
 
 
 def _read_image(route: Route, headers: Headers, body: bytes) -> Reading:
@@ -105,7 +105,7 @@ def _read_image(route: Route, headers: Headers, body: bytes) -> Reading:
         raise unreadable("The body must be an image.")
     if len(image) > _IMAGE_LIMIT:
         raise RequestError(413, "body_too_large", f"SOE takes images of {_IMAGE_LIMIT} bytes.")
-    return _reading(route, Post())
+    return _reading(route, NO_POST)
 
 
 def _reading(route: Route, post: Post) -> Reading:

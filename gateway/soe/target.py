@@ -17,7 +17,7 @@ MAX_TARGET = 8192
 
 _ESCAPE = r"%[0-9A-Fa-f]{2}"
 # RFC 3986 section 3.3: segments of at least one pchar, and at most one slash at the end.
-_PATH = re.compile(rf"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|{_ESCAPE})+)+/?".encode())
+_PATH = re.compile(rf"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|{_ESCAPE})+)+/?|/".encode())
 # Clients send more than section 3.4 allows (brackets, braces, quotes); all of it is literal to SOE.
 _QUERY = re.compile(rf"(?:[!\"$&-\[\]-~]|{_ESCAPE})*".encode())
 # What changes the structure of a path once it is decoded: separators, escapes, control characters.

@@ -105,8 +105,8 @@ def _depth(value: Any) -> int:
 # ── fields of forms and queries ──────────────────────────────────────────────────────────────
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-# White space of the ASCII kind stands for itself, as curl sends it; other controls never do.
-_PART = re.compile(rb"(?:[\t\n\r -$&-~\x80-\xff]|%[0-9A-Fa-f]{2})*")
+# White space stands for itself, as curl sends it; other controls and broken escapes never do.
+_MALFORMED = re.compile(rb"%(?![0-9A-Fa-f]{2})|[\0-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def read_fields(encoded: bytes) -> dict[str, str]:
@@ -117,6 +117,8 @@ def read_fields(encoded: bytes) -> dict[str, str]:
             `=`; a `;` that could separate; an escape that is not UTF-8 or not hexadecimal; over
             200 fields.
     """
+    if _MALFORMED.search(encoded):
+        raise ambiguous_field("A field holds a control character or a malformed % escape.")
     parts = [part for part in encoded.split(b"&", MAX_FIELDS + 1) if part]
     if len(parts) > MAX_FIELDS:
         raise ambiguous_field(f"There are over {MAX_FIELDS} fields.")
@@ -125,9 +127,11 @@ def read_fields(encoded: bytes) -> dict[str, str]:
         name, equals, value = part.partition(b"=")
         if b";" in value and b"=" in value:
             raise ambiguous_field("A raw ';' before a '=' may separate fields: write %3B.")
-        folded = _decode(name).lower()
-        if not equals or not _NAME.fullmatch(folded):
+        name_text = _decode(name)
+        # Before folding: the Kelvin sign is a k in lower case.
+        if not equals or not _NAME.fullmatch(name_text):
             raise ambiguous_field("A field has no name of letters, digits and '_', or no '='.")
+        folded = name_text.lower()
         if folded in fields:
             raise ambiguous_field("A field stands twice; case is ignored.")
         fields[folded] = _decode(value)
@@ -135,8 +139,6 @@ def read_fields(encoded: bytes) -> dict[str, str]:
 
 
 def _decode(part: bytes) -> str:
-    if not _PART.fullmatch(part):
-        raise ambiguous_field("A field holds a control character or a malformed % escape.")
     try:
         text = unquote_to_bytes(part.replace(b"+", b" ")).decode()
     except UnicodeDecodeError:

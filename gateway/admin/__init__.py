@@ -1,0 +1,1 @@
+"""The admin listener: health, metrics. Never on the network that integrations use."""

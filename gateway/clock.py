@@ -1,0 +1,17 @@
+"""The only reader of the clock."""
+
+from __future__ import annotations
+
+import time
+
+
+class SystemClock:
+    """Wall time that never steps back: a clock that is set back stands still instead."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def now(self) -> float:
+        """Unix seconds, never less than before."""
+        self._last = max(self._last, time.time())
+        return self._last

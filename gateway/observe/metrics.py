@@ -1,0 +1,88 @@
+"""Every metric. Label values come from closed sets: traffic cannot make new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
+
+_PREFIX = "soe_gateway"
+_FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_SLOW = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+class Metrics:
+    """All metrics of one process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = self._counter("requests", "Requests answered.", ("kind", "status"))
+        self.decisions = self._counter(
+            "decisions", "Writes decided.", ("operation", "effect", "integration")
+        )
+        self.findings = self._counter(
+            "findings",
+            "What rules found; shows what observed rules would do.",
+            ("rule", "mode", "result"),
+        )
+        self.outcomes = self._counter(
+            "outcomes", "What became of writes that passed.", ("operation", "outcome")
+        )
+        self.refused = self._counter(
+            "request_errors", "Requests refused before any rule judged them.", ("code",)
+        )
+        self.store_errors = self._counter("store_errors", "Calls to state that failed.", ("call",))
+        self.open_errors = self._counter(
+            "rules_open", "Rules that let a write pass because state failed.", ("rule",)
+        )
+        self.audit_errors = self._counter("audit_errors", "Records that could not be written.", ())
+        self.upstream_errors = self._counter("upstream_errors", "Exchanges that failed.", ("code",))
+        self.log_dropped = self._counter("log_lines_dropped", "Log lines nobody took.", ())
+        self.audit_sync = self._histogram("audit_sync_seconds", "Time of a sync.", _FAST)
+        self.added_latency = self._histogram(
+            "added_latency_seconds", "Time in the gateway less the time at SOE.", _FAST
+        )
+        self.upstream = self._histogram("upstream_seconds", "Time until SOE's head.", _SLOW)
+        self.reload_success = self._gauge(
+            "policy_reload_success", "Whether the last look at the policy files was good.", ()
+        )
+        self.policy_info = self._gauge("policy_info", "The revision in force is 1.", ("revision",))
+        self.enforcing = self._gauge("enforcing", "Whether any rule can refuse a write.", ())
+        self.posture = self._gauge("posture", "The posture in force is 1.", ("posture",))
+        self.posture.labels("guard").set(1)
+
+    def render(self) -> bytes:
+        """Give all values as Prometheus reads them; takes milliseconds, so not on the loop."""
+        return generate_latest(self.registry)
+
+    def _counter(self, name: str, meaning: str, labels: Sequence[str]) -> Counter:
+        return Counter(f"{_PREFIX}_{name}", meaning, labels, registry=self.registry)
+
+    def _gauge(self, name: str, meaning: str, labels: Sequence[str]) -> Gauge:
+        return Gauge(f"{_PREFIX}_{name}", meaning, labels, registry=self.registry)
+
+    def _histogram(self, name: str, meaning: str, buckets: Sequence[float]) -> Histogram:
+        return Histogram(f"{_PREFIX}_{name}", meaning, buckets=buckets, registry=self.registry)
+
+
+@cache
+def status_class(status: int) -> str:
+    """Give `2xx` for 201; `none` where no answer was sent."""
+    return f"{status // 100}xx" if status else "none"
+
+
+def metrics_reference() -> str:
+    """Give the table of all metrics, in Markdown."""
+    rows = []
+    for metric in vars(Metrics()).values():
+        if isinstance(metric, MetricWrapperBase):
+            described = next(iter(metric.describe()))
+            suffix = "_total" if described.type == "counter" else ""
+            labels = ", ".join(f"`{label}`" for label in metric._labelnames) or "–"
+            rows.append(
+                f"| `{described.name}{suffix}` | {described.type} | {labels} | "
+                f"{described.documentation} |"
+            )
+    return "\n".join(["| metric | type | labels | meaning |", "|---|---|---|---|", *sorted(rows)])

@@ -1,0 +1,155 @@
+"""What happens, told to logs and metrics alike: the one place that knows both."""
+
+from __future__ import annotations
+
+import traceback
+from functools import lru_cache
+from typing import Any, Protocol
+
+from gateway.errors import AuditError, PolicyError, StoreError, UpstreamError
+from gateway.model import Decision, Outcome, Result, Settlement, Write
+from gateway.observe.metrics import Metrics, status_class
+
+
+class Seen(Protocol):
+    """What is known of a request when it has ended."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def operation(self) -> str: ...
+    @property
+    def integration(self) -> str: ...
+    @property
+    def effect(self) -> str: ...
+    @property
+    def code(self) -> str: ...
+    @property
+    def decision_id(self) -> str: ...
+    @property
+    def upstream_seconds(self) -> float: ...
+
+
+class InForce(Protocol):
+    """What there is to tell of a policy set."""
+
+    @property
+    def revision(self) -> str: ...
+    @property
+    def enforcing(self) -> bool: ...
+    @property
+    def shipped(self) -> bool: ...
+    @property
+    def rules(self) -> tuple[object, ...]: ...
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
+
+
+class Observer:
+    """Tells logs and metrics."""
+
+    def __init__(self, log: Any, metrics: Metrics) -> None:
+        self._log = log
+        self._metrics = metrics
+        # Resolving labels costs more than counting; the sets are closed, so the cache is bounded.
+        self._request = lru_cache(1024)(metrics.requests.labels)
+        self._decision = lru_cache(8192)(metrics.decisions.labels)
+        self._finding = lru_cache(8192)(metrics.findings.labels)
+        self._outcome = lru_cache(1024)(metrics.outcomes.labels)
+
+    def decided(self, write: Write, decision: Decision) -> None:
+        """A decision is durable."""
+        self._decision(write.operation, decision.effect.value, write.integration).inc()
+        for finding in decision.findings:
+            self._finding(finding.rule, finding.mode.value, finding.result.value).inc()
+            if finding.result is Result.ERROR and finding.open:
+                self._metrics.open_errors.labels(finding.rule).inc()
+
+    def settled(self, write: Write, settlement: Settlement) -> None:
+        """What became of a write that passed is known."""
+        self._outcome(write.operation, settlement.outcome.value).inc()
+
+    def finished(self, seen: Seen, status: int, sent: int, seconds: float) -> None:
+        """A request was answered, or its client left."""
+        kind = "read" if seen.operation == "read" else "write"
+        self._request(kind, status_class(status)).inc()
+        self._metrics.added_latency.observe(max(0.0, seconds - seen.upstream_seconds))
+        if seen.upstream_seconds:
+            self._metrics.upstream.observe(seen.upstream_seconds)
+        if seen.code:
+            self._metrics.refused.labels(seen.code).inc()
+        self._log.info(
+            "request.finished",
+            method=seen.method,
+            operation=seen.operation,
+            integration=seen.integration,
+            status=status,
+            effect=seen.effect,
+            code=seen.code,
+            decision_id=seen.decision_id,
+            bytes=sent,
+            seconds=round(seconds, 6),
+            upstream_seconds=round(seen.upstream_seconds, 6),
+        )
+
+    def refused_on_the_wire(self, code: str) -> None:
+        """Bytes came that are no request."""
+        self._metrics.refused.labels(code).inc()
+        self._log.info("request.refused_on_the_wire", code=code)
+
+    def policies_loaded(self, policies: InForce) -> None:
+        """A policy set is in force."""
+        self._metrics.reload_success.set(1)
+        self._metrics.policy_info.clear()
+        self._metrics.policy_info.labels(policies.revision).set(1)
+        self._metrics.enforcing.set(policies.enforcing)
+        self._log.info(
+            "policies.loaded",
+            revision=policies.revision,
+            rules=len(policies.rules),
+            enforcing=policies.enforcing,
+            shipped=policies.shipped,
+            warnings=policies.warnings,
+        )
+
+    def policies_refused(self, error: PolicyError, stays: InForce) -> None:
+        """Policy files are wrong; the last good set stays."""
+        self._metrics.reload_success.set(0)
+        self._log.error(
+            "policies.refused",
+            problems=[str(problem) for problem in error.problems],
+            revision=stays.revision,
+        )
+
+    def store_failed(self, call: str, error: StoreError) -> None:
+        """State was out of reach."""
+        self._metrics.store_errors.labels(call).inc()
+        self._log.error("state.failed", call=call, error=str(error))
+
+    def audit_failed(self, error: AuditError) -> None:
+        """The audit log could not be written."""
+        self._metrics.audit_errors.inc()
+        self._log.error("audit.failed", error=str(error))
+
+    def audit_synced(self, seconds: float) -> None:
+        """A sync of the audit log took so long."""
+        self._metrics.audit_sync.observe(seconds)
+
+    def recovered(self, write_id: str, outcome: Outcome) -> None:
+        """A write that a dead process left open was given its outcome."""
+        self._log.warning("audit.recovered", decision_id=write_id, outcome=outcome.value)
+
+    def upstream_failed(self, error: UpstreamError) -> None:
+        """SOE could not be reached, or broke off."""
+        self._metrics.upstream_errors.labels(error.code).inc()
+        self._log.warning("upstream.failed", code=error.code, outcome=error.outcome.value)
+
+    def crashed(self, error: Exception) -> None:
+        """A bug. Where it happened is told, what it said is not: that may hold text."""
+        frames = traceback.extract_tb(error.__traceback__)
+        where = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames]
+        self._log.error("gateway.crashed", error=type(error).__name__, where=where)
+
+    def event(self, event: str, **facts: Any) -> None:
+        """A rare event of `EVENTS`."""
+        self._log.warning(event, **facts)
