@@ -315,9 +315,8 @@ class Connection(asyncio.Protocol):
 
     # ── asyncio's ────────────────────────────────────────────────────────────────────────────
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as it is called
         """The socket is connected."""
-        assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
