@@ -94,7 +94,10 @@ class ProxyApp:
     ) -> Reply:
         if exchange.effect and error.outcome is Outcome.UNKNOWN:
             return self._outcome_unknown(exchange, policies)
-        return self._unavailable(exchange, policies, "Stack Overflow could not be reached.")
+        status = 503
+        if not exchange.effect:  # a read, which may be repeated as one likes
+            status = 504 if error.code.endswith("timeout") else 502
+        return self._unavailable(exchange, policies, "Stack Overflow did not answer.", status)
 
     def _crashed(self, exchange: Exchange, policies: PolicySet) -> Reply:
         if exchange.effect == Effect.ALLOW:  # it may have been sent
@@ -106,7 +109,9 @@ class ProxyApp:
             api_of(exchange.target), write_id=exchange.decision_id, revision=policies.revision
         )
 
-    def _unavailable(self, exchange: Exchange, policies: PolicySet, detail: str) -> Reply:
+    def _unavailable(
+        self, exchange: Exchange, policies: PolicySet, detail: str, status: int = 503
+    ) -> Reply:
         return answers.unavailable(
             api_of(exchange.target),
             exchange.code,
@@ -114,4 +119,5 @@ class ProxyApp:
             write_id=exchange.decision_id,
             revision=policies.revision,
             retry_after=5,
+            status=status,
         )

@@ -141,12 +141,17 @@ def unavailable(
     write_id: str | None,
     revision: str | None,
     retry_after: float,
+    status: int = 503,
 ) -> Reply:
-    """Answer when the gateway, or SOE behind it, cannot serve now."""
+    """Answer when the gateway, or SOE behind it, cannot serve now.
+
+    Args:
+        status: 502 or 504 where a read did not get an answer from SOE, or none in time.
+    """
     problem = _Problem(
-        status=503,
+        status=status,
         code=code,
-        title=HTTPStatus.SERVICE_UNAVAILABLE.phrase,
+        title=HTTPStatus(status).phrase,
         detail=f"{detail} Try again later.",
         error_id=_V2_LATER,
         write_id=write_id,

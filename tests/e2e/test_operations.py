@@ -45,7 +45,7 @@ def request_of(method: str, path: str, operation: str) -> tuple[bytes, bytes, by
         return target, b"application/x-www-form-urlencoded", body
     if b"/scim/" in target:
         return target, b"application/scim+json", b'{"active":false}'
-    if operation in ("user_group.members_edit",):
+    if target.endswith((b"/members", b"-experts/users", b"-experts/user-groups")):
         return target, b"application/json", b"[1,2]"
     bodies = {
         "flag.create": b'{"optionId":1,"comment":"A word"}',
