@@ -1,0 +1,58 @@
+"""Look for problems in policies, without running anything.
+
+Prints every problem of every file as path:line:column: text. Without DIRECTORY it looks at the
+policies that come with the gateway; they apply beside those of a directory that has an
+overrides.yaml. Exit 0 where all is well, 1 where it is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+from pathlib import Path
+from typing import TextIO
+
+from gateway.errors import PolicyError
+from gateway.policy.load import load
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare arguments."""
+    parser.add_argument("directory", nargs="?", type=Path, help="the site's own policy files")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(args: argparse.Namespace, out: TextIO) -> int:
+    """Load the policies and say what was found."""
+    today = datetime.datetime.now(datetime.UTC).date()
+    try:
+        policies = load(args.directory, today=today)
+    except PolicyError as error:
+        problems = [str(problem) for problem in error.problems]
+        if args.json:
+            print(json.dumps({"problems": problems}), file=out)
+        else:
+            print(*problems, f"{len(problems)} problems", sep="\n", file=out)
+        return 1
+    told = {
+        "revision": policies.revision,
+        "rules": {rule.id: rule.mode.value for rule in policies.rules},
+        "integrations": sorted(policies.registry.names),
+        "warnings": list(policies.warnings),
+        "problems": [],
+    }
+    if args.json:
+        print(json.dumps(told), file=out)
+        return 0
+    for warning in policies.warnings:
+        print(f"{warning} (warning)", file=out)
+    enforcing = sum(rule.mode.decides for rule in policies.rules)
+    print(
+        f"revision {policies.revision}: {len(policies.rules)} rules, {enforcing} enforcing, "
+        f"{len(policies.registry.names)} integrations; no problems",
+        file=out,
+    )
+    if not policies.enforcing:
+        print("no rule enforces: every write would pass (warning)", file=out)
+    return 0

@@ -1,0 +1,1 @@
+"""What runs without a gateway: the tests that stand in policy files."""
