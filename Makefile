@@ -1,0 +1,57 @@
+# Everything works on a fresh machine that has Python 3.11 and make; `make` alone lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SHARED ?= ../shared
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check gen lock bench security clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
+
+setup: $(READY) ## make .venv, with soe-gateway in it
+
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 is needed"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+run: setup ## start the gateway before a sandbox, or before UPSTREAM=https://…
+	$(BIN)/soe-gateway demo $(if $(UPSTREAM),--upstream $(UPSTREAM))
+
+test: setup ## run all tests
+	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
+
+check: setup ## format, lint, types, import contracts, dead code, generated files, policies
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	PYTHONPATH=. $(BIN)/lint-imports
+	$(BIN)/vulture
+	$(BIN)/python scripts/gen.py --check
+	$(BIN)/python scripts/clean_words.py
+	$(BIN)/soe-gateway check
+	$(BIN)/soe-gateway test
+
+gen: setup ## write the generated documents anew
+	$(BIN)/python scripts/gen.py
+
+lock: setup ## lock the dependencies anew
+	for set in run dev; do $(BIN)/uv pip compile --quiet --upgrade --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
+	  requirements/$$set.in -o requirements/$$set.txt; done
+
+bench: setup ## measure against nginx and stock httpx, side by side; ARGS=--short
+	$(BIN)/python bench/read.py $(ARGS)
+	$(BIN)/python bench/write.py $(ARGS)
+
+security: setup ## fire the catalogue and the fuzzer, where they are present; SECONDS_FUZZ=60
+	SHARED=$(SHARED) SECONDS_FUZZ=$(or $(SECONDS_FUZZ),60) scripts/security $(ARGS)
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) .cache .run build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
