@@ -294,19 +294,26 @@ def _from_environment(
             continue
         reader = Reader(f"environment {variable}")
         if word not in names and word.removesuffix("_FILE") in names:
-            word = word.removesuffix("_FILE")
-            try:
-                value = Path(value).read_text().rstrip("\n")
-            except OSError as error:
-                problems.append(Problem(reader.path, 1, 1, f"cannot be read: {error.strerror}"))
-                continue
-        if word not in names:
+            held = _held(reader, value)
+            if held is not None:
+                found[names[word.removesuffix("_FILE")]] = (reader, held)
+            problems += reader.problems
+        elif word not in names:
             known = [PREFIX + each for each in names]
             told = f"there is no such setting{nearest(variable, known)}"
             problems.append(Problem(reader.path, 1, 1, told))
         elif value:
             found[names[word]] = (reader, _listed(names[word], value))
     return found
+
+
+def _held(reader: Reader, path: str) -> Node | None:
+    """Give what a file holds, for a variable that ends in `_FILE`."""
+    try:
+        return _scalar(Path(path).read_text().rstrip("\n"))
+    except OSError as error:
+        reader.problem(Mark(1, 1), f"{path} cannot be read: {error.strerror}")
+        return None
 
 
 def _from_flags(flags: Mapping[str, str]) -> dict[str, tuple[Reader, Node]]:

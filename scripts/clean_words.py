@@ -7,13 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-# In pieces, so that this file does not find itself.
-FORBIDDEN = re.compile("|".join(["pypi\\.o" "rg", "pythonho" "sted", "registry\\.n" "pmjs", "/ro" "ot/", "/wo" "rk/"]))
+# Written so that it does not find itself.
+FORBIDDEN = re.compile(
+    r"pypi[.]org|pythonhosted[.]|registry[.]npmjs|/root[/]|/work[/]|farm-(?:bench|studio)[ ]"
+)
 
 
 def main() -> int:
     """Print every place; 1 where there is one."""
-    listed = subprocess.run(["git", "ls-files", "-z"], capture_output=True, check=True)  # noqa: S607
+    listed = subprocess.run(["git", "ls-files", "-z"], capture_output=True, check=True)
     found = [
         f"{name}:{number}: {line.strip()[:80]}"
         for name in filter(None, listed.stdout.decode().split("\0"))

@@ -80,7 +80,8 @@ def metrics_reference() -> str:
         if isinstance(metric, MetricWrapperBase):
             described = next(iter(metric.describe()))
             suffix = "_total" if described.type == "counter" else ""
-            labels = ", ".join(f"`{label}`" for label in metric._labelnames) or "–"
+            names = metric._labelnames  # noqa: SLF001  # it has no public name
+            labels = ", ".join(f"`{name}`" for name in names) or "–"
             rows.append(
                 f"| `{described.name}{suffix}` | {described.type} | {labels} | "
                 f"{described.documentation} |"

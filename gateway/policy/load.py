@@ -376,7 +376,9 @@ def _overridden(rule: MappingNode, override: MappingNode) -> MappingNode:
     items, keys = dict(rule.items), dict(rule.keys)
     for key, node in override.items.items():
         below = items.get(key)
+        keys[key] = override.keys[key]
         if key in CHECKS and isinstance(below, MappingNode) and isinstance(node, MappingNode):
-            node = _overridden(below, node)
-        items[key], keys[key] = node, override.keys[key]
+            items[key] = _overridden(below, node)
+        else:
+            items[key] = node
     return MappingNode(override.mark, items, keys)

@@ -23,6 +23,16 @@ _BROKEN = re.compile(rb"(?<!\r)\n|\r(?!\n|$)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 """A line end that is none, or a control byte: no head begins so, however it goes on."""
 
 
+_ONCE = {
+    b"host": "bad_host",
+    b"content-length": "bad_framing",
+    b"transfer-encoding": "bad_framing",
+    b"expect": "bad_expectation",
+}
+"""Fields that stand there once, and what it is called when they do not."""
+_NEVER = {b"upgrade": "no_upgrade", b"trailer": "no_trailers"}
+
+
 class HeadError(Exception):
     """A head that is refused; `code` is stable."""
 
@@ -99,41 +109,41 @@ def _request_line(line: bytes, target_bytes: int) -> tuple[str, bytes]:
 
 def _framed(method: str, target: bytes, headers: Headers) -> Head:
     """Find where the body ends; two ways to say it are no way."""
-    host = length = coding = expect = None
+    seen: dict[bytes, bytes] = {}
     keep_alive = True
     for name, value in headers:
-        if name == b"host":
-            if host is not None or not _HOST.fullmatch(value):
-                raise HeadError(400, "bad_host")
-            host = value
-        elif name == b"content-length":
-            if length is not None or not _LENGTH.fullmatch(value):
-                raise HeadError(400, "bad_framing")
-            length = int(value)
-        elif name == b"transfer-encoding":
-            if coding is not None or value != b"chunked":
-                raise HeadError(400, "bad_framing")
-            coding = value
-        elif name == b"expect":
-            if expect is not None or value.lower() != b"100-continue":
-                raise HeadError(417, "bad_expectation")
-            expect = value
-        elif name == b"connection":
+        if name in _ONCE and name in seen:
+            raise HeadError(400, _ONCE[name])
+        seen[name] = value
+        if name == b"connection":
             options = [option.strip().lower() for option in value.split(b",")]
             if b"upgrade" in options:
                 raise HeadError(400, "no_upgrade")
             keep_alive = keep_alive and b"close" not in options
-        elif name in (b"upgrade", b"trailer"):
-            raise HeadError(400, "no_upgrade" if name == b"upgrade" else "no_trailers")
-    if host is None:
+    for name, code in _NEVER.items():
+        if name in seen:
+            raise HeadError(400, code)
+    if not _HOST.fullmatch(seen.get(b"host", b"")):
         raise HeadError(400, "bad_host")
-    if coding is not None and length is not None:
-        raise HeadError(400, "bad_framing")
+    if seen.get(b"expect", b"100-continue").lower() != b"100-continue":
+        raise HeadError(417, "bad_expectation")
     return Head(
         method=method,
         target=target,
         headers=headers,
-        length=None if coding is not None else length or 0,
-        expects_continue=expect is not None,
+        length=_length(seen.get(b"content-length"), seen.get(b"transfer-encoding")),
+        expects_continue=b"expect" in seen,
         keep_alive=keep_alive,
     )
+
+
+def _length(length: bytes | None, coding: bytes | None) -> int | None:
+    if coding is not None:
+        if coding != b"chunked" or length is not None:
+            raise HeadError(400, "bad_framing")
+        return None
+    if length is None:
+        return 0
+    if not _LENGTH.fullmatch(length):
+        raise HeadError(400, "bad_framing")
+    return int(length)

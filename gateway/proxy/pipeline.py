@@ -100,7 +100,7 @@ class Pipeline:
             upstream = await self._send(exchange, write, body, delivery)
             return await self._receive(upstream, route, write, decision, delivery)
         finally:
-            await self._settle(write, decision, reserved, delivery)
+            await self._settle(write, decision, delivery, reserved=reserved)
 
     def _admit(
         self,
@@ -217,7 +217,7 @@ class Pipeline:
         return Response(upstream.status, tuple(fields), body, upstream)
 
     async def _settle(
-        self, write: Write, decision: Decision, reserved: bool, delivery: _Delivery
+        self, write: Write, decision: Decision, delivery: _Delivery, *, reserved: bool
     ) -> None:
         settlement = Settlement(outcome=delivery.outcome, post=delivery.post, url=delivery.url)
         if decision.effect is Effect.ALLOW:

@@ -200,7 +200,7 @@ def _find(method: str, segments: tuple[str, ...]) -> tuple[Endpoint, Mapping[str
         child = node.words.get(segment)
         if child is None:
             # No two slots stand side by side in the tables, and no word fits its neighbour's slot.
-            for name, child in node.slots.items():
+            for name, child in node.slots.items():  # noqa: B007  # the one found goes on
                 if _SLOTS.get(name, _NUMBER).fullmatch(segment):
                     params[name] = segment
                     break

@@ -60,6 +60,7 @@ FROM writes WHERE {compare} = :digest AND at > :since
   AND id NOT IN (SELECT value FROM json_each(:replaced))
 ORDER BY at DESC LIMIT 64
 """
+_INSERT = "INSERT INTO writes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PRUNED_AT_ONCE = 256
 
 
@@ -258,7 +259,7 @@ class SqliteStore:
             *(write.author, write.operation, write.team, write.thread, write.target),
             *(None, None, print_ and print_.text, print_ and print_.event),
         )
-        self._db.execute(f"INSERT INTO writes VALUES ({', '.join('?' * len(row))})", row)
+        self._db.execute(_INSERT, row)
 
     def _forget(self, write_id: str) -> None:
         self._db.execute("DELETE FROM charges WHERE write_id = ?", (write_id,))

@@ -82,9 +82,7 @@ def test_the_gateway_says_for_whom_it_forwards() -> None:
 
 def test_behind_a_trusted_proxy_the_chain_is_continued() -> None:
     """Only a configured proxy may say who called before it."""
-    site = Forwarding(
-        authority=b"soe", url=b"https://soe", trusted=(ip_network("10.0.0.0/8"),)
-    )
+    site = Forwarding(authority=b"soe", url=b"https://soe", trusted=(ip_network("10.0.0.0/8"),))
 
     sent = dict(site.to_upstream(an_exchange((b"x-forwarded-for", b"9.9.9.9")), None))
 
