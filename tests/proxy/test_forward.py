@@ -22,10 +22,13 @@ def an_exchange(*fields: tuple[bytes, bytes], client: str = "10.0.0.9") -> Excha
         "scheme": "http",
     }
 
-    async def unused(*_: object) -> object:
+    async def receive() -> object:
         raise AssertionError
 
-    return Exchange(scope, unused, unused, "id")
+    async def send(message: object) -> None:
+        raise AssertionError
+
+    return Exchange(scope, receive, send, "id")
 
 
 @pytest.mark.parametrize(
