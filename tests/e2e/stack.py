@@ -1,0 +1,63 @@
+"""The sandbox with the gateway before it, as real processes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.e2e.process import Running, gateway
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A running pair, and what the sandbox was asked."""
+
+    sandbox: str
+    running: Running
+
+    @property
+    def url(self) -> str:
+        """Where clients go."""
+        return self.running.proxy
+
+    def writes(self) -> list[dict[str, Any]]:
+        """What arrived at the sandbox and was no read, in order."""
+        log = httpx.get(f"{self.sandbox}/_sandbox/log", trust_env=False).json()
+        return [entry for entry in log if entry["method"] not in ("GET", "HEAD")]
+
+    def reset(self) -> None:
+        """Let the sandbox begin anew."""
+        httpx.post(f"{self.sandbox}/_sandbox/reset", trust_env=False)
+
+
+@contextlib.contextmanager
+def sandbox(*arguments: str) -> Iterator[str]:
+    """Run a sandbox on a free port."""
+    command = [sys.executable, "-m", "gateway", "sandbox", "--listen", "127.0.0.1:0", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        yield json.loads(process.stdout.readline())["url"]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+        process.stdout.close()
+
+
+@contextlib.contextmanager
+def stack(data: Path, policies: Path, *arguments: str) -> Iterator[Stack]:
+    """Run both."""
+    with (
+        sandbox() as soe,
+        gateway(soe, data, "--policies", str(policies), *arguments) as running,
+    ):
+        yield Stack(soe, running)
