@@ -80,8 +80,12 @@ def wait_for(port: int) -> None:
 
 
 @contextlib.contextmanager
-def nginx(folder: Path, port: int, core: str, location: str) -> Iterator[int]:
-    """Run an nginx of one worker with one location; gives its process id."""
+def nginx(folder: Path, port: int, core: str, location: str, block: str = "") -> Iterator[int]:
+    """Run an nginx of one worker with one location; gives its process id.
+
+    Args:
+        block: stands beside the server, for an `upstream`.
+    """
     config = folder / f"nginx-{port}.conf"
     config.write_text(
         f"""daemon off; worker_processes 1; pid {folder}/nginx-{port}.pid; error_log stderr crit;
@@ -90,6 +94,7 @@ def nginx(folder: Path, port: int, core: str, location: str) -> Iterator[int]:
           access_log off; keepalive_requests 1000000; client_body_temp_path {folder}/body{port};
           proxy_temp_path {folder}/proxy{port}; fastcgi_temp_path {folder}/fcgi{port};
           uwsgi_temp_path {folder}/uwsgi{port}; scgi_temp_path {folder}/scgi{port};
+          {block}
           server {{ listen 127.0.0.1:{port}; location / {{ {location} }} }}
         }}"""
     )

@@ -14,7 +14,7 @@ from __future__ import annotations
 import datetime
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,17 +26,27 @@ MAX_BYTES = 262_144
 MAX_DEPTH = 32
 
 _GUESSED = re.compile(
-    r"(y|n|yes|no|on|off|true|false|null|~|)|[-+]?0[0-7_]+|0o[0-7]+|0x[0-9a-f_]+|0b[01_]+"
-    r"|[-+]?\d[\d_]*(:[0-5]?\d)+(\.\d*)?|[-+]?(\d[\d_]*)?\.\d*(e[-+]?\d+)?|[-+]?\d[\d_]*(e[-+]?\d+)?"
-    r"|[-+]?\.(inf|nan)|\d{4}-\d\d?-\d\d?([t ].*)?|=|<<",
-    re.IGNORECASE,
+    r"|y|n|yes|no|on|off|true|false|null|~"
+    r"|[-+]?0[0-7_]+|[-+]?0o[0-7_]+|[-+]?0x[0-9a-f_]+|[-+]?0b[01_]+"
+    r"|[-+]?\d[\d_]*(:[0-5]?\d)+(\.[\d_]*)?"
+    r"|[-+]?(\d[\d_]*)?\.[\d_]*(e[-+]?\d+)?|[-+]?\d[\d_]*(e[-+]?\d+)?"
+    r"|[-+]?\.(inf|nan)|\d{4}-\d\d?-\d\d?([t \t].*)?|=|<<",
+    re.ASCII | re.IGNORECASE,
 )
-"""What YAML 1.1 reads as something else than text."""
-_DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d)")
+"""What YAML 1.1 or 1.2 reads as something else than text."""
+_INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})", re.ASCII)
+_PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)%", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d)", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_SIZE = re.compile(r"(\d{1,9})(B|KiB|MiB|GiB)")
+_SIZE = re.compile(r"(\d{1,9})(B|KiB|MiB|GiB)", re.ASCII)
 _BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-_UNSEEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\x7f-\x9f]")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\ud800-\udfff\ufeff\ufff9-\uffff\U000e0000-\U000e007f]"
+)
+"""Control characters, and those that make a text read otherwise than it is (bidi, zero width)."""
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +76,10 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """Keys with their values, in order; `keys` has the place of each key."""
+    """Keys with their values, in order.
+
+    `keys` has the place of each key, also of one whose value could not be read.
+    """
 
     mark: Mark
     items: dict[str, Node]
@@ -100,91 +113,110 @@ class Reader:
     # ── from text to nodes ───────────────────────────────────────────────────────────────────
 
     def compose(self, text: str) -> Mapping | None:
-        """Read the document; its root must be a mapping."""
-        start = Mark(1, 1)
+        """Read the document; its root must be a mapping.
+
+        What cannot be read is left out of the nodes, so that the rest can be looked at as well.
+        None where nothing of the document could be read.
+        """
         if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-            self.problem(start, f"the file is larger than {MAX_BYTES} bytes")
+            self.problem(Mark(1, 1), f"the file is larger than {MAX_BYTES} bytes")
             return None
-        if unseen := _UNSEEN.search(text):
-            line = text.count("\n", 0, unseen.start()) + 1
-            column = unseen.start() - text.rfind("\n", 0, unseen.start())
-            self.problem(Mark(line, column), f"invisible character U+{ord(unseen[0]):04X}")
-            return None
-        if not self._scans(text):
+        if self._has_unseen(text):
             return None
         try:
-            node = yaml.compose(text, Loader=yaml.CSafeLoader)
+            root = self._document(yaml.parse(text, Loader=yaml.CSafeLoader))
         except yaml.MarkedYAMLError as error:
             self.problem(_mark(error.problem_mark), str(error.problem))
             return None
-        except (yaml.YAMLError, RecursionError, ValueError) as error:
-            self.problem(start, f"not YAML: {type(error).__name__}")
-            return None
-        if node is None:
-            self.problem(start, "the file is empty")
-            return None
-        root = self._convert(node, 1)
         if root is not None and not isinstance(root, Mapping):
             self.problem(root, "expected keys with values here")
             return None
         return root
 
-    def _scans(self, text: str) -> bool:
-        """Refuse, before anything is built, what multiplies, runs or nests without end."""
-        depth = documents = 0
-        try:
-            for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-                if isinstance(event, yaml.DocumentStartEvent):
-                    documents += 1
-                    if documents > 1:
-                        self.problem(_mark(event.start_mark), "a second document; one is allowed")
-                        return False
-                elif isinstance(event, yaml.AliasEvent):
-                    self.problem(_mark(event.start_mark), "aliases (*name) are not allowed")
-                elif isinstance(event, yaml.NodeEvent):
-                    if event.anchor:
-                        self.problem(_mark(event.start_mark), "anchors (&name) are not allowed")
-                    if getattr(event, "tag", None):
-                        self.problem(_mark(event.start_mark), "tags (!name) are not allowed")
-                if isinstance(event, yaml.CollectionStartEvent):
-                    depth += 1
-                    if depth > MAX_DEPTH:
-                        self.problem(_mark(event.start_mark), f"nested deeper than {MAX_DEPTH}")
-                        return False
-                elif isinstance(event, yaml.CollectionEndEvent):
-                    depth -= 1
-        except yaml.MarkedYAMLError as error:
-            self.problem(_mark(error.problem_mark), str(error.problem))
-        except (yaml.YAMLError, RecursionError, ValueError) as error:
-            self.problem(Mark(1, 1), f"not YAML: {type(error).__name__}")
-        return not self.problems
+    def _has_unseen(self, text: str) -> bool:
+        found = False
+        for number, line in enumerate(text.split("\n"), 1):
+            for unseen in _UNSEEN.finditer(line):
+                told = f"the invisible character U+{ord(unseen[0]):04X} is not allowed"
+                self.problem(Mark(number, unseen.start() + 1), told)
+                found = True
+        return found
 
-    def _convert(self, node: yaml.Node, depth: int) -> Node | None:
-        mark = _mark(node.start_mark)
-        if isinstance(node, yaml.ScalarNode):
-            return Scalar(mark, node.value, quoted=bool(node.style))
-        if isinstance(node, yaml.SequenceNode):
-            items = [self._convert(item, depth + 1) for item in node.value]
-            return Sequence(mark, tuple(item for item in items if item is not None))
-        pairs: dict[str, Node] = {}
+    # Nodes are made from events, not by yaml's composer: aliases and tags are seen before they
+    # multiply or run, and the depth is known before the stack is used up.
+
+    def _document(self, events: Iterator[yaml.Event]) -> Node | None:
+        next(events)  # the stream begins
+        first = next(events)
+        if not isinstance(first, yaml.DocumentStartEvent):
+            self.problem(Mark(1, 1), "the file is empty")
+            return None
+        if first.version or first.tags:
+            self.problem(_mark(first.start_mark), "directives (%) are not allowed")
+        root = self._node(next(events), events, 1)
+        next(events)  # the document ends
+        after = next(events)
+        if not isinstance(after, yaml.StreamEndEvent):
+            self.problem(_mark(after.start_mark), "a second document; a file holds one")
+        return root
+
+    def _node(self, event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Node | None:
+        mark = _mark(event.start_mark)
+        if isinstance(event, yaml.AliasEvent):
+            self.problem(mark, "aliases (*name) are not allowed; write it out")
+            return None
+        assert isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent)
+        if event.anchor:
+            self.problem(mark, "anchors (&name) are not allowed")
+        if event.tag:
+            self.problem(mark, "tags (!name) are not allowed")
+        if isinstance(event, yaml.ScalarEvent):
+            if _CONTROL.search(event.value):
+                self.problem(mark, "control characters are not allowed")
+            return Scalar(mark, event.value, quoted=bool(event.style))
+        if depth > MAX_DEPTH:
+            self.problem(mark, f"nested deeper than {MAX_DEPTH} levels")
+            _skip(events)
+            return None
+        if isinstance(event, yaml.SequenceStartEvent):
+            return Sequence(mark, tuple(self._items(events, depth + 1)))
+        return self._pairs(mark, events, depth + 1)
+
+    def _items(self, events: Iterator[yaml.Event], depth: int) -> Iterator[Node]:
+        while not isinstance(event := next(events), yaml.SequenceEndEvent):
+            node = self._node(event, events, depth)
+            if node is not None:
+                yield node
+
+    def _pairs(self, mark: Mark, events: Iterator[yaml.Event], depth: int) -> Mapping:
+        items: dict[str, Node] = {}
         keys: dict[str, Mark] = {}
-        for key_node, value_node in node.value:
-            key_mark = _mark(key_node.start_mark)
-            if not isinstance(key_node, yaml.ScalarNode):
-                self.problem(key_mark, "a key must be text")
-                continue
-            key = key_node.value
-            if not key_node.style and _GUESSED.fullmatch(key):
-                self.problem(key_mark, f"the key {key!r} is not read as text by YAML; quote it")
-                continue
-            if key in pairs:
-                first = keys[key]
-                self.problem(key_mark, f"the key {key!r} stands in line {first.line} already")
-                continue
-            value = self._convert(value_node, depth + 1)
-            if value is not None:
-                pairs[key], keys[key] = value, key_mark
-        return Mapping(mark, pairs, keys)
+        while not isinstance(event := next(events), yaml.MappingEndEvent):
+            key = self._key(self._node(event, events, depth), keys)
+            value = self._node(next(events), events, depth)
+            if key is not None and value is not None:
+                items[key] = value
+        return Mapping(mark, items, keys)
+
+    def _key(self, node: Node | None, keys: dict[str, Mark]) -> str | None:
+        """Give the key's text and note its place; None, and a problem, where it is no good key."""
+        if node is None:
+            return None
+        if not isinstance(node, Scalar):
+            self.problem(node, "a key must be text")
+            return None
+        if node.text == "<<" and not node.quoted:
+            self.problem(node, "merge keys (<<) are not allowed; write it out")
+            return None
+        if not node.quoted and _GUESSED.fullmatch(node.text):
+            self.problem(node, f"the key {_shown(node.text)} is not read as text by YAML; quote it")
+            return None
+        if node.text in keys:
+            told = f"the key {node.text!r} stands in line {keys[node.text].line} already"
+            self.problem(node, told)
+            return None
+        keys[node.text] = node.mark
+        return node.text
 
     # ── from nodes to values ─────────────────────────────────────────────────────────────────
 
@@ -201,7 +233,7 @@ class Reader:
                 if key not in known:
                     self.problem(mark, f"unknown key {key!r}{nearest(key, known)}")
         for key in required:
-            if key not in node.items:
+            if key not in node.keys:
                 self.problem(node, f"the key {key!r} is missing")
         return node
 
@@ -211,8 +243,7 @@ class Reader:
             self.problem(node, "expected a text here")
             return None
         if not node.quoted and _GUESSED.fullmatch(node.text):
-            what = repr(node.text) if node.text else "an empty value"
-            self.problem(node, f"{what} is not read as text by YAML; quote it")
+            self.problem(node, f"{_shown(node.text)} is not read as text by YAML; quote it")
             return None
         return node.text
 
@@ -234,7 +265,7 @@ class Reader:
         text = self._plain(node, "a whole number")
         if text is None:
             return None
-        if not re.fullmatch(r"-?(0|[1-9]\d{0,17})", text):
+        if not _INTEGER.fullmatch(text):
             self.problem(node, f"expected a whole number here, not {text!r}")
             return None
         number = int(text)
@@ -282,7 +313,7 @@ class Reader:
         text = self._plain(node, "a percentage such as 84%")
         if text is None:
             return None
-        found = re.fullmatch(r"(\d{1,3}(?:\.\d{1,3})?)%", text)
+        found = _PERCENT.fullmatch(text)
         if found is None or float(found[1]) > 100:
             self.problem(node, f"expected a percentage such as 84%, not {text!r}")
             return None
@@ -294,7 +325,7 @@ class Reader:
         if text is None:
             return None
         try:
-            if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+            if _DATE.fullmatch(text):
                 return datetime.date.fromisoformat(text)
         except ValueError:
             pass
@@ -315,6 +346,19 @@ class Reader:
             return node.text
         self.problem(node, f"expected {expected} here")
         return None
+
+
+def _skip(events: Iterator[yaml.Event]) -> None:
+    """Pass over the rest of a list or mapping that has begun."""
+    depth = 1
+    while depth:
+        event = next(events)
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+
+
+def _shown(text: str) -> str:
+    return repr(text) if text else "nothing"
 
 
 def _mark(mark: Any) -> Mark:  # the C parser has a mark class of its own

@@ -2,7 +2,7 @@
 
 Laws: what reaches the app is exactly one well-formed request; the bytes after it are looked at
 only when its response has left, so no refusal overtakes a running request; nothing is waited for
-without a deadline; a request that was not read to its end ends its connection.
+without a deadline; a request that was not read to its end ends its connection; no app is cancelled.
 """
 
 from __future__ import annotations
@@ -10,26 +10,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from enum import Enum
+from math import inf
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
+from urllib.parse import unquote
 
-import orjson
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from gateway.proxy.framing import Chunked, Counted
-from gateway.proxy.head import Head, HeadError, check_beginning, read_head
+from gateway.proxy.head import Head, check_beginning, read_head
+from gateway.proxy.refusals import ANSWERS, WireError
 
 _HIGH_WATER = 65_536
-_LINGER_SECONDS = 1.0
-"""How long what is left of a refused body is thrown away, so that its sender reads our answer."""
+_BACKLOG = 2048
+_HANDSHAKE_SECONDS = 10.0
+_DRAIN_TICK = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,14 @@ class ServerLimits:
     """What a client may send, and how long it may take, in bytes and seconds.
 
     Attributes:
+        head_bytes: of the request line and all header fields.
+        head_seconds: from the connection, later from a head's first byte, to the head's end.
+        body_seconds: from the head's end to the body's end.
         body_pause: the longest silence within a body.
+        idle_seconds: between an answer and the next request.
+        answer_pause: how long a client may leave our answer unread.
+        linger_seconds: how long the rest of a refused request is thrown away, so that its sender
+            comes to read the answer.
     """
 
     head_bytes: int = 32_768
@@ -47,6 +55,32 @@ class ServerLimits:
     body_seconds: float = 30.0
     body_pause: float = 10.0
     idle_seconds: float = 60.0
+    answer_pause: float = 30.0
+    linger_seconds: float = 2.0
+
+
+class _Next(Enum):
+    """What the bytes are that come next."""
+
+    HEAD = "a request's head"
+    BODY = "the body of the running request"
+    LATER = "another request, which waits until the running one is answered"
+    WASTE = "nothing: the connection is closing"
+
+
+class _Cycle(RequestResponseCycle):
+    """uvicorn's response side, and what it lacks."""
+
+    def send(self, message: Any) -> Coroutine[Any, Any, None]:
+        """Send a part of the response."""
+        if message["type"] == "http.response.start":
+            if self.more_body:  # the rest of the request will not be read
+                self.keep_alive = False
+            if message["status"] in (204, 304):
+                # A 304 may tell the length of what it does not send (RFC 9110 section 8.6);
+                # uvicorn would wait for it.
+                message = {**message, "headers": _without_length(message["headers"])}
+        return super().send(message)
 
 
 class StrictProtocol(HttpToolsProtocol):
@@ -61,111 +95,146 @@ class StrictProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._next = _Next.HEAD
         self._buffer = bytearray()
-        self._body: Counted | Chunked | None = None
-        self._busy = False
-        self._discarding = False
-        self._deadline: asyncio.TimerHandle | None = None
-        self._body_ends_at = 0.0
+        self._checked = 0  # bytes of the buffer that may begin a head
+        self._body: Counted | Chunked = Counted(0)
+        self._body_due = 0.0
+        self._idle = False
+        self._eof = False
+        self._due = inf
+        self._act = self._late
+        self._timer: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
 
     # ── the connection ───────────────────────────────────────────────────────────────────────
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         """A client connected; its first head is due."""
         super().connection_made(transport)
+        # When the response side closes, bytes may still come in: that is ours to do.
+        self._outlet = cast(
+            "asyncio.Transport",
+            SimpleNamespace(
+                write=transport.write, is_closing=transport.is_closing, close=self._end
+            ),
+        )
         self._set_deadline(self.limits.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone; a running request goes on without it."""
-        self._clear_deadline()
+        self._next = _Next.WASTE
+        self._clear_timer()
+        self.resume_writing()
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio
-        """Nothing more comes: keep the line open for a response that is under way."""
-        answering = self._busy and self._body is None and not self.cycle.response_complete
-        if answering:
-            self.cycle.keep_alive = False
-        return answering
+        """Nothing more comes: keep the line open for the answers to what did come."""
+        self._eof = True
+        return self._next is _Next.LATER and self.scheme == "http"  # TLS ends both ways at once
+
+    def pause_writing(self) -> None:
+        """The client does not read: the app waits for it, but not for ever."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(self.limits.answer_pause, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client read."""
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came: of a head, of a body, or of what follows the running request."""
-        if self._discarding:
+        """Bytes came."""
+        if self._next is _Next.WASTE:
             return
         self._buffer += data
-        if self._busy and self._body is None:
-            if len(self._buffer) > _HIGH_WATER:
-                self.flow.pause_reading()
-            return
-        self._advance()
+        if self._next is not _Next.LATER:
+            self._read()
+        elif len(self._buffer) > _HIGH_WATER:
+            self.flow.pause_reading()
 
     def on_response_complete(self) -> None:
         """The response left: go on with what came meanwhile, or wait for the next head."""
         self.server_state.total_requests += 1
-        if self.transport.is_closing():
+        if self._next is _Next.WASTE or self.transport.is_closing():
             return
+        self._next = _Next.HEAD
+        if self._eof and not self._buffer:
+            self._close()
+            return
+        self._idle = not self._buffer
+        self._set_deadline(self.limits.idle_seconds if self._idle else self.limits.head_seconds)
         self.flow.resume_reading()
-        if self._body is not None:
-            self._discard()
-            return
-        self._busy = False
-        self._set_deadline(self.limits.head_seconds if self._buffer else self.limits.idle_seconds)
         if self._buffer:
-            self.loop.call_soon(self._advance)
+            self.loop.call_soon(self._read)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 
-    def _advance(self) -> None:
-        if self.transport.is_closing() or (self._busy and self._body is None):
+    def _read(self) -> None:
+        if self.transport.is_closing():
             return
         try:
-            if self._body is None and not self._read_head():
-                return
-            self._read_body()
-        except HeadError as error:
-            self._refuse(error)
+            if self._next is _Next.HEAD:
+                self._read_head()
+            if self._next is _Next.BODY:
+                self._read_body()
+            if self._eof and self._next is not _Next.LATER:  # the rest will never come
+                self._close()
+        except WireError as error:
+            self._refuse(error.code)
 
-    def _read_head(self) -> bool:
+    def _read_head(self) -> None:
         """Read a head if the whole of it is here, and start the app on it."""
-        buffer = self._buffer
-        end = buffer.find(b"\r\n\r\n")
-        if end < 0 or end + 4 > self.limits.head_bytes:
-            if buffer:
-                check_beginning(bytes(buffer), self.limits.target_bytes)
-            if len(buffer) > self.limits.head_bytes:
-                raise HeadError(431, "head_too_large")
-            if not self._busy and self._deadline is None:
-                self._set_deadline(self.limits.head_seconds)
-            return False
-        data = bytes(buffer[: end + 4])
-        del buffer[: end + 4]
-        head = read_head(data, fields=self.limits.fields, target_bytes=self.limits.target_bytes)
-        self._body = Chunked() if head.length is None else Counted(head.length)
-        self._busy = True
+        buffer, limits = self._buffer, self.limits
+        end = buffer.find(b"\r\n\r\n", max(0, self._checked - 3)) + 4
+        if end < 4 or end > limits.head_bytes:
+            self._await_head()
+            return
+        data = bytes(buffer[:end])
+        del buffer[:end]
+        self._checked = 0
+        head = read_head(data, fields=limits.fields, target_bytes=limits.target_bytes)
         self._start(head)
-        self._body_ends_at = self.loop.time() + self.limits.body_seconds
-        return True
+        self._next = _Next.BODY
+        self._body = Chunked() if head.length is None else Counted(head.length)
+        self._body_due = self.loop.time() + limits.body_seconds
+
+    def _await_head(self) -> None:
+        buffer, limits = self._buffer, self.limits
+        if buffer:
+            check_beginning(
+                bytes(buffer[: limits.head_bytes]),
+                since=self._checked,
+                target_bytes=limits.target_bytes,
+            )
+        if len(buffer) > limits.head_bytes:
+            raise WireError("head_too_large")
+        self._checked = len(buffer)
+        if self._idle:
+            self._idle = False
+            self._set_deadline(limits.head_seconds)
 
     def _read_body(self) -> None:
-        assert self._body is not None
-        taken = self._body.take(self._buffer)
-        cycle = self.cycle
-        if taken:
-            cycle.body += taken
+        cycle, body = self.cycle, self._body
+        taken = body.take(self._buffer)
+        cycle.body += taken
+        if body.ended:
+            self._next = _Next.LATER
+            self._due = inf
+            cycle.more_body = False
+        else:
+            left = self._body_due - self.loop.time()
+            self._set_deadline(max(0.0, min(self.limits.body_pause, left)))
             if len(cycle.body) > _HIGH_WATER:
                 self.flow.pause_reading()
-        if self._body.ended:
-            self._body = None
-            self._clear_deadline()
-            cycle.more_body = False
+        if taken or body.ended:
             cycle.message_event.set()
-            return
-        if taken:
-            cycle.message_event.set()
-        left = self._body_ends_at - self.loop.time()
-        self._set_deadline(max(0.0, min(self.limits.body_pause, left)))
 
     def _start(self, head: Head) -> None:
-        self.scope = {  # type: ignore[typeddict-unknown-key]  # raw_target is ours
+        path, _, query = head.target.partition(b"?")
+        self.scope = {
             "type": "http",
             "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
             "http_version": "1.1",
@@ -174,15 +243,15 @@ class StrictProtocol(HttpToolsProtocol):
             "scheme": self.scheme or "http",
             "root_path": "",
             "method": head.method,
-            "path": "",
-            "raw_path": head.target,
-            "query_string": b"",
+            "path": unquote(path.decode("ascii")),
+            "raw_path": path,
+            "query_string": query,
             "headers": head.headers,
-            "raw_target": head.target,
+            "raw_target": head.target,  # type: ignore[typeddict-unknown-key]  # ours
         }
-        self.cycle = RequestResponseCycle(
+        self.cycle = _Cycle(
             scope=self.scope,
-            transport=self.transport,
+            transport=self._outlet,
             flow=self.flow,
             logger=self.logger,
             access_logger=self.access_logger,
@@ -195,48 +264,81 @@ class StrictProtocol(HttpToolsProtocol):
         )
         self._start_asgi_task(self.cycle, self.app)
 
-    # ── refusing ─────────────────────────────────────────────────────────────────────────────
+    # ── closing ──────────────────────────────────────────────────────────────────────────────
 
-    def _refuse(self, error: HeadError) -> None:
+    def _refuse(self, code: str) -> None:
         """Answer what is no request, and close; a running app sees its client leave."""
-        self.on_refused(error.code)
-        if self._busy and not self.cycle.response_complete:
-            started = self.cycle.response_started
+        self.on_refused(code)
+        answered = False
+        if self._next is _Next.BODY:
+            answered = self.cycle.response_started
             self.cycle.disconnected = True
+            self.cycle.waiting_for_100_continue = False
             self.cycle.message_event.set()
-            if started:
-                self.transport.close()
-                return
-        self.transport.write(_answer(error))
+        if not answered:
+            self.transport.write(ANSWERS[code])
         self._discard()
+
+    def _late(self) -> None:
+        if self._next is _Next.BODY and self.flow.read_paused:  # the client waits for the app
+            self._body_due += self.limits.body_pause
+            self._set_deadline(self.limits.body_pause)
+        elif self._next is _Next.HEAD and not self._buffer:  # nothing was begun
+            self.transport.close()
+        else:
+            self._refuse("request_timeout")
+
+    def _end(self) -> None:
+        """Close behind a response. What was not read must not cut it off."""
+        if self.transport.is_closing():
+            return
+        if self._next is _Next.LATER and not self._buffer:
+            self._close()
+        else:
+            self._discard()
 
     def _discard(self) -> None:
         """Throw away what still comes, for a moment, then close."""
-        self._discarding = True
+        self._next = _Next.WASTE
         self._buffer.clear()
         self.flow.resume_reading()
-        self._set_deadline(_LINGER_SECONDS, close=True)
         if self.transport.can_write_eof():
             self.transport.write_eof()
+        self._set_deadline(self.limits.linger_seconds, self._close)
 
-    def _set_deadline(self, seconds: float, *, close: bool = False) -> None:
-        self._clear_deadline()
-        act = self.transport.close if close else self._late
-        self._deadline = self.loop.call_later(seconds, act)
+    def _close(self) -> None:
+        """Close when what was written is read, or nobody reads it."""
+        self._next = _Next.WASTE
+        self._set_deadline(self.limits.answer_pause, self.transport.abort)
+        self.transport.close()
 
-    def _clear_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+    # ── deadlines ────────────────────────────────────────────────────────────────────────────
 
-    def _late(self) -> None:
-        self._deadline = None
-        if self.transport.is_closing():
+    def _set_deadline(self, seconds: float, act: Callable[[], None] | None = None) -> None:
+        """Let `act` happen then, in place of what was to happen before.
+
+        The timer stays where it is not too late: requests come and go more often than it rings.
+        """
+        self._due = self.loop.time() + seconds
+        self._act = act or self._late
+        if self._timer is None or self._timer.when() > self._due:
+            self._clear_timer()
+            self._timer = self.loop.call_at(self._due, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._due == inf:
             return
-        if not self._busy and not self._buffer:  # nothing was begun
-            self.transport.close()
+        if self._due > self.loop.time():
+            self._timer = self.loop.call_at(self._due, self._ring)
             return
-        self._refuse(HeadError(408, "request_timeout"))
+        self._due = inf
+        self._act()
+
+    def _clear_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 def strict(limits: ServerLimits, on_refused: Callable[[str], None]) -> type[StrictProtocol]:
@@ -246,26 +348,20 @@ def strict(limits: ServerLimits, on_refused: Callable[[str], None]) -> type[Stri
     )
 
 
-def _answer(error: HeadError) -> bytes:
-    body = orjson.dumps(
-        {
-            "type": f"/_gateway/problems/{error.code}",
-            "title": "Not a request that is understood here",
-            "status": error.status,
-            "detail": "The bytes are not one well-formed HTTP/1.1 request; nothing was forwarded.",
-            "code": error.code,
-        }
-    )
-    return b"%scontent-type: application/problem+json\r\ncontent-length: %d\r\n%s\r\n%s" % (
-        STATUS_LINE[error.status],
-        len(body),
-        b"x-content-type-options: nosniff\r\nconnection: close\r\n",
-        body,
-    )
+def _without_length(headers: Any) -> list[tuple[bytes, bytes]]:
+    return [(name, value) for name, value in headers if name.lower() != b"content-length"]
 
 
 class Listener:
-    """A listening server in the running loop. It takes no signals and reads no settings."""
+    """A listening server in the running loop. It takes no signals and reads no settings.
+
+    Args:
+        app: an ASGI app. It is never cancelled; `scope["raw_target"]` holds the request target
+            byte for byte where `protocol` is strict.
+        address: host and port; port 0 takes a free one.
+        protocol: `strict(…)`, or uvicorn's own for what only friends reach.
+        tls: certificate chain and private key, PEM.
+    """
 
     def __init__(
         self,
@@ -297,28 +393,40 @@ class Listener:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> str:
-        """Bind and listen; returns the URL with the real port."""
+        """Bind and listen; returns the URL with the real port.
+
+        Raises:
+            OSError: the address cannot be had.
+        """
         loop = asyncio.get_running_loop()
         host, port = self._address
         self._server = await loop.create_server(
-            lambda: self._protocol(self._config, self._state, {}), host, port, ssl=self._tls
+            lambda: self._protocol(self._config, self._state, {}),
+            host,
+            port,
+            backlog=_BACKLOG,
+            ssl=self._tls,
+            ssl_handshake_timeout=_HANDSHAKE_SECONDS if self._tls else None,
         )
         host, port = self._server.sockets[0].getsockname()[:2]
         scheme = "https" if self._tls else "http"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     async def stop(self, drain: float) -> None:
-        """Accept nothing more, finish what is in flight, close; `drain` seconds at most."""
+        """Accept nothing more, finish what is in flight, close; `drain` seconds at most.
+
+        Apps that are not done by then lose their clients, and go on.
+        """
         assert self._server is not None
         self._server.close()
         for connection in list(self._state.connections):
             connection.shutdown()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + drain
-        while self._state.tasks and loop.time() < deadline:
-            await asyncio.wait(list(self._state.tasks), timeout=deadline - loop.time())
+        while (self._state.tasks or self._state.connections) and loop.time() < deadline:  # noqa: ASYNC110  # both sets are uvicorn's, and tell nobody
+            await asyncio.sleep(_DRAIN_TICK)
         for connection in list(self._state.connections):
-            connection.transport.close()
+            connection.transport.abort()
 
 
 def _server_context(tls: tuple[Path, Path]) -> ssl.SSLContext:

@@ -213,6 +213,18 @@ def _community(call: Call, group: Group) -> dict[str, Any]:
     }
 
 
+_DETAILS = frozenset(
+    ("bodyMarkdown", "communities", "content", "editorUserGroups", "editorUsers", "members")
+    + ("mentionedUserGroups", "mentionedUsers", "permissions", "userCanEdit", "userHasBookmarked")
+    + ("userHasDownvoted", "userHasUpvoted", "userIsFollowing")
+)
+"""Members that an answer about one thing has, and a list of them has not."""
+
+
+def _summary(told: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in told.items() if name not in _DETAILS}
+
+
 def _page(call: Call, items: Sequence[Any], sort: str, *, order: bool = True) -> Answer:
     size = int(call.query.get("pageSize", "15"))
     number = int(call.query.get("page", "1"))
@@ -225,7 +237,7 @@ def _page(call: Call, items: Sequence[Any], sort: str, *, order: bool = True) ->
         "page": number,
         "totalPages": math.ceil(len(items) / size),
         "sort": call.query.get("sort", sort),
-        "items": items[first : first + size],
+        "items": [_summary(each) for each in items[first : first + size]],
     }
     return 200, told | ({"order": call.query.get("order", "desc")} if order else {})
 
@@ -346,7 +358,8 @@ def _vote(kind: str, ballot: str, *, undo: bool, status: int = 200) -> Method:
         post = _post(call, kind)
         votes: set[int] = getattr(post, ballot)
         votes.discard(call.user.id) if undo else votes.add(call.user.id)
-        return status, _SHAPES[kind](call, post)
+        told = _SHAPES[kind](call, post)
+        return status, _summary(told) if kind == "answer" else told
 
     return method
 
@@ -355,7 +368,7 @@ def _accept(*, accepted: bool) -> Method:
     def method(call: Call) -> Answer:
         post = _post(call, "answer")
         post.accepted = accepted
-        return 200, answer(call, post)
+        return 200, _summary(answer(call, post))
 
     return method
 

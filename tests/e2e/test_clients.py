@@ -185,7 +185,7 @@ const told = {};
   const service = await createStackOverflowService({ config: { baseUrl: url }, logger });
   told.read = (await service.getQuestions("t")).items.length;
   try { await service.postQuestions("How do I see it?", "It is hidden.", ["keys"], "t"); }
-  catch (error) { told.refused = `${error.status} ${error.message}`; }
+  catch (error) { told.refused = `${error.status} ${error.responseData.detail}`; }
   const fetched = globalThis.fetch;
   globalThis.fetch = (to, more) =>
     fetched(to, { ...more, headers: { ...more.headers, "X-Explicit-Action": "true" } });

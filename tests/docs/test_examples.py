@@ -1,0 +1,100 @@
+"""What the documents show behaves as shown: their commands run, their policies hold their tests."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import PAGES, Block, blocks
+from tests.shared import ROOT
+
+GATEWAY = "http://127.0.0.1:8080"
+"""Where the documents say that the gateway listens."""
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[str]:
+    """What `make run` starts, on free ports; gives the gateway's URL."""
+    listen = [f"--{name}=127.0.0.1:0" for name in ("listen", "admin-listen", "sandbox-listen")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway", "demo", *listen], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        lines = iter(process.stdout.readline, "")
+        yield next(found[1] for line in lines if (found := re.match(r"The gateway: (\S+)", line)))
+    finally:
+        process.terminate()
+        process.wait(20)
+        process.stdout.close()
+
+
+def commands(block: Block) -> list[tuple[str, str]]:
+    """The commands of a console block, each with the output that stands below it."""
+    parts = re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]
+    return [(command, output) for command, _, output in (part.partition("\n") for part in parts)]
+
+
+def holds(output: str, shown: str) -> bool:
+    """Whether the output has all that is shown, in order; `…` stands for anything."""
+    at = 0
+    for part in filter(None, (piece.strip() for piece in shown.split("…"))):
+        at = output.find(part, at)
+        if at < 0:
+            return False
+        at += len(part)
+    return True
+
+
+@pytest.mark.parametrize("block", blocks("console"), ids=str)
+def test_a_command_prints_what_is_shown(block: Block, demo: str) -> None:
+    """Targets of make are there; every other command runs, in the order of its page."""
+    for command, shown in commands(block):
+        if command.startswith("make"):
+            target = shlex.split(command)[1]
+            assert f"\n{target}:" in (ROOT / "Makefile").read_text()
+            continue
+        done = subprocess.run(
+            command.replace(GATEWAY, demo),
+            shell=True,  # the documents are ours, and show a shell
+            cwd=ROOT,
+            env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+        assert holds(done.stdout, shown), f"{command}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("block", blocks("yaml"), ids=str)
+def test_a_file_that_is_shown_is_right_and_holds_its_tests(block: Block, tmp_path: Path) -> None:
+    """A page's policies, registrations and overrides load, beside the registrations it shows."""
+    for each in blocks("yaml"):
+        if each.page == block.page and each.text.startswith("integrations:"):
+            (tmp_path / "integrations.yaml").write_text(each.text)
+    kind = block.text.partition(":")[0]
+    names = {"policy": "shown.yaml", "integrations": "integrations.yaml"}
+    (tmp_path / names.get(kind, "overrides.yaml")).write_text(block.text)
+
+    # An override changes what the shipped tests expect, so it is looked at alone.
+    for command in ("check", "test") if kind == "policy" else ("check",):
+        words = [sys.executable, "-m", "gateway", command, str(tmp_path)]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link of a page names a file, a folder or a heading that is there."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if not target.startswith(("http:", "https:", "#")):
+            assert (page.parent / target.partition("#")[0]).exists(), target
