@@ -249,13 +249,23 @@ class Exchange:
 class Connection(asyncio.Protocol):
     """A connection that serves one exchange after the other."""
 
-    __slots__ = ("_exchange", "_poll", "_pool", "_transport", "_writable", "idle_since", "loop")
+    __slots__ = (
+        "_ended",
+        "_exchange",
+        "_poll",
+        "_pool",
+        "_transport",
+        "_writable",
+        "idle_since",
+        "loop",
+    )
 
     def __init__(self, pool: Owner, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.idle_since = 0.0
         self._pool = pool
         self._exchange: Exchange | None = None
+        self._ended: Exchange | None = None
         self._transport: asyncio.Transport | None = None
         self._writable: asyncio.Future[None] | None = None
         self._poll = select.poll()
@@ -294,15 +304,14 @@ class Connection(asyncio.Protocol):
 
     def finished(self, *, reusable: bool) -> None:
         """Take the connection back from an exchange that has ended."""
-        exchange, self._exchange = self._exchange, None
-        if not reusable or exchange is None:
+        self._ended, self._exchange = self._exchange, None
+        if not reusable:
             self.abort()
-            return
-        # In the next turn: only then is it known whether surplus followed in the same packet.
-        self.loop.call_soon(self._give_back, exchange)
 
-    def _give_back(self, exchange: Exchange) -> None:
-        if exchange.surplus or self._transport is None or self._transport.is_closing():
+    def _give_back(self, ended: Exchange) -> None:
+        """Go back to the pool, now that it is known whether surplus came in the same packet."""
+        self._ended = None
+        if ended.surplus or self._transport is None or self._transport.is_closing():
             self.abort()
             return
         self.idle_since = self.loop.time()
@@ -326,6 +335,8 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self._exchange.feed(data)
+        if self._ended is not None:
+            self._give_back(self._ended)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""

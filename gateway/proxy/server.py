@@ -101,7 +101,6 @@ class StrictProtocol(HttpToolsProtocol):
         self._body: Counted | Chunked = Counted(0)
         self._body_due = 0.0
         self._idle = False
-        self._eof = False
         self._due = inf
         self._act = self._late
         self._timer: asyncio.TimerHandle | None = None
@@ -127,11 +126,6 @@ class StrictProtocol(HttpToolsProtocol):
         self._clear_timer()
         self.resume_writing()
         super().connection_lost(exc)
-
-    def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio
-        """Nothing more comes: keep the line open for the answers to what did come."""
-        self._eof = True
-        return self._next is _Next.LATER and self.scheme == "http"  # TLS ends both ways at once
 
     def pause_writing(self) -> None:
         """The client does not read: the app waits for it, but not for ever."""
@@ -161,9 +155,6 @@ class StrictProtocol(HttpToolsProtocol):
         if self._next is _Next.WASTE or self.transport.is_closing():
             return
         self._next = _Next.HEAD
-        if self._eof and not self._buffer:
-            self._close()
-            return
         self._idle = not self._buffer
         self._set_deadline(self.limits.idle_seconds if self._idle else self.limits.head_seconds)
         self.flow.resume_reading()
@@ -180,8 +171,6 @@ class StrictProtocol(HttpToolsProtocol):
                 self._read_head()
             if self._next is _Next.BODY:
                 self._read_body()
-            if self._eof and self._next is not _Next.LATER:  # the rest will never come
-                self._close()
         except WireError as error:
             self._refuse(error.code)
 
@@ -302,8 +291,10 @@ class StrictProtocol(HttpToolsProtocol):
         self._next = _Next.WASTE
         self._buffer.clear()
         self.flow.resume_reading()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
+        if not self.transport.can_write_eof():
+            self._close()
+            return
+        self.transport.write_eof()
         self._set_deadline(self.limits.linger_seconds, self._close)
 
     def _close(self) -> None:

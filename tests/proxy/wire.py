@@ -109,10 +109,6 @@ class Client:
                 await self._writer.drain()
                 await asyncio.sleep(0)
 
-    def half_close(self) -> None:
-        """Say that nothing more comes."""
-        self._writer.write_eof()
-
     def leave(self) -> None:
         """Go away without a word."""
         self._writer.transport.abort()

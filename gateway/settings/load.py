@@ -1,0 +1,195 @@
+"""Reads the sources of settings, one over the other, and finds what is wrong in any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from gateway.errors import ConfigError
+from gateway.parse import Mapping as MappingNode
+from gateway.parse import Mark, Node, Reader, Scalar, nearest
+from gateway.proxy.upstream import Origin
+from gateway.settings.readers import Address, Network
+from gateway.settings.table import (
+    PREFIX,
+    SECTIONS,
+    SHORT,
+    TABLE,
+    Settings,
+    settings_from,
+    variable,
+)
+
+DEFAULT_FILE = Path("gateway.yaml")
+
+Given = dict[str, tuple[Reader, Node]]
+"""What a source says: a node for a setting's dotted name, and the reader that knows its place."""
+
+_START = Mark(1, 1)
+_OTHERS = {f"{PREFIX}CONFIG", f"{PREFIX}SHARED"}
+"""Variables that are no settings: the file, and where tests find their data."""
+
+
+class _WordReader(Reader):
+    """Reads a word that has a name instead of a place."""
+
+    def __init__(self, path: str, name: str) -> None:
+        super().__init__(path)
+        self._name = name
+
+    def problem(self, at: Node | Mark, text: str) -> None:
+        super().problem(at, f"{self._name}: {text}")
+
+
+def load_settings(
+    *, flags: Mapping[str, str], environ: Mapping[str, str], config: Path | None = None
+) -> Settings:
+    """Read all sources.
+
+    Args:
+        flags: of the command line, by dotted name; lists are separated by commas.
+        environ: the environment; `SOE_GATEWAY_SECTION_NAME`, or `…_FILE` for a file that holds it.
+        config: the file; without it `SOE_GATEWAY_CONFIG`, or `gateway.yaml` where there is one.
+
+    Raises:
+        ConfigError: with every mistake of every source.
+    """
+    named = config or environ.get(f"{PREFIX}CONFIG")
+    path = Path(named or DEFAULT_FILE)
+    own = Reader(str(path))
+    readers = [own]
+    given: Given = {}
+    if named or path.exists():
+        given |= _from_file(path, own)
+    given |= _from_environment(environ, readers)
+    given |= _from_flags(flags, readers)
+    values: dict[str, Any] = {}
+    for name, setting in TABLE.items():
+        default = _scalar(setting.default) if setting.default else None
+        reader, node = given.get(name, (own, default))
+        values[name] = None if node is None else setting.read(reader, node)
+        if node is None and setting.required:
+            ways = filter(None, ("set it here", f"as {variable(name)}", setting.flag))
+            own.problem(_START, f"{name} is missing; {' or '.join(ways)}")
+    _find_contradictions(values, given)
+    problems = {problem for reader in readers for problem in reader.problems}
+    if problems:
+        raise ConfigError(tuple(sorted(problems)))
+    return settings_from(values, tuple(_weaknesses(values)))
+
+
+def _from_file(path: Path, reader: Reader) -> Given:
+    try:
+        root = reader.compose(path.read_bytes().decode())
+    except (OSError, UnicodeDecodeError) as error:
+        reader.problem(_START, f"cannot be read: {getattr(error, 'strerror', None) or error}")
+        return {}
+    return {} if root is None else dict(_flatten(reader, root, ""))
+
+
+def _flatten(
+    reader: Reader, mapping: MappingNode, prefix: str
+) -> Iterator[tuple[str, tuple[Reader, Node]]]:
+    for key, node in mapping.items.items():
+        name = prefix + key
+        if name in TABLE:
+            yield name, (reader, node)
+        elif name in SHORT and isinstance(node, Scalar):
+            yield SHORT[name], (reader, node)
+        elif name in SECTIONS:
+            below = reader.mapping(node)
+            if below is not None:
+                yield from _flatten(reader, below, f"{name}.")
+        else:
+            beside = [each for each in (*TABLE, *SECTIONS) if each.startswith(prefix)]
+            known = [each[len(prefix) :] for each in beside if "." not in each[len(prefix) :]]
+            reader.problem(mapping.keys[key], f"unknown key {key!r}{nearest(key, known)}")
+
+
+def _from_environment(environ: Mapping[str, str], readers: list[Reader]) -> Given:
+    names = {variable(name): name for name in TABLE}
+    names |= {variable(short): name for short, name in SHORT.items()}
+    given: Given = {}
+    for word, value in sorted(environ.items()):
+        if not word.startswith(PREFIX) or word in _OTHERS or not value:
+            continue
+        reader = _WordReader("environment", word)
+        readers.append(reader)
+        held = word not in names and names.get(word.removesuffix("_FILE"))
+        name = held or names.get(word)
+        if name is None:
+            reader.problem(_START, f"there is no such setting{nearest(word, names)}")
+        elif name in given:
+            reader.problem(_START, f"{name} is set by another variable already")
+        elif text := _content(value, reader) if held else value:
+            given[name] = (reader, _scalar(text))
+    return given
+
+
+def _content(path: str, reader: Reader) -> str:
+    try:
+        return Path(path).read_bytes().decode().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        told = getattr(error, "strerror", None) or "it is not UTF-8"
+        reader.problem(_START, f"{path} cannot be read: {told}")
+        return ""
+
+
+def _from_flags(flags: Mapping[str, str], readers: list[Reader]) -> Given:
+    given: Given = {}
+    for name, value in flags.items():
+        reader = _WordReader("command line", TABLE[name].flag or name)
+        readers.append(reader)
+        given[name] = (reader, _scalar(value))
+    return given
+
+
+def _scalar(text: str) -> Scalar:
+    return Scalar(_START, text, quoted=True)
+
+
+# ── what is right by itself, and wrong or weak together ──────────────────────────────────────
+
+
+def _find_contradictions(values: Mapping[str, Any], given: Given) -> None:
+    def wrong(name: str, text: str) -> None:
+        reader, node = given[name]
+        reader.problem(node, text)
+
+    origin: Origin | None = values["upstream.url"]
+    in_clear = origin is not None and origin.scheme == "http" and not _is_loopback(origin.host)
+    if in_clear and not values["upstream.allow_http"]:
+        wrong("upstream.url", "plain HTTP leaves this machine; use https, or upstream.allow_http")
+    for one, other in (("cert", "key"), ("key", "cert")):
+        if f"server.tls_{one}" in given and f"server.tls_{other}" not in given:
+            wrong(f"server.tls_{one}", f"server.tls_{other} is missing")
+    listen: Address | None = values["server.listen"]
+    if listen and listen[1] and listen == values["server.admin_listen"]:
+        told = "server.listen and server.admin_listen are the same address"
+        wrong("server.listen" if "server.listen" in given else "server.admin_listen", told)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _weaknesses(values: Mapping[str, Any]) -> Iterator[str]:
+    sinks: tuple[str, ...] | None = values["audit.sinks"]
+    networks: tuple[Network, ...] = values["proxy.trusted"] or ()
+    if values["identify.anonymous.write"] == "allow":
+        yield "identify.anonymous.write: anybody may write whom no policy stops"
+    if values["upstream.allow_http"]:
+        yield "upstream.allow_http: tokens may cross the network in clear"
+    if values["state.url"] == "memory:":
+        yield "state.url: caps and posts are forgotten at every restart"
+    if sinks is not None and not any(url.startswith("file:") for url in sinks):
+        yield "audit.sinks: no sink is synced to a disk"
+    if any(network.prefixlen == 0 for network in networks):
+        yield "proxy.trusted: every caller may say from which address it comes"
+    if not (values["site.contact.url"] or values["site.contact.email"]):
+        yield "site.contact: refusals name a contact, and no way to reach it"

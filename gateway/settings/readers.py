@@ -1,0 +1,134 @@
+"""How settings are read: one function a kind of value. Each notes what is wrong, and gives None."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any
+
+from gateway.parse import Node, Reader, Scalar, Sequence
+from gateway.proxy.upstream import Origin
+
+Read = Callable[[Reader, Node], Any]
+Address = tuple[str, int]
+Network = IPv4Network | IPv6Network
+
+
+def text(reader: Reader, node: Node) -> str | None:
+    """Read a text."""
+    return reader.text(node)
+
+
+def switch(reader: Reader, node: Node) -> bool | None:
+    """Read `true` or `false`."""
+    return reader.boolean(node)
+
+
+def whole(at_least: int, at_most: int) -> Read:
+    """Make the reader of a whole number between bounds, both allowed."""
+    return lambda reader, node: reader.integer(node, at_least=at_least, at_most=at_most)
+
+
+def word(*words: str) -> Read:
+    """Make the reader of one word out of several."""
+    return lambda reader, node: reader.choice(node, words)
+
+
+def seconds(reader: Reader, node: Node) -> float | None:
+    """Read a duration that is longer than nothing."""
+    read = reader.duration(node)
+    if read == 0:
+        reader.problem(node, "must be longer than 0")
+        return None
+    return read
+
+
+def path(reader: Reader, node: Node) -> Path | None:
+    """Read a path, there or not."""
+    read = reader.text(node)
+    return None if read is None else Path(read)
+
+
+def file(reader: Reader, node: Node) -> Path | None:
+    """Read the path of a file that is there."""
+    read = path(reader, node)
+    if read is not None and not read.is_file():
+        reader.problem(node, f"there is no file {read}")
+        return None
+    return read
+
+
+def directory(reader: Reader, node: Node) -> Path | None:
+    """Read the path of a directory that is there."""
+    read = path(reader, node)
+    if read is not None and not read.is_dir():
+        reader.problem(node, f"there is no directory {read}")
+        return None
+    return read
+
+
+def address(reader: Reader, node: Node) -> Address | None:
+    """Read `host:port`, an IPv6 address in brackets."""
+    read = node.text if isinstance(node, Scalar) else ""
+    found = re.fullmatch(r"(\[[^\[\]]+\]|[^:\[\]]+):([0-9]{1,5})", read)
+    if found is None or int(found[2]) > 65_535:
+        reader.problem(node, f"expected host:port, not {read!r}")
+        return None
+    return found[1].strip("[]"), int(found[2])
+
+
+def origin(reader: Reader, node: Node) -> Origin | None:
+    """Read where SOE is."""
+    read = reader.text(node)
+    try:
+        return None if read is None else Origin.parse(read)
+    except ValueError:  # its words may hold a part of the URL, and that a password
+        reader.problem(node, "expected https://host or https://host:port, and nothing more")
+        return None
+
+
+def store(reader: Reader, node: Node) -> str | None:
+    """Read the URL of a store; each engine of `STORES` has one."""
+    return _like(reader, node, r"memory:|sqlite:///.+", "memory: or sqlite:///path")
+
+
+def sinks(reader: Reader, node: Node) -> tuple[str, ...]:
+    """Read the URLs of sinks; each kind in `SINKS` has one."""
+    pattern, shown = r"file:///.+|stdout:", "file:///directory or stdout:"
+    read = [_like(reader, item, pattern, shown) for item in _each(node)]
+    return tuple(url for url in read if url is not None)
+
+
+def networks(reader: Reader, node: Node) -> tuple[Network, ...]:
+    """Read networks in CIDR notation."""
+    return tuple(network for item in _each(node) if (network := _network(reader, item)) is not None)
+
+
+def _network(reader: Reader, node: Node) -> Network | None:
+    read = reader.text(node)
+    try:
+        return None if read is None else ip_network(read)
+    except ValueError:
+        reader.problem(node, f"{read!r} is no network such as 10.0.0.0/8")
+        return None
+
+
+def _like(reader: Reader, node: Node, pattern: str, shown: str) -> str | None:
+    read = reader.text(node)
+    if read is not None and not re.fullmatch(pattern, read):
+        reader.problem(node, f"expected {shown}, not {read!r}")
+        return None
+    return read
+
+
+def _each(node: Node) -> Iterator[Node]:
+    """Give the items of a list, or what stands between the commas of a text."""
+    if isinstance(node, Sequence):
+        yield from node.items
+    elif isinstance(node, Scalar):
+        for part in node.text.split(","):
+            yield Scalar(node.mark, part.strip(), quoted=node.quoted)
+    else:
+        yield node

@@ -1,0 +1,231 @@
+"""All settings: what they are, how they are read, what stands for them and what they mean.
+
+To add one, add a field: its `Setting` is the one place that says all of this. Dotted names,
+variables, flags and the reference page come from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+from gateway.model import Contact
+from gateway.proxy.upstream import Origin
+from gateway.settings import readers
+from gateway.settings.readers import Address, Network, Read
+
+PREFIX = "SOE_GATEWAY_"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How one setting is read, what stands for it where nobody sets it, and what it means.
+
+    Without a default the value is None, unless it is `required`. `flag` is that of `serve`.
+    """
+
+    read: Read
+    default: str
+    meaning: str
+    flag: str = ""
+    required: bool = False
+
+
+# fmt: off
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """The gateway's own listeners."""
+
+    listen: Annotated[Address, Setting(readers.address, "127.0.0.1:8080", "where the proxy listens; port 0 takes a free one", flag="--listen")]
+    admin_listen: Annotated[Address, Setting(readers.address, "127.0.0.1:9180", "where health and metrics listen", flag="--admin-listen")]
+    workers: Annotated[int, Setting(readers.whole(1, 1), "1", "processes; this version has one", flag="--workers")]
+    tls_cert: Annotated[Path | None, Setting(readers.file, "", "certificate chain for clients, PEM", flag="--tls-cert")]
+    tls_key: Annotated[Path | None, Setting(readers.file, "", "its private key, PEM", flag="--tls-key")]
+    head_timeout: Annotated[float, Setting(readers.seconds, "5s", "how long a request's head may take")]
+    body_timeout: Annotated[float, Setting(readers.seconds, "20s", "how long a request's body may take")]
+    idle_timeout: Annotated[float, Setting(readers.seconds, "60s", "how long an idle connection is kept")]
+    drain: Annotated[float, Setting(readers.seconds, "25s", "how long a stop waits for what is in flight")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """Stack Overflow Enterprise, and the way to it."""
+
+    url: Annotated[Origin, Setting(readers.origin, "", "Stack Overflow Enterprise, as https://host", flag="--upstream", required=True)]
+    ca_file: Annotated[Path | None, Setting(readers.file, "", "authorities that SOE's certificate is checked by, PEM; the system's without it")]
+    allow_http: Annotated[bool, Setting(readers.switch, "false", "allows plain HTTP to another machine")]
+    connect_timeout: Annotated[float, Setting(readers.seconds, "5s", "how long connecting may take")]
+    first_byte_timeout: Annotated[float, Setting(readers.seconds, "30s", "how long SOE may take to begin its answer")]
+    total_timeout: Annotated[float, Setting(readers.seconds, "60s", "how long an exchange with SOE may take")]
+    connections: Annotated[int, Setting(readers.whole(1, 10_000), "100", "connections to SOE at most")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """Which policies are in force."""
+
+    directory: Annotated[Path | None, Setting(readers.directory, "", "the site's own policy files; without it the shipped ones apply", flag="--policies")]
+    shipped: Annotated[str, Setting(readers.word("auto", "true", "false"), "auto", "whether shipped policies apply beside the site's own; auto: where it has an overrides.yaml")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Where caps are counted and posts remembered."""
+
+    url: Annotated[str | None, Setting(readers.store, "", "where caps and posts are remembered: sqlite:///path or memory:; sqlite in the data directory without it", flag="--state")]
+    keep: Annotated[float, Setting(readers.seconds, "90d", "how long they are remembered")]
+    timeout: Annotated[float, Setting(readers.seconds, "1s", "how long a call may take")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """Where decisions and outcomes are recorded."""
+
+    sinks: Annotated[tuple[str, ...] | None, Setting(readers.sinks, "", "where the audit log goes, one or more of file:///directory and stdout:; a file in the data directory without it", flag="--audit")]
+    key_file: Annotated[Path | None, Setting(readers.path, "", "the key that proves the audit log; made in the data directory without it")]
+    content: Annotated[str, Setting(readers.word("none"), "none", "how much of a post's text is kept; this version keeps none")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """Files that the gateway makes for itself."""
+
+    directory: Annotated[Path, Setting(readers.path, "data", "where the gateway keeps its files", flag="--data")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anonymous:
+    """Callers that nobody registered."""
+
+    read: Annotated[str, Setting(readers.word("allow", "refuse"), "allow", "reads by callers that nobody registered")]
+    write: Annotated[str, Setting(readers.word("allow", "refuse"), "refuse", "writes by callers that nobody registered; identify.anonymous sets it too")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identify:
+    """How callers are told apart."""
+
+    anonymous: Anonymous
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteContact:
+    """Whom refused integrations are told to ask."""
+
+    name: Annotated[str, Setting(readers.text, "", "whom refused integrations are told to ask", required=True)]
+    url: Annotated[str | None, Setting(readers.text, "", "a page about registration")]
+    email: Annotated[str | None, Setting(readers.text, "", "an address for registration")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """The site that the gateway stands before."""
+
+    contact: SiteContact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """What stands before the gateway."""
+
+    trusted: Annotated[tuple[Network, ...] | None, Setting(readers.networks, "", "networks of proxies before the gateway whose X-Forwarded-For counts")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """What is logged."""
+
+    level: Annotated[str, Setting(readers.word("debug", "info", "warning", "error"), "info", "how much is logged")]
+
+
+# fmt: on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings, read. `warnings` say what is weaker than recommended."""
+
+    server: Server
+    upstream: Upstream
+    policies: Policies
+    state: State
+    audit: Audit
+    data: Data
+    identify: Identify
+    site: Site
+    proxy: Proxy
+    log: Log
+    warnings: tuple[str, ...] = ()
+
+    def __getitem__(self, name: str) -> Any:
+        """The value of a setting by its dotted name; None where it has none."""
+        value: Any = self
+        for part in name.split("."):
+            value = getattr(value, part)
+        return value
+
+    @property
+    def contact(self) -> Contact:
+        """Whom refused integrations are told to ask."""
+        contact = self.site.contact
+        return Contact(name=contact.name, url=contact.url or "", email=contact.email or "")
+
+
+def _walk(kind: type, prefix: str = "") -> Iterator[tuple[str, Setting]]:
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        if hasattr(hint, "__metadata__"):
+            yield prefix + name, hint.__metadata__[0]
+        elif hasattr(hint, "__dataclass_fields__"):
+            yield from _walk(hint, f"{prefix}{name}.")
+
+
+TABLE: Mapping[str, Setting] = dict(_walk(Settings))
+"""Every setting by its dotted name."""
+FLAGS: Mapping[str, str] = {setting.flag: name for name, setting in TABLE.items() if setting.flag}
+"""The flags of `serve`, and the settings that they set."""
+SECTIONS = {name[:end] for name in TABLE for end, char in enumerate(name) if char == "."}
+"""The dotted names of the sections."""
+SHORT = {"identify.anonymous": "identify.anonymous.write"}
+"""What a single word in the place of a section sets."""
+
+
+def variable(name: str) -> str:
+    """Give the environment's name of a setting."""
+    return PREFIX + name.replace(".", "_").upper()
+
+
+def settings_from(values: Mapping[str, Any], warnings: tuple[str, ...]) -> Settings:
+    """Put values by dotted name into their sections."""
+    settings: Settings = _section(Settings, "", {**values, "warnings": warnings})
+    return settings
+
+
+def _section(kind: type, prefix: str, values: Mapping[str, Any]) -> Any:
+    hints = get_type_hints(kind).items()
+    return kind(
+        **{
+            name: values[prefix + name]
+            if prefix + name in values
+            else _section(hint, f"{prefix}{name}.", values)
+            for name, hint in hints
+        }
+    )
+
+
+def settings_reference() -> str:
+    """Give the table of all settings, in Markdown."""
+    rows = [
+        f"| `{name}` | `{variable(name)}` | {_code(setting.flag)} | "
+        f"{'required' if setting.required else _code(setting.default)} | {setting.meaning} |"
+        for name, setting in TABLE.items()
+    ]
+    heads = "| setting | environment | flag of `serve` | default | meaning |"
+    return "\n".join([heads, "|---|---|---|---|---|", *rows])
+
+
+def _code(written: str) -> str:
+    return f"`{written}`" if written else "–"
