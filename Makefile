@@ -1,5 +1,5 @@
 # Everything works on a fresh machine that has Python 3.11 and make; `make` alone lists the targets.
-PYTHON ?= python3
+PYTHON ?= $(shell command -v python3.11 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
