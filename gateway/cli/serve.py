@@ -11,12 +11,12 @@ import argparse
 import asyncio
 import datetime
 import gc
+import itertools
 import os
 import secrets
 import signal
 import socket
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -141,7 +141,7 @@ class Gateway:
             ),
             observer=observer,
             contact=settings.contact,
-            new_id=partial(_new_id, clock),
+            new_id=_ids(clock),
         )
         tls = (settings["server.tls_cert"], settings["server.tls_key"])
         proxy = Listener(
@@ -247,6 +247,11 @@ def _signals(policies: Policies) -> asyncio.Event:
     return stop
 
 
-def _new_id(clock: SystemClock) -> str:
-    """Make a decision id: its instant, so that ids sort, and 80 random bits."""
-    return f"{int(clock.now() * 1000):012x}{os.urandom(10).hex()}"
+def _ids(clock: SystemClock) -> Callable[[], str]:
+    """Give what makes decision ids: the instant, so that they sort, this process, and a number."""
+    process, numbers = secrets.token_hex(6), itertools.count()
+
+    def new_id() -> str:
+        return f"{int(clock.now() * 1000):012x}{process}{next(numbers):08x}"
+
+    return new_id

@@ -1,11 +1,14 @@
 """Structured logs: one JSON line an event, on standard output.
 
-A reader that stands still must not stop the gateway: where the pipe is full, lines are dropped
-and counted. (Decisions are in the audit log, which drops nothing.)
+A reader that stands still must not stop the gateway: what it does not take waits, up to a bound,
+and then lines are dropped and counted. (Decisions are in the audit log, which drops nothing.)
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import json
 import os
 import select
 from collections.abc import Callable, Mapping, MutableMapping
@@ -30,33 +33,82 @@ EVENTS: Mapping[str, str] = {
     "gateway.crashed": "A bug: the request was refused.",
 }
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_DELAY = 0.02
+_ENOUGH = 32 * 1024
+"""Bytes that are written without further delay."""
+_TOO_MUCH = 256 * 1024
+"""Bytes that may wait."""
 
 
 class Output:
-    """Standard output that never blocks; `dropped` counts the lines that it lost."""
+    """Standard output that never blocks. Belongs to the event loop: no other thread writes to it.
 
-    def __init__(self, fd: int = 1, on_drop: Callable[[], None] = lambda: None) -> None:
+    Lines of daily business are written together, at most 20 ms late: a write for each would cost
+    more than making the line. A warning or an error is written at once, and what waits before it.
+
+    Args:
+        on_drop: told how many lines were lost.
+    """
+
+    def __init__(self, fd: int = 1, on_drop: Callable[[int], None] = lambda _: None) -> None:
         self._fd = fd
         self._on_drop = on_drop
+        self._waiting = bytearray()
+        self._timer: asyncio.TimerHandle | None = None
         self._poll = select.poll()
         self._poll.register(fd, select.POLLOUT)
 
-    def msg(self, line: bytes) -> None:
-        """Write a line if the reader takes it. Lines under PIPE_BUF go whole or not at all."""
-        ready = self._poll.poll(0)
-        if not ready or not ready[0][1] & select.POLLOUT:
-            self._on_drop()
+    def later(self, line: bytes) -> None:
+        """Take a line, to be written soon; drop it where too much waits already."""
+        if len(self._waiting) > _TOO_MUCH:
+            self._on_drop(1)
             return
-        try:
-            os.write(self._fd, line + b"\n")
-        except OSError:
-            self._on_drop()
+        self._waiting += line
+        self._waiting += b"\n"
+        if len(self._waiting) > _ENOUGH:
+            self.flush()
+        elif self._timer is None:
+            self._arm()
 
-    debug = info = warning = error = critical = msg
+    def now(self, line: bytes) -> None:
+        """Take a line and write it."""
+        self.later(line)
+        self.flush()
+
+    debug = info = later
+    warning = error = critical = now
+
+    def flush(self) -> None:
+        """Write what the reader takes; what it leaves is tried again."""
+        while self._waiting and self._is_taken():
+            # Up to PIPE_BUF bytes, a pipe that has room takes all and mixes them with nobody's.
+            whole_lines = self._waiting.rfind(b"\n", 0, select.PIPE_BUF) + 1
+            piece = self._waiting[: whole_lines or select.PIPE_BUF]
+            try:
+                del self._waiting[: os.write(self._fd, piece)]
+            except OSError:  # nobody reads any more
+                self._on_drop(self._waiting.count(b"\n"))
+                self._waiting.clear()
+        if self._waiting and self._timer is None:
+            self._arm()
+
+    def _is_taken(self) -> bool:
+        return any(event & (select.POLLOUT | select.POLLERR) for _, event in self._poll.poll(0))
+
+    def _arm(self) -> None:
+        with contextlib.suppress(RuntimeError):  # no loop runs: the next warning writes it
+            self._timer = asyncio.get_running_loop().call_later(_DELAY, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.flush()
 
 
 def _render(_logger: object, _name: str, event: MutableMapping[str, Any]) -> bytes:
-    return orjson.dumps(event, default=str)
+    try:
+        return orjson.dumps(event, default=str)
+    except TypeError:  # text that is no UTF-8, as in a file's name
+        return json.dumps(event, default=str).encode()
 
 
 def logger(level: str, output: Output) -> Any:

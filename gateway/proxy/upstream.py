@@ -88,6 +88,7 @@ class Pool(Owner):
         self._timeouts = timeouts or Timeouts()
         self._most = connections
         self._idle_seconds = idle
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._idle: deque[Connection] = deque()
         self._all: set[Connection] = set()
         self._waiters: deque[asyncio.Future[Connection | None]] = deque()
@@ -144,7 +145,8 @@ class Pool(Owner):
         Raises:
             UpstreamError: `not_sent`.
         """
-        loop = asyncio.get_running_loop()
+        loop = self._loop or asyncio.get_running_loop()
+        self._loop = loop  # asking for it costs a system call
         freshest = loop.time() - self._idle_seconds
         while self._idle:
             connection = self._idle.pop()

@@ -214,7 +214,22 @@ def _community(call: Call, group: Group) -> dict[str, Any]:
 
 
 _DETAILS = frozenset(
-    ["bodyMarkdown", "communities", "content", "editorUserGroups", "editorUsers", "members", "mentionedUserGroups", "mentionedUsers", "permissions", "userCanEdit", "userHasBookmarked", "userHasDownvoted", "userHasUpvoted", "userIsFollowing"]
+    [
+        "bodyMarkdown",
+        "communities",
+        "content",
+        "editorUserGroups",
+        "editorUsers",
+        "members",
+        "mentionedUserGroups",
+        "mentionedUsers",
+        "permissions",
+        "userCanEdit",
+        "userHasBookmarked",
+        "userHasDownvoted",
+        "userHasUpvoted",
+        "userIsFollowing",
+    ]
 )
 """Members that an answer about one thing has, and a list of them has not."""
 

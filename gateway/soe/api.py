@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 from urllib.parse import unquote_to_bytes
@@ -78,7 +78,15 @@ def classify(method: str, target: bytes) -> Route:
         raise RequestError(400, "ambiguous_target", f"The target is over {MAX_TARGET} bytes.")
     path, query = split_target(target)
     route = _locate(method, path)
-    return replace(route, query=query) if query else route
+    if not query:
+        return route
+    return Route(
+        endpoint=route.endpoint,
+        path=route.path,
+        params=route.params,
+        team=route.team,
+        query=query,
+    )
 
 
 @lru_cache(maxsize=2048)

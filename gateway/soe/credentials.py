@@ -16,6 +16,7 @@ _FIELDS = {b"x-api-access-token": _TOKEN, b"access_token": _TOKEN, b"x-api-key":
 _BEARER = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +([^\s,;\"]+)")
 # A comma may join two fields on their way here.
 _VALUE = re.compile(r"[!-+.-~-]+")
+_MAY_NAME_ONE = re.compile(rb"key|token|%", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +45,16 @@ def credentials(
             found[_TOKEN].update(_bearer(route.endpoint.api, value))
         elif field_name in _FIELDS:
             found[_FIELDS[field_name]].add(value.decode("latin-1"))
-    for name, text in _credentials_of_query(route.query):
-        found[name].add(text)
+    if route.query:
+        for name, text in _credentials_of_query(route.query):
+            found[name].add(text)
     if fields:
         for name, values in found.items():
             values.add(fields.get(name, ""))
-    tokens, keys = (values - {""} for values in found.values())
-    if tokens == keys:
+    tokens, keys = found[_TOKEN], found[_KEY]
+    tokens.discard("")
+    keys.discard("")
+    if tokens and tokens == keys:
         tokens = set()
     if len(tokens) > 1 or len(keys) > 1 or not all(map(_VALUE.fullmatch, tokens | keys)):
         raise _ambiguous("The request carries two different tokens or keys, or a malformed one.")
@@ -69,6 +73,8 @@ def _bearer(api: Api, value: bytes) -> tuple[str, ...]:
 
 def _credentials_of_query(query: bytes) -> list[tuple[str, str]]:
     # Leniently: the query of a read holds what it likes.
+    if not _MAY_NAME_ONE.search(query):
+        return []
     pairs = []
     for part in query.decode("latin-1").split("&") if query else ():
         name, _, value = part.partition("=")

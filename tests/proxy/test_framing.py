@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,7 +38,7 @@ def test_packets_do_not_matter(chunks: list[bytes], cuts: list[int]) -> None:
     """However the bytes are cut into packets, the same body comes out."""
     wire = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
     edges = [0, *sorted(min(cut, len(wire)) for cut in cuts), len(wire)]
-    packets = [wire[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    packets = [wire[start:end] for start, end in pairwise(edges)]
 
     assert decode(*packets) == (b"".join(chunks), True, b"")
 

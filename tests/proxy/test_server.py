@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -600,7 +599,7 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture
-def certificate(authority: trustme.CA, tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+def certificate(authority: trustme.CA, tmp_path: Path) -> tuple[Path, Path]:
     """A server's chain and key."""
     issued = authority.issue_cert("localhost")
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"

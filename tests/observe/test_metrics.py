@@ -1,0 +1,58 @@
+"""Metrics: the names that dashboards rely on, and label values that traffic cannot make."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.observe.metrics import Metrics, metrics_reference, status_class
+
+FIXED = {
+    "soe_gateway_decisions_total": {"operation", "effect", "integration"},
+    "soe_gateway_findings_total": {"rule", "mode", "result"},
+    "soe_gateway_outcomes_total": {"operation", "outcome"},
+    "soe_gateway_store_errors_total": {"call"},
+    "soe_gateway_policy_reload_success": set(),
+    "soe_gateway_policy_info": {"revision"},
+    "soe_gateway_audit_sync_seconds": set(),
+    "soe_gateway_added_latency_seconds": set(),
+    "soe_gateway_upstream_seconds": set(),
+    "soe_gateway_posture": {"posture"},
+}
+
+
+def described() -> dict[str, set[str]]:
+    """The metrics of the reference with their labels."""
+    rows = [row.split(" | ") for row in metrics_reference().splitlines()[2:]]
+    return {row[0].strip("|` "): set(row[2].replace("–", "").split("`")[1::2]) for row in rows}
+
+
+@pytest.mark.parametrize("name", sorted(FIXED))
+def test_promised_metrics_have_their_names_and_labels(name: str) -> None:
+    """Dashboards and alerts are written against these."""
+    assert described()[name] == FIXED[name]
+
+
+def test_two_gateways_in_one_process_do_not_share_counters() -> None:
+    """Each has a registry of its own; nothing is registered for the whole process."""
+    one, other = Metrics(), Metrics()
+    one.audit_errors.inc()
+
+    assert b"soe_gateway_audit_errors_total 1.0" in one.render()
+    assert b"soe_gateway_audit_errors_total 0.0" in other.render()
+
+
+def test_what_is_rendered_is_what_prometheus_reads() -> None:
+    """Every metric has our prefix and a meaning."""
+    families = list(text_string_to_metric_families(Metrics().render().decode()))
+
+    assert families
+    assert all(each.name.startswith("soe_gateway_") and each.documentation for each in families)
+
+
+@pytest.mark.parametrize(
+    ("status", "name"), [(200, "2xx"), (204, "2xx"), (404, "4xx"), (599, "5xx"), (0, "none")]
+)
+def test_a_status_counts_as_its_class(status: int, name: str) -> None:
+    """Five classes and `none`: SOE cannot make new label values either."""
+    assert status_class(status) == name
