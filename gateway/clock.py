@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 
 class SystemClock:
     """Wall time that never steps back: a clock that is set back stands still instead."""
 
-    def __init__(self) -> None:
+    def __init__(self, read: Callable[[], float] = time.time) -> None:
+        self._read = read
         self._last = 0.0
 
     def now(self) -> float:
         """Unix seconds, never less than before."""
-        self._last = max(self._last, time.time())
+        self._last = max(self._last, self._read())
         return self._last

@@ -47,13 +47,14 @@ def verify(lines: Iterable[bytes], key: bytes) -> int | None:
 
     None means that all are as they were written, in order, with none missing between them.
     """
-    seq, prev = 0, ""
+    seq, prev, writer = 0, "", None
     for index, line in enumerate(lines):
-        body, _, tail = line.rstrip(b"\n").rpartition(_MAC)
+        body, _, tail = line.removesuffix(b"\n").rpartition(_MAC)
         if not body or not hmac.compare_digest(tail, _mac(key, body) + b'"}'):
             return index
         record = orjson.loads(body + b"}")
-        if record["seq"] != seq + 1 or record["prev"] != prev:
+        writer = writer or record["writer"]
+        if (record["seq"], record["prev"], record["writer"]) != (seq + 1, prev, writer):
             return index
-        seq, prev = record["seq"], tail[:_MAC_LENGTH].decode()
+        seq, prev = seq + 1, tail[:_MAC_LENGTH].decode()
     return None

@@ -53,9 +53,9 @@ def decision(write: Write, decided: Decision) -> Record:
     }
 
 
-def sending(write_id: str) -> Record:
+def sending(write_id: str, at: float) -> Record:
     """That a write's first byte is about to go upstream."""
-    return {"schema": SCHEMA, "kind": "sending", "write_id": write_id}
+    return {"schema": SCHEMA, "kind": "sending", "at": at, "write_id": write_id}
 
 
 def outcome(write: Write, settlement: Settlement, status: int | None, at: float) -> Record:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +18,13 @@ import orjson
 
 from gateway.audit import record
 from gateway.audit.chain import Chain
+from gateway.audit.segments import lines, number_of, segment, segments
 from gateway.audit.sinks import FileSink
 from gateway.errors import AuditError
 from gateway.model import Effect, Outcome
 
-_SEGMENT = re.compile(r"audit-(.+)-(\d{6})\.jsonl")
+_TAIL = 4096
+_CLOSED = b'"event":"audit.closed"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,12 @@ class Recovered:
 def recover(directory: Path, key: bytes, at: float) -> tuple[Recovered, ...]:
     """Close what dead writers left open in a directory, durably.
 
+    Only the segments of writers that did not close are read.
+
+    Args:
+        key: of the chain.
+        at: the instant to record.
+
     Raises:
         AuditError: the log cannot be read or written.
     """
@@ -45,77 +52,78 @@ def recover(directory: Path, key: bytes, at: float) -> tuple[Recovered, ...]:
     try:
         return tuple(
             found
-            for writer, segments in _writers(directory).items()
-            for found in _close(directory, writer, segments, key, at)
+            for writer, paths in segments(directory).items()
+            for found in _close(directory, writer, paths, key, at)
         )
     except OSError as error:
         raise AuditError(f"{directory} cannot be recovered: {error.strerror}") from error
 
 
-def _writers(directory: Path) -> dict[str, list[Path]]:
-    writers: defaultdict[str, list[Path]] = defaultdict(list)
-    for path in sorted(directory.iterdir()):
-        if found := _SEGMENT.fullmatch(path.name):
-            writers[found[1]].append(path)
-    return writers
-
-
 def _close(
-    directory: Path, writer: str, segments: list[Path], key: bytes, at: float
+    directory: Path, writer: str, paths: Sequence[Path], key: bytes, at: float
 ) -> Iterator[Recovered]:
-    if _lives(segments[-1]) or _closed(segments[-1]):
-        return
-    allowed: dict[str, bool] = {}  # by write id, whether it began to be sent
-    chain = Chain(key, writer)
-    for told in _records(segments):
-        chain.seq, chain.prev = told["seq"], told["mac"]
-        if told["kind"] == "decision" and told["effect"] == Effect.ALLOW:
-            allowed[told["write_id"]] = False
-        elif told["kind"] == "sending":
-            allowed[told["write_id"]] = True
-        elif told["kind"] == "outcome":
-            allowed.pop(told["write_id"], None)
-    found = _SEGMENT.fullmatch(segments[-1].name)
-    assert found is not None
-    sink = FileSink(directory, writer, int(found[2]) + 1)
-    recovered = [
-        Recovered(write_id, Outcome.UNKNOWN if sent else Outcome.NOT_SENT)
-        for write_id, sent in allowed.items()
-    ]
-    endings = [record.recovered(each.write_id, each.outcome, at) for each in recovered]
-    for ending in (*endings, record.admin("audit.closed", at, recovered=len(endings))):
-        line = chain.line(ending)
-        sink.append(line)
-        chain.advance(line)
-    sink.sync()
-    sink.close()
+    number = number_of(paths[-1]) + 1
+    with _claimed(paths[-1]) as died:
+        # Another start may have closed it between our listing and our claim.
+        if not died or _closed(paths[-1]) or segment(directory, writer, number).exists():
+            return
+        chain = Chain(key, writer)
+        recovered = [
+            Recovered(write_id, Outcome.UNKNOWN if sent else Outcome.NOT_SENT)
+            for write_id, sent in _left_open(paths, chain).items()
+        ]
+        endings = [record.recovered(each.write_id, each.outcome, at) for each in recovered]
+        endings.append(record.admin("audit.closed", at, recovered=len(recovered)))
+        sink = FileSink(directory, writer, first=number)
+        for ending in endings:
+            line = chain.line(ending)
+            sink.append(line)
+            chain.advance(line)
+        sink.sync()
+        sink.close()
     yield from recovered
 
 
-def _lives(segment: Path) -> bool:
-    fd = os.open(segment, os.O_RDWR)
+@contextmanager
+def _claimed(path: Path) -> Iterator[bool]:
+    """Hold a writer's last segment; false where the writer, or another start, holds it."""
+    fd = os.open(path, os.O_RDWR)
+    try:
+        yield _locked(fd)
+    finally:
+        os.close(fd)
+
+
+def _locked(fd: int) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
+        return False
+    return True
 
 
-def _closed(segment: Path) -> bool:
-    with segment.open("rb") as file:
-        file.seek(max(0, segment.stat().st_size - 4096))
-        lines = file.read().splitlines()
-    return bool(lines) and b'"event":"audit.closed"' in lines[-1]
+def _closed(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        tail = file.read()
+    last = tail.splitlines()[-1:]
+    return tail.endswith(b"\n") and _CLOSED in last[0]
 
 
-def _records(segments: list[Path]) -> Iterator[record.Record]:
-    """Read whole lines; a torn one is what a crash or a full disk left."""
-    for segment in segments:
-        with segment.open("rb") as file:
-            for line in file:
-                try:
-                    yield orjson.loads(line)
-                except orjson.JSONDecodeError:
-                    continue
+def _left_open(paths: Sequence[Path], chain: Chain) -> Mapping[str, bool]:
+    """Find the writes without an outcome, and whether each began to be sent; moves the chain."""
+    left: dict[str, bool] = {}
+    for line in lines(paths):
+        try:
+            told = orjson.loads(line)
+            chain.seq, chain.prev = told["seq"], told["mac"]
+            kind, write_id, effect = told["kind"], told.get("write_id"), told.get("effect")
+        except (orjson.JSONDecodeError, LookupError, TypeError):
+            continue  # spoilt afterwards, which the chain shows; the others still count
+        if kind == "decision" and effect == Effect.ALLOW:
+            left[write_id] = False
+        elif kind == "sending":
+            left[write_id] = True
+        elif kind == "outcome":
+            left.pop(write_id, None)
+    return left

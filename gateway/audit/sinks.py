@@ -1,154 +1,227 @@
-"""Where audit lines go. A new sink is a class here and a line in `SINKS`."""
+"""Where audit lines go. A new sink is a class here and a line in `SINKS`.
+
+Laws: a line belongs to a `Segment`, and is durable when a `sync` that began after it ended and the
+segment has not failed. A segment that failed is sealed: it is written and synced no more, for
+nobody knows what of it is on the disk, and a second sync would say that all is well (PostgreSQL's
+"fsyncgate"). Only `sync` opens, syncs and closes files; so only the thread that syncs ever waits
+for a disk, and a failed sink works again as soon as it can.
+"""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import threading
-import time
+from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from gateway.audit.segments import segment
 from gateway.errors import AuditError
 
 SEGMENT_BYTES = 64 * 2**20
-REOPEN_SECONDS = 0.5
-"""After a failure the next file is tried no sooner."""
+_STDOUT_LINES_AT_MOST = 10_000
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(slots=True, eq=False)
+class Segment:
+    """A stretch of a sink's lines that lasts or fails together."""
+
+    fd: int
+    size: int = 0
+    synced: int = 0
+    failed: bool = False
 
 
 class Sink(Protocol):
     """Takes whole lines in order. `append` and `sync` may run in two threads."""
 
-    def append(self, line: bytes) -> None:
+    def append(self, line: bytes) -> Segment:
         """Hand a line to the operating system: it survives kill -9. Raises `AuditError`."""
 
     def sync(self) -> None:
-        """Make what was appended before durable. Raises `AuditError`."""
+        """Make what was appended before durable, or mark its segment as failed.
+
+        Raises:
+            AuditError: something failed, for those who count failures.
+        """
 
     def close(self) -> None:
         """Give back what is held open."""
 
 
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """The calls that fail when a disk does."""
+
+    write: Callable[[int, bytes], int] = os.write
+    sync: Callable[[int], None] = os.fdatasync
+
+
 class FileSink:
-    """Segments `audit-<writer>-<n>.jsonl` in a directory, each locked while it is written.
+    """Segments `audit-<writer>-<n>.jsonl` in a directory, each locked while it is written."""
 
-    A segment whose write or sync failed is sealed: nobody knows what of it is on the disk, and a
-    second sync would say that all is well (PostgreSQL's "fsyncgate"). The next line opens the
-    next segment.
-    """
-
-    def __init__(self, directory: Path, writer: str, first: int = 1) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        writer: str,
+        *,
+        first: int = 1,
+        segment_bytes: int = SEGMENT_BYTES,
+        disk: Disk | None = None,
+    ) -> None:
         self._directory = directory
         self._writer = writer
         self._next = first
-        self._fd: int | None = None
-        self._size = 0
-        self._retired: list[int] = []
-        self._sealed = False
-        self._not_before = 0.0
+        self._segment_bytes = segment_bytes
+        self._disk = disk or Disk()
         self._lock = threading.Lock()
+        self._retired: list[Segment] = []
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._open()
+            self._current: Segment | None = self._open()
         except OSError as error:
             raise AuditError(f"{directory} cannot be written: {error.strerror}") from error
 
-    def append(self, line: bytes) -> None:
-        """Write one line; on any doubt the segment is sealed."""
+    def append(self, line: bytes) -> Segment:
+        """As `Sink.append`. A line that is written in part seals the segment, torn at its end."""
         with self._lock:
-            if self._fd is not None and self._size + len(line) > SEGMENT_BYTES:
-                self._retired.append(self._fd)
-                self._fd = None
-            if self._fd is None:
-                self._reopen()
-            assert self._fd is not None
+            current = self._current
+            if current is None:
+                raise AuditError("the audit log failed and cannot be reopened yet")
             try:
-                written = os.write(self._fd, line)
+                written = self._disk.write(current.fd, line)
             except OSError as error:
-                self._seal()
+                # A full disk took nothing: the segment is as it was, and goes on when there is
+                # room. Opening another would leave one empty file after the other.
+                if error.errno not in _NO_SPACE:
+                    self._seal(current)
                 raise AuditError(f"the audit log cannot be written: {error.strerror}") from error
-            self._size += written
+            current.size += written
             if written != len(line):
-                self._seal()
+                self._seal(current)
                 raise AuditError("the audit log took a part of a line only")
+            return current
 
     def sync(self) -> None:
-        """Sync what is open and what was rotated away; fails once for what was sealed."""
+        """As `Sink.sync`; opens the next segment where this one failed before, or is full."""
+        failures = [self._open_next() if self._wants_next() else None]
         with self._lock:
-            sealed, self._sealed = self._sealed, False
-            retired, self._retired = self._retired, []
-            # A descriptor of our own: the segment may be sealed, and closed, while we sync.
-            current = [os.dup(self._fd)] if self._fd is not None else []
-        try:
-            for fd in (*retired, *current):
-                os.fdatasync(fd)
-        except OSError as error:
-            with self._lock:
-                self._seal()
-                self._sealed = False
-            raise AuditError(f"the audit log cannot be synced: {error.strerror}") from error
-        finally:
-            for fd in (*retired, *current):
-                os.close(fd)
-        if sealed:
-            raise AuditError("a segment of the audit log failed before it was synced")
+            due, self._retired = self._retired, []
+            current = [self._current] if self._current else []
+        failures += [self._sync(each) for each in (*due, *current)]
+        for each in due:
+            os.close(each.fd)
+        failure = next(filter(None, failures), None)
+        if failure is not None:
+            raise AuditError(f"the audit log cannot be synced: {failure.strerror}") from failure
 
     def close(self) -> None:
-        """Close every segment."""
-        for fd in (*self._retired, *([self._fd] if self._fd is not None else [])):
-            os.close(fd)
-        self._retired = []
-        self._fd = None
+        """Close what is open; nothing is written any more."""
+        for each in (*self._retired, *([self._current] if self._current else [])):
+            os.close(each.fd)
+        self._retired, self._current = [], None
 
-    def _open(self) -> None:
-        path = self._directory / f"audit-{self._writer}-{self._next:06d}.jsonl"
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        fd = os.open(path, flags, 0o600)
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # tells a start that this writer lives
-        directory = os.open(self._directory, os.O_RDONLY)
+    def _sync(self, due: Segment) -> OSError | None:
+        size = due.size  # before the sync: what is appended meanwhile waits for the next one
+        if due.failed or due.synced == size:
+            return None
         try:
-            os.fsync(directory)  # the name of a new file is durable with its directory alone
-        finally:
-            os.close(directory)
-        self._fd, self._size = fd, 0
-        self._next += 1
-
-    def _reopen(self) -> None:
-        if time.monotonic() < self._not_before:
-            raise AuditError("the audit log failed a moment ago")
-        try:
-            self._open()
+            self._disk.sync(due.fd)
         except OSError as error:
-            self._not_before = time.monotonic() + REOPEN_SECONDS
-            raise AuditError(f"the audit log cannot be opened: {error.strerror}") from error
+            with self._lock:
+                self._seal(due)
+            return error
+        due.synced = size
+        return None
 
-    def _seal(self) -> None:
-        """Leave the segment as it is, for good. What of it waits for a sync has failed."""
-        self._sealed = True
-        self._not_before = time.monotonic() + REOPEN_SECONDS
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+    def _wants_next(self) -> bool:
+        return self._current is None or self._current.size >= self._segment_bytes
+
+    def _open_next(self) -> OSError | None:
+        try:
+            opened = self._open()
+        except OSError as error:
+            return error
+        with self._lock:  # lines go on without a gap: the new segment is there already
+            if self._current is not None:
+                self._retire(self._current)
+            self._current = opened
+        return None
+
+    def _open(self) -> Segment:
+        number, self._next = self._next, self._next + 1  # a name that failed is not tried again
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        fd = os.open(segment(self._directory, self._writer, number), flags, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # tells a start that this writer lives
+            _sync_directory(self._directory)  # the name of a file is durable with its directory
+        except OSError:
+            os.close(fd)
+            raise
+        return Segment(fd)
+
+    def _seal(self, failed: Segment) -> None:
+        failed.failed = True
+        self._retire(failed)
+
+    def _retire(self, full: Segment) -> None:
+        if full is self._current:
+            self._current = None
+            self._retired.append(full)
+
+
+def _sync_directory(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 class StdoutSink:
-    """Lines on standard output: as durable as whoever reads them, which nobody here can tell."""
+    """Lines on standard output: as durable as whoever reads them, which nobody here can tell.
 
-    def append(self, line: bytes) -> None:
-        """Write one line whole."""
-        view = memoryview(line)
-        try:
-            while view:
-                view = view[os.write(1, view) :]
-        except OSError as error:
-            raise AuditError(f"standard output cannot be written: {error.strerror}") from error
+    Written by the thread that syncs, since a pipe that nobody reads stops its writer; so unlike a
+    file, a killed process may not have written its last lines.
+    """
+
+    def __init__(self, fd: int = 1, write: Callable[[int, bytes], int] = os.write) -> None:
+        self._write = write
+        self._lines: deque[tuple[bytes, Segment]] = deque()
+        self._current = Segment(fd)
+
+    def append(self, line: bytes) -> Segment:
+        """As `Sink.append`, for as long as there is room before a slow reader."""
+        if len(self._lines) >= _STDOUT_LINES_AT_MOST:
+            raise AuditError("nobody reads standard output")
+        self._lines.append((line, self._current))
+        return self._current
 
     def sync(self) -> None:
-        """Nothing more can be done for a pipe."""
+        """Write what waits, each line whole."""
+        failed: OSError | None = None
+        for _ in range(len(self._lines)):
+            line, belongs = self._lines.popleft()
+            try:
+                self._write_whole(line)
+            except OSError as error:
+                belongs.failed, failed = True, error
+                self._current = Segment(belongs.fd)
+        if failed is not None:
+            raise AuditError(f"standard output cannot be written: {failed.strerror}") from failed
 
     def close(self) -> None:
         """Standard output stays open."""
+
+    def _write_whole(self, line: bytes) -> None:
+        view = memoryview(line)
+        while view:
+            view = view[self._write(self._current.fd, bytes(view)) :]
 
 
 def _file(url: str, writer: str) -> Sink:
@@ -159,12 +232,16 @@ SINKS: Mapping[str, Callable[[str, str], Sink]] = {
     "file": _file,
     "stdout": lambda _url, _writer: StdoutSink(),
 }
+"""By scheme, what opens a sink from a URL and a writer's name."""
 
 
 def open_sink(url: str, writer: str) -> Sink:
     """Open the sink that a URL names: `file:///directory` or `stdout:`.
 
     Raises:
-        AuditError: it cannot be opened.
+        AuditError: nothing is known by this name, or it cannot be opened.
     """
-    return SINKS[url.partition(":")[0]](url, writer)
+    scheme = url.partition(":")[0]
+    if scheme not in SINKS:
+        raise AuditError(f"{scheme}: is no audit sink; there are {', '.join(SINKS)}")
+    return SINKS[scheme](url, writer)

@@ -1,30 +1,43 @@
 """The writer: lines in order, and one sync for all that wait.
 
-A line is handed to the operating system at once, in the caller's thread: it survives kill -9. A
-thread of its own syncs, again and again while somebody waits; every decision that was written
-before a sync began is durable when it ends, so the more wait, the less each costs.
+A line is handed to the operating system at once, in the caller's thread: it survives kill -9, and
+`sending` need not wait for anybody. A thread of its own syncs, again and again while a decision
+waits: each that was written before a sync began is durable when it ends, so the more wait, the less
+each costs. The lock is held for building and writing a line, never during a sync.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 
 from gateway.audit import record
 from gateway.audit.chain import Chain
 from gateway.audit.record import Record
-from gateway.audit.sinks import Sink
+from gateway.audit.sinks import Segment, Sink
 from gateway.errors import AuditError
-from gateway.model import Decision, Settlement, Write
+from gateway.model import Decision, Effect, Settlement, Write
 from gateway.ports import Clock
 
 DURABLE_WITHIN = 1.0
 """Seconds after which a decision that is not yet durable is given up, and its write refused."""
+LAZY_SECONDS = 0.5
+"""Seconds after which what nobody waits for is synced, and what failed is tried again."""
+WAITING_AT_MOST = 10_000
 OWED_AT_MOST = 10_000
-"""Outcomes that wait for a disk that failed; more are left to the next start's recovery."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A decision that was written, and who waits until it is durable."""
+
+    durable: asyncio.Future[None]
+    segments: tuple[Segment, ...]
 
 
 class AuditWriter:
@@ -37,13 +50,19 @@ class AuditWriter:
         clock: Clock,
         on_sync: Callable[[float], None] = lambda _: None,
     ) -> None:
+        """Start the thread.
+
+        Args:
+            on_sync: called in it with the seconds that each sync took.
+        """
         self._sinks = sinks
         self._chain = chain
         self._clock = clock
         self._on_sync = on_sync
         self._lock = threading.Lock()
-        self._owed: deque[Record] = deque(maxlen=OWED_AT_MOST)
-        self._waiting: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
+        self._open: set[str] = set()  # writes that may be sent and have no outcome yet
+        self._owed: deque[Record] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._sync_on, name="audit", daemon=True)
@@ -51,10 +70,11 @@ class AuditWriter:
 
     async def decided(self, write: Write, decision: Decision) -> None:
         """As `ports.AuditLog.decided`."""
-        loop = asyncio.get_running_loop()
-        durable: asyncio.Future[None] = loop.create_future()
-        self._append(record.decision(write, decision))
-        self._waiting.append((loop, durable))
+        if len(self._waiting) >= WAITING_AT_MOST:
+            raise AuditError("too many decisions wait for the audit log")
+        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        segments = self._append(record.decision(write, decision))
+        self._waiting.append(_Waiting(durable, segments))
         self._wake.set()
         try:
             async with asyncio.timeout(DURABLE_WITHIN):
@@ -64,77 +84,114 @@ class AuditWriter:
 
     def sending(self, write_id: str) -> None:
         """As `ports.AuditLog.sending`."""
-        self._append(record.sending(write_id))
+        self._append(record.sending(write_id, self._clock.now()))
 
     async def settled(self, write: Write, settlement: Settlement, status: int | None) -> None:
-        """As `ports.AuditLog.settled`; an outcome that cannot be written now is owed."""
-        told = record.outcome(write, settlement, status, self._clock.now())
-        self._append_or_owe(told)
-        self._wake.set()
+        """As `ports.AuditLog.settled`; where it cannot be written now, it is owed."""
+        self._append_or_owe(record.outcome(write, settlement, status, self._clock.now()))
 
     def told(self, event: str, **facts: object) -> None:
-        """Record something that was done to the gateway."""
+        """Record something that was done to the gateway; owed like an outcome."""
         self._append_or_owe(record.admin(event, self._clock.now(), **facts))
-        self._wake.set()
 
     async def close(self) -> None:
-        """Record the end, sync and close."""
-        self.told("audit.closed")
-        self._stopping = True
-        self._wake.set()
-        await asyncio.to_thread(self._thread.join)
-        for sink in self._sinks:
-            sink.close()
+        """Record the end, sync and close.
+
+        Where a decision has no outcome, the end is not recorded, so that the next start's recovery
+        looks for it.
+
+        Raises:
+            AuditError: not all could be recorded; recovery tells what is missing.
+        """
+        try:
+            with self._lock:
+                self._pay()
+            if not self._open:
+                self._append(record.admin("audit.closed", self._clock.now()))
+        finally:
+            self._stopping = True
+            self._wake.set()
+            await asyncio.to_thread(self._thread.join, DURABLE_WITHIN)
+            if not self._thread.is_alive():  # else a sync hangs, on files that are still open
+                for sink in self._sinks:
+                    sink.close()
 
     # ── lines ────────────────────────────────────────────────────────────────────────────────
 
-    def _append(self, told: Record) -> None:
-        with self._lock:  # a line's place in the chain and in the file are one
-            while self._owed:
-                self._write(self._owed[0])
-                self._owed.popleft()
-            self._write(told)
-
-    def _write(self, told: Record) -> None:
-        line = self._chain.line(told)
-        for sink in self._sinks:
-            sink.append(line)
-        self._chain.advance(line)
+    def _append(self, told: Record) -> tuple[Segment, ...]:
+        with self._lock:  # a line has the same place in the chain and in the files
+            self._pay()
+            return self._write(told)
 
     def _append_or_owe(self, told: Record) -> None:
         try:
             self._append(told)
         except AuditError:
-            self._owed.append(told)
+            # Only what was sent before the disk failed is settled after it: they are few.
+            if len(self._owed) < OWED_AT_MOST:
+                self._owed.append(told)
             raise
+
+    def _pay(self) -> None:
+        while self._owed:
+            self._write(self._owed[0])
+            self._owed.popleft()
+
+    def _write(self, told: Record) -> tuple[Segment, ...]:
+        line = self._chain.line(told)
+        segments = []
+        failure: AuditError | None = None
+        for sink in self._sinks:
+            try:
+                segments.append(sink.append(line))
+            except AuditError as error:
+                failure = error
+        if segments:  # one sink has it: no other line may take its place in the chain
+            self._chain.advance(line)
+            self._keep_account(told)
+        if failure is not None:
+            raise failure
+        return tuple(segments)
+
+    def _keep_account(self, told: Record) -> None:
+        if told["kind"] == "decision" and told["effect"] == Effect.ALLOW:
+            self._open.add(told["write_id"])
+        elif told["kind"] == "outcome":
+            self._open.discard(told["write_id"])
 
     # ── the thread ───────────────────────────────────────────────────────────────────────────
 
     def _sync_on(self) -> None:
-        while not (self._stopping and not self._waiting and not self._wake.is_set()):
-            self._wake.wait()
+        stopping = False
+        while not stopping:
+            self._wake.wait(LAZY_SECONDS)
             self._wake.clear()
+            stopping = self._stopping
             # Who is in the queue wrote before; who comes now waits for the next sync.
             waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            failure = self._sync()
-            for loop, durable in waiting:
-                loop.call_soon_threadsafe(_tell, durable, failure)
-
-    def _sync(self) -> AuditError | None:
-        started = perf_counter()
-        try:
+            started = perf_counter()
             for sink in self._sinks:
-                sink.sync()
-        except AuditError as error:
-            return error
-        self._on_sync(perf_counter() - started)
-        return None
+                with contextlib.suppress(AuditError):  # its segment says so to those who wait
+                    sink.sync()
+            if waiting:
+                self._on_sync(perf_counter() - started)
+                _tell(waiting)
+            if self._owed:
+                with self._lock, contextlib.suppress(AuditError):
+                    self._pay()
 
 
-def _tell(durable: asyncio.Future[None], failure: AuditError | None) -> None:
-    if durable.done():
-        return
-    if failure is None:
-        durable.set_result(None)
-    else:
-        durable.set_exception(failure)
+def _tell(waiting: list[_Waiting]) -> None:
+    """Tell all that waited at once: waking the loop costs more than telling."""
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+        waiting[0].durable.get_loop().call_soon_threadsafe(_tell_each, waiting)
+
+
+def _tell_each(waiting: list[_Waiting]) -> None:
+    for each in waiting:
+        if each.durable.done():
+            continue
+        if any(segment.failed for segment in each.segments):
+            each.durable.set_exception(AuditError("the audit log could not be synced"))
+        else:
+            each.durable.set_result(None)

@@ -1,9 +1,13 @@
-"""The command line: one file a command, one line each in `COMMANDS`."""
+"""The command line: one file a command, one line each in `COMMANDS`.
+
+Exit codes are the same for all: 0 well, 1 a fault found, 2 called wrongly.
+"""
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Protocol, TextIO
@@ -19,6 +23,8 @@ COMMANDS: Mapping[str, str] = {
     "keys": "make a gateway key for an integration",
     "healthcheck": "ask a running gateway whether it is well",
 }
+_INTERRUPTED = 130
+"""What a shell says of a program that Ctrl-C ended."""
 
 
 class Command(Protocol):
@@ -32,35 +38,48 @@ class Command(Protocol):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; 2 for a call that is wrong."""
+    """Run a command.
+
+    Raises:
+        SystemExit: 2 for a call that is wrong, 0 after help.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
         prog="soe-gateway",
         description="The write gateway before Stack Overflow Enterprise.",
         epilog="soe-gateway COMMAND --help tells more.",
+        allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--version", action="version", version=f"soe-gateway {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    named = words[0] if words else ""
-    modules: dict[str, Command] = {}
+    named = next((word for word in words if not word.startswith("-")), "")
     for name, summary in COMMANDS.items():
-        if name != named:  # what is not run is not imported
-            commands.add_parser(name, help=summary)
-            continue
-        module = importlib.import_module(f"gateway.cli.{name}")
         below = commands.add_parser(
             name,
             help=summary,
-            description=module.__doc__,
             formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
         )
-        module.add_arguments(below)
-        modules[name] = module
+        if name == named:  # what is not run is not imported
+            _prepare(below, importlib.import_module(f"gateway.cli.{name}"))
     args = parser.parse_args(words)
+    return _run(args)
+
+
+def _prepare(parser: argparse.ArgumentParser, module: Command) -> None:
+    parser.description = module.__doc__
+    parser.set_defaults(run=module.run)
+    module.add_arguments(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
     try:
-        return modules[args.command].run(args, sys.stdout)
+        code: int = args.run(args, sys.stdout)
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        return 130
+        return _INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
+        # Whoever read has read enough. Python flushes once more at its end: into nothing, then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    return code

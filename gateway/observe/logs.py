@@ -112,12 +112,12 @@ def _render(_logger: object, _name: str, event: MutableMapping[str, Any]) -> byt
 
 
 def logger(level: str, output: Output) -> Any:
-    """Make the logger: level and ISO time on every line, and what is bound or given."""
+    """Make the logger: level and instant on every line, and what is bound or given."""
     return structlog.wrap_logger(
         output,
         processors=[
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", key="at"),
+            structlog.processors.TimeStamper(key="at"),  # Unix seconds
             _render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),

@@ -172,7 +172,10 @@ def _refuse_shared(
     owners: dict[str, str] = {}
     for integration in integrations:
         for each in (*integration.keys, *integration.tokens):
-            first = owners.setdefault(each, integration.name)
-            if first != integration.name:
-                mark = mapping.keys[integration.name]
-                reader.problem(mark, f"shares a key or token with {first}")
+            mark = mapping.keys[integration.name]
+            if each not in owners:
+                owners[each] = integration.name
+            elif owners[each] == integration.name:
+                reader.problem(mark, "has a key or token twice")
+            else:
+                reader.problem(mark, f"shares a key or token with {owners[each]}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import select
 from collections.abc import AsyncIterator
+from math import inf
 
 import httptools
 
@@ -44,7 +45,6 @@ class Exchange:
         "_parser",
         "_paused",
         "_size",
-        "_timer",
         "_total_at",
         "_until_close",
         "_waiter",
@@ -76,7 +76,7 @@ class Exchange:
         self._loop = connection.loop
         now = self._loop.time()
         self._total_at = now + total
-        self._timer = self._loop.call_at(now + min(first_byte, total), self._late)
+        connection.due_at(now + min(first_byte, total))
 
     # ── for the one who asked ────────────────────────────────────────────────────────────────
 
@@ -165,7 +165,6 @@ class Exchange:
         if self.ended or self._error is not None:
             return
         self._error = error
-        self._timer.cancel()
         self._wake()
         if self._connection is not None:
             self._connection.abort()
@@ -173,18 +172,18 @@ class Exchange:
 
     def _end(self) -> None:
         self.ended = True
-        self._timer.cancel()
         self._wake()
         connection, self._connection = self._connection, None
         if connection is not None and not self.surplus:
             connection.finished(reusable=not self._until_close and self._parser.should_keep_alive())
 
-    def _late(self) -> None:
-        if self.status and self._loop.time() < self._total_at - 0.001:
-            self._timer = self._loop.call_at(self._total_at, self._late)
-            return
+    def late(self, now: float) -> float | None:
+        """Fail if a deadline has passed; else give the next one."""
+        if self.status and now < self._total_at:
+            return self._total_at
         code = "first_byte_timeout" if not self.status else "total_timeout"
         self.fail(UpstreamError(code, Outcome.UNKNOWN))
+        return None
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -250,10 +249,12 @@ class Connection(asyncio.Protocol):
     """A connection that serves one exchange after the other."""
 
     __slots__ = (
+        "_due",
         "_ended",
         "_exchange",
         "_poll",
         "_pool",
+        "_timer",
         "_transport",
         "_writable",
         "idle_since",
@@ -266,6 +267,8 @@ class Connection(asyncio.Protocol):
         self._pool = pool
         self._exchange: Exchange | None = None
         self._ended: Exchange | None = None
+        self._due = inf
+        self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
         self._writable: asyncio.Future[None] | None = None
         self._poll = select.poll()
@@ -274,6 +277,26 @@ class Connection(asyncio.Protocol):
         """Give this connection to a request that is about to be written."""
         self._exchange = Exchange(self, is_head=is_head, first_byte=first_byte, total=total)
         return self._exchange
+
+    def due_at(self, instant: float) -> None:
+        """Look at the exchange's deadlines then.
+
+        The timer stays where it is not too late: exchanges end more often than it rings.
+        """
+        self._due = instant
+        if self._timer is None or self._timer.when() > instant:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self.loop.call_at(instant, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._exchange is None:
+            return
+        now = self.loop.time()
+        due = self._due if now < self._due else self._exchange.late(now)
+        if due is not None:
+            self.due_at(due)
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the socket."""
@@ -341,6 +364,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""
         self._transport = None
+        if self._timer is not None:
+            self._timer.cancel()
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
         if self._exchange is not None:

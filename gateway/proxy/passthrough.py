@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from time import perf_counter
 
 from gateway.errors import RequestError
 from gateway.policy.policyset import PolicySet
@@ -32,19 +33,22 @@ class Passthrough:
     async def handle(self, exchange: Exchange, route: Route, policies: PolicySet) -> Response:
         """Forward a read and return SOE's answer, still streaming."""
         presented = credentials(route, exchange.headers, None)
-        caller = identify(policies.registry, exchange.headers, presented, self.secret)
-        exchange.integration = caller.name
-        admit_read(caller, self.anonymous)
+        if policies.registry.integrations or self.anonymous != "allow":
+            caller = identify(policies.registry, exchange.headers, presented, self.secret)
+            exchange.integration = caller.name
+            admit_read(caller, self.anonymous)
         if route.endpoint.redirects:  # people sign in at SOE itself: its cookies belong there
             location = self.forwarding.url + exchange.target
             return Response(302, ((b"location", location), (b"content-length", b"0")))
         framing = _framing(exchange)
+        started = perf_counter()
         upstream = await self.upstream.send(
             exchange.method,
             exchange.target,
             self.forwarding.to_upstream(exchange, framing),
             _bounded(exchange, body_limit(route)) if framing else None,
         )
+        exchange.upstream_seconds = perf_counter() - started
         fields = self.forwarding.to_client(upstream.headers)
         return Response(upstream.status, tuple(fields), rest=upstream)
 

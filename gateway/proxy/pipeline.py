@@ -11,6 +11,7 @@ import hashlib
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from time import perf_counter
 
 from gateway.errors import AuditError, StoreError, UpstreamError
 from gateway.model import (
@@ -190,6 +191,7 @@ class Pipeline:
         if body or one(exchange.headers, b"content-length") is not None:
             framing = (b"content-length", b"%d" % len(body))
         fields = self.forwarding.to_upstream(exchange, framing)
+        started = perf_counter()
         try:
             return await self.upstream.send(
                 exchange.method, exchange.target, fields, body or None, sending
@@ -197,6 +199,8 @@ class Pipeline:
         except UpstreamError as error:
             delivery.outcome = error.outcome
             raise
+        finally:
+            exchange.upstream_seconds = perf_counter() - started
 
     async def _receive(
         self,

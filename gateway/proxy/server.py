@@ -10,17 +10,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
-from urllib.parse import unquote
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 from uvicorn.server import ServerState
 
 from gateway.proxy.framing import Chunked, Counted
@@ -69,18 +72,72 @@ class _Next(Enum):
 
 
 class _Cycle(RequestResponseCycle):
-    """uvicorn's response side, and what it lacks."""
+    """uvicorn's exchange with the app; the response's bytes are put together here.
 
-    def send(self, message: Any) -> Coroutine[Any, Any, None]:
+    The head waits for the first bytes of the body, so that a small response is one write.
+    """
+
+    _head = b""
+
+    async def send(self, message: Any) -> None:
         """Send a part of the response."""
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        if self.response_complete:  # or its bytes would answer the next request
+            raise RuntimeError("the response is complete")
         if message["type"] == "http.response.start":
-            if self.more_body:  # the rest of the request will not be read
-                self.keep_alive = False
-            if message["status"] in (204, 304):
-                # A 304 may tell the length of what it does not send (RFC 9110 section 8.6);
-                # uvicorn would wait for it.
-                message = {**message, "headers": _without_length(message["headers"])}
-        return super().send(message)
+            self._begin(message["status"], message["headers"])
+        else:
+            self._go_on(message.get("body", b""), more=message.get("more_body", False))
+
+    def _begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        self.waiting_for_100_continue = False
+        if self.more_body:  # the rest of the request will not be read
+            self.keep_alive = False
+        bodiless = self.scope["method"] == "HEAD" or status in (204, 304)
+        lines = [STATUS_LINE[status]]
+        length = None
+        for name, value in headers:
+            if name == b"content-length":
+                length = int(value)
+            elif name == b"connection":
+                self.keep_alive = self.keep_alive and value.lower() != b"close"
+                continue
+            lines.append(b"%s: %s\r\n" % (name, value))
+        self.chunked_encoding = length is None and not bodiless
+        # A 304 may tell the length of what it does not send (RFC 9110 section 8.6).
+        self.expected_content_length = 0 if bodiless or length is None else length
+        if self.chunked_encoding:
+            lines.append(b"transfer-encoding: chunked\r\n")
+        if not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        head = b"".join(lines)
+        if not head.count(b"\r") == head.count(b"\n") == len(lines) or b"\0" in head:
+            raise RuntimeError("a field of the response would begin another one")
+        self._head = head + b"\r\n"
+        self.response_started = True
+
+    def _go_on(self, body: bytes, *, more: bool) -> None:
+        if self.scope["method"] == "HEAD":
+            body = b""
+        elif self.chunked_encoding:
+            body = b"%x\r\n%s\r\n" % (len(body), body) if body else b""
+            body += b"" if more else b"0\r\n\r\n"
+        else:
+            self.expected_content_length -= len(body)
+            if self.expected_content_length < 0 or (not more and self.expected_content_length):
+                raise RuntimeError("the response's body has not the length that was told")
+        head, self._head = self._head, b""
+        if head or body:
+            self.transport.write(head + body)
+        if not more:
+            self.response_complete = True
+            self.message_event.set()
+            if not self.keep_alive:
+                self.transport.close()
+            self.on_response()
 
 
 class StrictProtocol(HttpToolsProtocol):
@@ -222,7 +279,6 @@ class StrictProtocol(HttpToolsProtocol):
             cycle.message_event.set()
 
     def _start(self, head: Head) -> None:
-        path, _, query = head.target.partition(b"?")
         self.scope = {
             "type": "http",
             "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
@@ -232,9 +288,9 @@ class StrictProtocol(HttpToolsProtocol):
             "scheme": self.scheme or "http",
             "root_path": "",
             "method": head.method,
-            "path": unquote(path.decode("ascii")),
-            "raw_path": path,
-            "query_string": query,
+            "path": "",  # nobody reads what was decoded
+            "raw_path": head.target,
+            "query_string": b"",
             "headers": head.headers,
             "raw_target": head.target,  # type: ignore[typeddict-unknown-key]  # ours
         }
@@ -337,10 +393,6 @@ def strict(limits: ServerLimits, on_refused: Callable[[str], None]) -> type[Stri
     return type(
         "Strict", (StrictProtocol,), {"limits": limits, "on_refused": staticmethod(on_refused)}
     )
-
-
-def _without_length(headers: Any) -> list[tuple[bytes, bytes]]:
-    return [(name, value) for name, value in headers if name.lower() != b"content-length"]
 
 
 class Listener:

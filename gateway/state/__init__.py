@@ -1,34 +1,39 @@
 """Where caps are counted and posts remembered: one file an engine, one line each in `STORES`.
 
 Laws, held by one contract suite over all engines: `reserve` is one atomic step, also between
-processes; no window ever holds more than its limit; what is released leaves no trace; what nobody
-settles keeps itself after `PENDING_SECONDS`; entries are stamped in the order in which they were
-reserved.
+processes; no window ever holds more than its limit; a group is charged whole or not at all; what is
+released leaves no trace, and what it would have replaced is back; what nobody settles keeps itself
+after `PENDING_SECONDS`; entries are stamped in the order in which they were reserved. No engine
+holds the text of a post.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from gateway.errors import StoreError
 from gateway.ports import Store
 from gateway.state.memory import MemoryStore
 from gateway.state.sqlite import open_sqlite
 
 STORES: Mapping[str, Callable[[str, float, float], Store]] = {
-    "memory": lambda _, keep, __: MemoryStore(keep),
+    "memory": lambda _path, keep, _timeout: MemoryStore(keep),
     "sqlite": open_sqlite,
 }
+"""By scheme, what opens a store from a path, `keep` and `timeout`."""
 
 
 def open_store(url: str, *, keep: float, timeout: float) -> Store:
-    """Open the store that a URL names: `memory:` or `sqlite:///path`.
+    """Open the store that a URL names: `memory:`, `sqlite:///relative` or `sqlite:////absolute`.
 
     Args:
-        keep: seconds after which posts and charges are forgotten.
+        keep: seconds after which posts and charges are forgotten; at least the longest window.
         timeout: seconds that a call may take.
 
     Raises:
-        StoreError: it cannot be opened.
+        StoreError: nothing is known by this name, or it cannot be opened.
     """
     scheme, _, rest = url.partition(":")
+    if scheme not in STORES:
+        raise StoreError(f"{scheme}: is no state; there are {', '.join(STORES)}")
     return STORES[scheme](rest.removeprefix("//").removeprefix("/"), keep, timeout)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import TypeVar
 
 from gateway.model import (
     Answer,
@@ -14,6 +15,7 @@ from gateway.model import (
     Found,
     Lookup,
     Outcome,
+    Post,
     Remembered,
     Reservation,
     Reserved,
@@ -22,6 +24,8 @@ from gateway.model import (
 )
 from gateway.state.accounting import PENDING_SECONDS, charged, charges, is_taken, longest
 
+_Key = TypeVar("_Key")
+
 _FOUND_AT_MOST = 64
 _PRUNED_AT_ONCE = 4
 _REPEATABLE = (Outcome.FAILED, Outcome.UNKNOWN)
@@ -29,10 +33,11 @@ _REPEATABLE = (Outcome.FAILED, Outcome.UNKNOWN)
 
 @dataclass(slots=True)
 class _Entry:
-    """A reservation: the write, when it was stamped, and what became of it."""
+    """A reservation: the write without its text, when it was stamped, and what became of it."""
 
     write: Write
     at: float
+    replaces: tuple[str, ...]
     outcome: Outcome | None = None
     post: str | None = None
     url: str | None = None
@@ -44,9 +49,17 @@ class _Entry:
             return Outcome.UNKNOWN
         return self.outcome
 
+    @property
+    def digests(self) -> tuple[tuple[str, str], ...]:
+        """Under which its post is found."""
+        found = self.write.fingerprint
+        if not self.write.publishes or found is None:
+            return ()
+        return (("text", found.text), ("event", found.event))
+
 
 class MemoryStore:
-    """State as dictionaries. Every method runs without an await, so each is atomic."""
+    """State as dictionaries. No method awaits between reading and writing, so each is atomic."""
 
     def __init__(self, keep: float) -> None:
         self._keep = keep
@@ -65,15 +78,14 @@ class MemoryStore:
         self._prune(now)
         replaced = self._replaced(write, now)
         reserved = self._answers(reservation, replaced, now)
-        entry = _Entry(write, now)
+        textless = replace(write, post=Post(), actions=(), user_agent="")
+        entry = _Entry(textless, now, replaced)
         for charge in charges(reservation, reserved.answers):
             owner = "" if charge.attempts else write.id
             self._charges[charge.cap].append((now, owner))
             if owner:
                 entry.caps.append(charge.cap)
         if reserved.taken and reservation.remember:
-            for old in replaced:
-                self._forget(old)
             self._remember(entry)
         return reserved
 
@@ -90,8 +102,10 @@ class MemoryStore:
         if not settlement.outcome.keeps:
             self._forget(write_id)
             return
+        for old in entry.replaces:
+            self._forget(old)
         entry.outcome = settlement.outcome
-        entry.post = settlement.post or entry.write.target
+        entry.post = settlement.post
         entry.url = settlement.url
 
     async def close(self) -> None:
@@ -109,7 +123,7 @@ class MemoryStore:
 
     def _times(self, charge: Charge, replaced: Collection[str], now: float) -> list[float]:
         made = self._charges.get(charge.cap, [])
-        first = bisect_right(made, now - longest(charge), key=lambda each: each[0])
+        first = bisect_right(made, now - longest(charge), key=_stamp)
         return [at for at, owner in made[first:] if owner not in replaced]
 
     def _find(self, lookup: Lookup, replaced: Collection[str], now: float) -> Found:
@@ -125,35 +139,34 @@ class MemoryStore:
                 posts.append(_remembered(entry, now))
         return Found(posts=tuple(posts))
 
-    def _replaced(self, write: Write, now: float) -> list[str]:
+    def _replaced(self, write: Write, now: float) -> tuple[str, ...]:
         """The earlier tries of the same request of which nobody can tell that they took effect."""
-        return [
+        if not write.request:
+            return ()
+        return tuple(
             write_id
             for write_id in self._requests.get(write.request, ())
             if self._entries[write_id].outcome_at(now) in _REPEATABLE
-        ]
+        )
 
     def _remember(self, entry: _Entry) -> None:
         write = entry.write
         self._entries[write.id] = entry
-        self._requests[write.request].append(write.id)
-        if write.publishes and write.fingerprint is not None:
-            self._digests["text", write.fingerprint.text].append(write.id)
-            self._digests["event", write.fingerprint.event].append(write.id)
+        if write.request:
+            self._requests[write.request].append(write.id)
+        for digest in entry.digests:
+            self._digests[digest].append(write.id)
 
     def _forget(self, write_id: str) -> None:
-        entry = self._entries.pop(write_id)
-        write = entry.write
+        entry = self._entries.pop(write_id, None)
+        if entry is None:
+            return
         for cap in entry.caps:
-            self._charges[cap] = [each for each in self._charges[cap] if each[1] != write_id]
-        self._requests[write.request].remove(write_id)
-        if not self._requests[write.request]:
-            del self._requests[write.request]
-        if write.publishes and write.fingerprint is not None:
-            for digest in (("text", write.fingerprint.text), ("event", write.fingerprint.event)):
-                self._digests[digest].remove(write_id)
-                if not self._digests[digest]:
-                    del self._digests[digest]
+            _take_out(self._charges[cap], entry.at, write_id)
+        if entry.write.request:
+            _take_away(self._requests, entry.write.request, write_id)
+        for digest in entry.digests:
+            _take_away(self._digests, digest, write_id)
 
     def _prune(self, now: float) -> None:
         """Forget what is older than `keep`, a few at a time, so that no call pays for many."""
@@ -163,10 +176,27 @@ class MemoryStore:
                 self._forget(write_id)
         for cap in list(islice(self._charges, _PRUNED_AT_ONCE)):
             made = self._charges.pop(cap)
-            if made and made[0][0] <= forgotten:
-                made = [each for each in made if each[0] > forgotten]
+            del made[: bisect_right(made, forgotten, key=_stamp)]
             if made:
                 self._charges[cap] = made  # back at the end: every cap has its turn
+
+
+def _stamp(charge: tuple[float, str]) -> float:
+    return charge[0]
+
+
+def _take_out(made: list[tuple[float, str]], at: float, write_id: str) -> None:
+    """Take back a write's charge of an instant, if it was not pruned before."""
+    for index in range(bisect_left(made, at, key=_stamp), len(made)):
+        if made[index] == (at, write_id):
+            del made[index]
+            return
+
+
+def _take_away(index: dict[_Key, list[str]], key: _Key, write_id: str) -> None:
+    index[key].remove(write_id)
+    if not index[key]:
+        del index[key]
 
 
 def _remembered(entry: _Entry, now: float) -> Remembered:

@@ -1,0 +1,158 @@
+"""One thread over one SQLite connection: what waits shares a transaction.
+
+A caller waits for at most the time-out. Work whose caller is gone is still done, for nobody can
+call it back; then its `undo` follows in a transaction of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from gateway.errors import StoreError
+
+_T = TypeVar("_T")
+_OWED_AT_MOST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Work for the thread, and the future of whoever waits for it.
+
+    `undo` takes work back whose caller is gone; `again` does it once more where the database
+    failed.
+    """
+
+    work: Callable[[], Any]
+    future: asyncio.Future[Any]
+    undo: Callable[[], None] | None = None
+    again: bool = False
+
+
+class Transactions:
+    """Runs work on a connection, batch by batch."""
+
+    def __init__(
+        self, db: sqlite3.Connection, *, timeout: float, finish: Callable[[], None]
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            timeout: seconds that a caller waits at most.
+            finish: runs at the end of each transaction, inside it.
+        """
+        self._db = db
+        self._timeout = timeout
+        self._finish = finish
+        self._closed = False
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._owed: deque[_Job] = deque(maxlen=_OWED_AT_MOST)
+        self._thread = threading.Thread(target=self._run_on, name="state", daemon=True)
+        self._thread.start()
+
+    async def run(
+        self,
+        work: Callable[[], _T],
+        *,
+        undo: Callable[[], None] | None = None,
+        again: bool = False,
+    ) -> _T:
+        """Do work in a transaction and give its result.
+
+        Args:
+            undo: takes the work back if it is done when its caller has gone.
+            again: the work must be done and may be done late: if the database fails, it comes
+                first in a later transaction, though its caller gets the error.
+
+        Raises:
+            StoreError: it failed, or took longer than the time-out.
+        """
+        if self._closed:
+            raise StoreError("the state is closed")
+        future: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+        self._jobs.put(_Job(work, future, undo, again))
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await future
+        except TimeoutError:
+            raise StoreError("the state did not answer in time") from None
+
+    async def close(self) -> None:
+        """Do what waits, and close the connection."""
+        if not self._closed:
+            self._closed = True
+            self._jobs.put(None)
+            await asyncio.to_thread(self._thread.join)
+
+    # ── in the loop's thread ─────────────────────────────────────────────────────────────────
+
+    def _deliver(self, done: list[tuple[_Job, Any]]) -> None:
+        # Where the time-outs run too: a caller either has its result, or is gone for good.
+        for job, result in done:
+            if not job.future.done():
+                job.future.set_result(result)
+            elif job.undo is not None:
+                self._jobs.put(_Job(job.undo, job.future, again=True))
+
+    # ── in the thread ────────────────────────────────────────────────────────────────────────
+
+    def _run_on(self) -> None:
+        stop = False
+        while not stop:
+            waiting = [self._jobs.get()]
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    waiting.append(self._jobs.get_nowait())
+            stop = None in waiting
+            batch = [*self._owed, *(job for job in waiting if job is not None)]
+            self._owed.clear()
+            if batch:
+                self._transact(batch)
+        self._db.close()
+
+    def _transact(self, batch: list[_Job]) -> None:
+        """Do a batch in one transaction: all of it, or nothing."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            results = [job.work() for job in batch]
+            self._finish()
+            self._db.execute("COMMIT")
+        except sqlite3.OperationalError as error:  # locked, full, gone: no job's fault
+            self._roll_back()
+            self._owed.extend(job for job in batch if job.again)
+            self._fail(batch, error)
+        except (sqlite3.Error, UnicodeError) as error:
+            self._roll_back()
+            if len(batch) == 1:
+                self._fail(batch, error)
+                return
+            for job in batch:  # what cannot be done must not stop its neighbours
+                self._transact([job])
+        else:
+            _call(batch, self._deliver, list(zip(batch, results, strict=True)))
+
+    def _roll_back(self) -> None:
+        if self._db.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+
+    def _fail(self, batch: list[_Job], error: Exception) -> None:
+        _call(batch, _deliver_error, batch, StoreError(f"the state failed: {error}"))
+
+
+def _deliver_error(batch: list[_Job], error: StoreError) -> None:
+    for job in batch:
+        if not job.future.done():
+            job.future.set_exception(error)
+
+
+def _call(batch: list[_Job], deliver: Callable[..., None], *told: object) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+        batch[0].future.get_loop().call_soon_threadsafe(deliver, *told)
