@@ -72,15 +72,16 @@ class AuditWriter:
         """As `ports.AuditLog.decided`."""
         if len(self._waiting) >= WAITING_AT_MOST:
             raise AuditError("too many decisions wait for the audit log")
-        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        durable: asyncio.Future[None] = loop.create_future()
         segments = self._append(record.decision(write, decision))
         self._waiting.append(_Waiting(durable, segments))
         self._wake.set()
+        late = loop.call_later(DURABLE_WITHIN, _give_up, durable)
         try:
-            async with asyncio.timeout(DURABLE_WITHIN):
-                await durable
-        except TimeoutError:
-            raise AuditError("the audit log was not synced in time") from None
+            await durable
+        finally:
+            late.cancel()
 
     def sending(self, write_id: str) -> None:
         """As `ports.AuditLog.sending`."""
@@ -179,6 +180,11 @@ class AuditWriter:
             if self._owed:
                 with self._lock, contextlib.suppress(AuditError):
                     self._pay()
+
+
+def _give_up(durable: asyncio.Future[None]) -> None:
+    if not durable.done():
+        durable.set_exception(AuditError("the audit log was not synced in time"))
 
 
 def _tell(waiting: list[_Waiting]) -> None:

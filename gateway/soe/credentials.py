@@ -39,22 +39,23 @@ def credentials(
         RequestError: `ambiguous_credentials` (400): two different tokens or keys, or a value that
             may be two.
     """
-    found: dict[str, set[str]] = {_TOKEN: set(), _KEY: set()}
+    tokens: set[str] = set()
+    keys: set[str] = set()
+    found = {_TOKEN: tokens, _KEY: keys}
     for field_name, value in headers:
         if field_name == b"authorization":
-            found[_TOKEN].update(_bearer(route.endpoint.api, value))
+            tokens.update(_bearer(route.endpoint.api, value))
         elif field_name in _FIELDS:
             found[_FIELDS[field_name]].add(value.decode("latin-1"))
-    if route.query:
+    if route.query and _MAY_NAME_ONE.search(route.query):
         for name, text in _credentials_of_query(route.query):
             found[name].add(text)
     if fields:
         for name, values in found.items():
             values.add(fields.get(name, ""))
-    tokens, keys = found[_TOKEN], found[_KEY]
     tokens.discard("")
     keys.discard("")
-    if tokens and tokens == keys:
+    if keys and tokens == keys:
         tokens = set()
     if len(tokens) > 1 or len(keys) > 1 or not all(map(_VALUE.fullmatch, tokens | keys)):
         raise _ambiguous("The request carries two different tokens or keys, or a malformed one.")
@@ -73,8 +74,6 @@ def _bearer(api: Api, value: bytes) -> tuple[str, ...]:
 
 def _credentials_of_query(query: bytes) -> list[tuple[str, str]]:
     # Leniently: the query of a read holds what it likes.
-    if not _MAY_NAME_ONE.search(query):
-        return []
     pairs = []
     for part in query.decode("latin-1").split("&") if query else ():
         name, _, value = part.partition("=")

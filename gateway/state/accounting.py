@@ -16,13 +16,19 @@ def longest(charge: Charge) -> float:
     return max(window.seconds for window in charge.windows)
 
 
+def most(charge: Charge) -> int:
+    """The number of newest charges of a cap that tell all there is to know about it."""
+    return max(window.limit for window in charge.windows)
+
+
 def charged(charge: Charge, times: Sequence[float], now: float) -> Charged:
     """Tell whether a cap has room for one more, in every window.
 
     A window of T seconds at an instant t holds what was charged in (t - T, t].
 
     Args:
-        times: of earlier charges, ascending, at least as far back as the longest window.
+        times: of earlier charges, ascending: the newest, `most` of them or as far back as the
+            longest window. So however many tries there were, as many as the limit are counted.
     """
     answers = [_in_window(window, times, now) for window in charge.windows]
     refused = [answer for answer in answers if not answer.accepted]

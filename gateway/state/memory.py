@@ -22,7 +22,7 @@ from gateway.model import (
     Settlement,
     Write,
 )
-from gateway.state.accounting import PENDING_SECONDS, charged, charges, is_taken, longest
+from gateway.state.accounting import PENDING_SECONDS, charged, charges, is_taken, longest, most
 
 _Key = TypeVar("_Key")
 
@@ -124,6 +124,7 @@ class MemoryStore:
     def _times(self, charge: Charge, replaced: Collection[str], now: float) -> list[float]:
         made = self._charges.get(charge.cap, [])
         first = bisect_right(made, now - longest(charge), key=_stamp)
+        first = max(first, len(made) - most(charge) - len(replaced))
         return [at for at, owner in made[first:] if owner not in replaced]
 
     def _find(self, lookup: Lookup, replaced: Collection[str], now: float) -> Found:

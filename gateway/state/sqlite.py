@@ -28,7 +28,7 @@ from gateway.model import (
     Write,
 )
 from gateway.ports import Store
-from gateway.state.accounting import PENDING_SECONDS, charged, charges, is_taken, longest
+from gateway.state.accounting import PENDING_SECONDS, charged, charges, is_taken, longest, most
 from gateway.state.transactions import Transactions
 
 _MIGRATIONS = (
@@ -164,10 +164,10 @@ class SqliteStore:
 
     def _times(self, charge: Charge, replaced: Collection[str], now: float) -> list[float]:
         rows = self._db.execute(
-            "SELECT at, write_id FROM charges WHERE cap = ? AND at > ? ORDER BY at",
-            (charge.cap, now - longest(charge)),
+            "SELECT at, write_id FROM charges WHERE cap = ? AND at > ? ORDER BY at DESC LIMIT ?",
+            (charge.cap, now - longest(charge), most(charge) + len(replaced)),
         )
-        return [at for at, owner in rows if owner not in replaced]
+        return [at for at, owner in rows if owner not in replaced][::-1]
 
     def _find(self, lookup: Lookup, replaced: Collection[str], now: float) -> Found:
         column = {"text": "text", "event": "event"}[lookup.compare]

@@ -56,7 +56,7 @@ def test_a_line_is_one_json_object_with_level_and_time(pipe: tuple[int, int]) ->
 
     (line,) = lines(pipe[0])
     told = orjson.loads(line)
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", told.pop("at"))
+    assert told.pop("at") > 1_700_000_000
     assert told == {"event": "settings.weak", "level": "warning", "setting": "state.url: …\n\u2028"}
 
 
