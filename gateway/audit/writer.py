@@ -49,16 +49,20 @@ class AuditWriter:
         chain: Chain,
         clock: Clock,
         on_sync: Callable[[float], None] = lambda _: None,
+        *,
+        durable_within: float = DURABLE_WITHIN,
     ) -> None:
         """Start the thread.
 
         Args:
-            on_sync: called in it with the seconds that each sync took.
+            on_sync: called in it with the seconds that each sync took that somebody waited for.
+            durable_within: seconds after which a decision that is not yet durable is given up.
         """
         self._sinks = sinks
         self._chain = chain
         self._clock = clock
         self._on_sync = on_sync
+        self._durable_within = durable_within
         self._lock = threading.Lock()
         self._open: set[str] = set()  # writes that may be sent and have no outcome yet
         self._owed: deque[Record] = deque()
@@ -77,7 +81,7 @@ class AuditWriter:
         segments = self._append(record.decision(write, decision))
         self._waiting.append(_Waiting(durable, segments))
         self._wake.set()
-        late = loop.call_later(DURABLE_WITHIN, _give_up, durable)
+        late = loop.call_later(self._durable_within, _give_up, durable)
         try:
             await durable
         finally:
@@ -112,7 +116,7 @@ class AuditWriter:
         finally:
             self._stopping = True
             self._wake.set()
-            await asyncio.to_thread(self._thread.join, DURABLE_WITHIN)
+            await asyncio.to_thread(self._thread.join, self._durable_within)
             if not self._thread.is_alive():  # else a sync hangs, on files that are still open
                 for sink in self._sinks:
                     sink.close()

@@ -25,7 +25,7 @@ class Seen(Protocol):
     @property
     def code(self) -> str: ...
     @property
-    def decision_id(self) -> str: ...
+    def known_id(self) -> str: ...
     @property
     def upstream_seconds(self) -> float: ...
 
@@ -86,7 +86,7 @@ class Observer:
             status=status,
             effect=seen.effect,
             code=seen.code,
-            decision_id=seen.decision_id,
+            decision_id=seen.known_id,
             bytes=sent,
             seconds=round(seconds, 6),
             upstream_seconds=round(seen.upstream_seconds, 6),

@@ -43,7 +43,7 @@ class ProxyApp:
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Serve one request."""
         started = perf_counter()
-        exchange = Exchange(scope, receive, send, self.new_id())
+        exchange = Exchange(scope, receive, send, self.new_id)
         status = sent = 0
         try:
             response = await self._respond(exchange, self.policies.current)

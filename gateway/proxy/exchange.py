@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -46,18 +46,19 @@ class Exchange:
     """A request as the strict server received it: raw target, fields in order, body on demand.
 
     Beside the request it carries what became known of it on its way, for the one log line:
-    `decision_id`, `integration`, `operation`, `effect`, and the `code` of what stopped it.
+    `known_id`, `integration`, `operation`, `effect`, and the `code` of what stopped it.
     """
 
     __slots__ = (
+        "_new_id",
         "_receive",
         "_send",
         "client",
         "code",
-        "decision_id",
         "effect",
         "headers",
         "integration",
+        "known_id",
         "method",
         "operation",
         "scheme",
@@ -65,8 +66,11 @@ class Exchange:
         "upstream_seconds",
     )
 
-    def __init__(self, scope: Any, receive: Receive, send: Send, decision_id: str) -> None:
-        self.decision_id = decision_id
+    def __init__(
+        self, scope: Any, receive: Receive, send: Send, new_id: Callable[[], str]
+    ) -> None:
+        self.known_id = ""
+        self._new_id = new_id
         self.integration = ANONYMOUS
         self.operation = ""
         self.effect = ""
@@ -79,6 +83,13 @@ class Exchange:
         self.scheme: str = scope["scheme"]
         self._receive = receive
         self._send = send
+
+    @property
+    def decision_id(self) -> str:
+        """The decision's id, made when somebody asks for it: a read that passes has none."""
+        if not self.known_id:
+            self.known_id = self._new_id()
+        return self.known_id
 
     async def body(self, limit: int) -> bytes:
         """Read the whole body; what declares itself too long is refused before it is asked for.

@@ -30,21 +30,25 @@ def charged(charge: Charge, times: Sequence[float], now: float) -> Charged:
         times: of earlier charges, ascending: the newest, `most` of them or as far back as the
             longest window. So however many tries there were, as many as the limit are counted.
     """
-    answers = [_in_window(window, times, now) for window in charge.windows]
+    # A refused try counts too, where tries are counted: then one more has to leave first.
+    after_refusal = [*times, now] if charge.attempts else times
+    answers = [_in_window(window, times, after_refusal, now) for window in charge.windows]
     refused = [answer for answer in answers if not answer.accepted]
     if refused:
         return max(refused, key=lambda answer: answer.retry_after)
     return min(answers, key=lambda answer: answer.window.limit - answer.used)
 
 
-def _in_window(window: Window, times: Sequence[float], now: float) -> Charged:
+def _in_window(
+    window: Window, times: Sequence[float], after_refusal: Sequence[float], now: float
+) -> Charged:
     first = bisect_right(times, now - window.seconds)
     used = len(times) - first
     oldest = times[first] if used else now
     accepted = used < window.limit
     retry_after = 0.0
     if not accepted:
-        retry_after = times[len(times) - window.limit] + window.seconds - now
+        retry_after = after_refusal[len(after_refusal) - window.limit] + window.seconds - now
     return Charged(
         accepted=accepted,
         window=window,

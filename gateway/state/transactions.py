@@ -1,7 +1,7 @@
 """One thread over one SQLite connection: what waits shares a transaction.
 
-A caller waits for at most the time-out. Work whose caller is gone is still done, for nobody can
-call it back; then its `undo` follows in a transaction of its own.
+A caller waits for at most the time-out. Work that is done when its caller has gone is undone in a
+later transaction.
 """
 
 from __future__ import annotations
@@ -34,6 +34,11 @@ class _Job:
     future: asyncio.Future[Any]
     undo: Callable[[], None] | None = None
     again: bool = False
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether it need not be begun: its caller has gone, and would have it undone."""
+        return self.undo is not None and self.future.done()
 
 
 class Transactions:
@@ -121,7 +126,7 @@ class Transactions:
         """Do a batch in one transaction: all of it, or nothing."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            results = [job.work() for job in batch]
+            results = [(job, job.work()) for job in batch if not job.abandoned]
             self._finish()
             self._db.execute("COMMIT")
         except sqlite3.OperationalError as error:  # locked, full, gone: no job's fault
@@ -136,7 +141,7 @@ class Transactions:
             for job in batch:  # what cannot be done must not stop its neighbours
                 self._transact([job])
         else:
-            _call(batch, self._deliver, list(zip(batch, results, strict=True)))
+            _call(batch, self._deliver, results)
 
     def _roll_back(self) -> None:
         if self._db.in_transaction:

@@ -84,8 +84,8 @@ async def test_daily_lines_come_out_by_themselves(pipe: tuple[int, int]) -> None
     readable = asyncio.Event()
     asyncio.get_running_loop().add_reader(pipe[0], readable.set)
     output = Output(pipe[1])
-    output.info(b"a")
-    output.info(b"b")
+    output.later(b"a")
+    output.later(b"b")
     assert lines(pipe[0]) == []
     await readable.wait()
     asyncio.get_running_loop().remove_reader(pipe[0])
@@ -96,8 +96,8 @@ async def test_daily_lines_come_out_by_themselves(pipe: tuple[int, int]) -> None
 def test_a_warning_brings_what_was_told_before_it(pipe: tuple[int, int]) -> None:
     """Lines stay in their order, and one that matters does not wait."""
     output = Output(pipe[1])
-    output.info(b"a")
-    output.warning(b"b")
+    output.later(b"a")
+    output.now(b"b")
 
     assert lines(pipe[0]) == [b"a", b"b"]
 
@@ -109,7 +109,7 @@ def test_a_reader_that_stands_still_stops_nothing(pipe: tuple[int, int]) -> None
     filled = fill(pipe[1])
     told = [b"%06d" % number + bytes(1000) for number in range(1000)]
     for line in told:
-        output.warning(line)
+        output.now(line)
     assert dropped
     taken = lines(pipe[0])[filled:]
     for _ in range(100):
@@ -124,7 +124,7 @@ def test_lines_are_written_whole_where_they_fit(pipe: tuple[int, int]) -> None:
     fcntl.fcntl(pipe[1], fcntl.F_SETPIPE_SZ, select.PIPE_BUF)
     output = Output(pipe[1])
     for number in range(30):
-        output.info(b"%03d" % number + b"x" * 497)
+        output.later(b"%03d" % number + b"x" * 497)
     output.flush()
 
     assert [len(line) for line in lines(pipe[0])] == [500] * 8
@@ -133,7 +133,7 @@ def test_lines_are_written_whole_where_they_fit(pipe: tuple[int, int]) -> None:
 def test_a_line_longer_than_a_pipe_takes_at_once_arrives(pipe: tuple[int, int]) -> None:
     """A long line is written in pieces and blocks nobody."""
     output = Output(pipe[1])
-    output.error(b"x" * 10_000)
+    output.now(b"x" * 10_000)
 
     assert lines(pipe[0]) == [b"x" * 10_000]
 
@@ -144,8 +144,8 @@ def test_a_reader_that_went_away_is_counted() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     output = Output(writing, dropped.append)
-    output.info(b"a")
-    output.error(b"b")
+    output.later(b"a")
+    output.now(b"b")
     os.close(writing)
 
     assert sum(dropped) == 2

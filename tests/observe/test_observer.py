@@ -36,7 +36,7 @@ class Ended:
     integration: str = "help-bot"
     effect: str = "allow"
     code: str = ""
-    decision_id: str = "w1"
+    known_id: str = "w1"
     upstream_seconds: float = 0.25
 
 

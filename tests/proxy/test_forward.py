@@ -28,7 +28,7 @@ def an_exchange(*fields: tuple[bytes, bytes], client: str = "10.0.0.9") -> Excha
     async def send(message: object) -> None:
         raise AssertionError
 
-    return Exchange(scope, receive, send, "id")
+    return Exchange(scope, receive, send, lambda: "id")
 
 
 @pytest.mark.parametrize(

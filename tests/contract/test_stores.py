@@ -1,0 +1,488 @@
+"""One suite over every engine of state."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.model import (
+    Charge,
+    Charged,
+    Fingerprint,
+    Found,
+    Lookup,
+    Need,
+    Outcome,
+    Reservation,
+    Reserved,
+    Settlement,
+    Window,
+    Write,
+)
+from gateway.ports import Store
+from gateway.state import open_store
+from tests.samples import PRINT, a_write
+
+NOW = 1_795_000_000.0
+KEEP = 86_400.0
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    """An empty store of each engine."""
+    urls = {"memory": "memory:", "sqlite": f"sqlite:///{tmp_path / 'state.db'}"}
+    opened = open_store(urls[request.param], keep=KEEP, timeout=10)
+    yield opened
+    await opened.close()
+
+
+def cap(name: str = "a", *windows: tuple[int, float], attempts: bool = False) -> Charge:
+    """A cap; one write a minute unless said otherwise."""
+    each = windows or ((1, 60.0),)
+    made = tuple(Window(limit=limit, seconds=seconds) for limit, seconds in each)
+    return Charge(cap=name, windows=made, attempts=attempts)
+
+
+def look(**changes: Any) -> Lookup:
+    """A question for copies of the sample's text on the main site."""
+    usual: dict[str, Any] = {
+        "compare": "text", "digest": PRINT.text, "within": 3600.0, "team": None
+    }  # fmt: skip
+    return Lookup(**(usual | changes))
+
+
+def asks(
+    write: Write, needs: Mapping[str, Need], *others: Mapping[str, Need], remember: bool = True
+) -> Reservation:
+    """A reservation with its first group and any others."""
+    return Reservation(write=write, groups=(needs, *others), remember=remember)
+
+
+def write(number: int, after: float = 0.0, **changes: Any) -> Write:
+    """A write of its own: id, request and instant."""
+    return a_write(**({"id": f"w{number}", "request": f"r{number}", "at": NOW + after} | changes))
+
+
+def charged(reserved: Reserved, rule: str = "cap") -> Charged:
+    """What a cap said."""
+    answer = reserved.answers[rule]
+    assert isinstance(answer, Charged)
+    return answer
+
+
+def found(reserved: Reserved, rule: str = "copies") -> list[str]:
+    """The ids of the posts that were found."""
+    answer = reserved.answers[rule]
+    assert isinstance(answer, Found)
+    return [post.write_id for post in answer.posts]
+
+
+async def take(store: Store, number: int, after: float, needs: Mapping[str, Need]) -> Reserved:
+    """Reserve a write of its own, which SOE takes."""
+    reserved = await store.reserve(asks(write(number, after), needs))
+    await store.settle(f"w{number}", Settlement(outcome=Outcome.OK))
+    return reserved
+
+
+# ── caps ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_cap_takes_as_many_as_its_limit(store: Store) -> None:
+    """Two fit into two; the third does not, and is told what is used."""
+    needs = {"cap": cap("a", (2, 60.0))}
+    answers = [charged(await take(store, number, 0, needs)) for number in range(3)]
+
+    assert [answer.accepted for answer in answers] == [True, True, False]
+    assert [answer.used for answer in answers] == [1, 2, 2]
+
+
+async def test_a_cap_says_when_it_has_room_again(store: Store) -> None:
+    """With two a minute, the place of the first is free a minute after it."""
+    needs = {"cap": cap("a", (2, 60.0))}
+    for number, after in enumerate([0, 15]):
+        await take(store, number, after, needs)
+
+    answer = charged(await take(store, 3, 20, needs))
+
+    assert (answer.retry_after, answer.reset) == (40.0, 40.0)
+
+
+async def test_a_window_is_half_open(store: Store) -> None:
+    """What was charged exactly one window ago counts no more; a moment less ago, it does."""
+    needs = {"cap": cap("a", (1, 60.0))}
+    await take(store, 1, 0, needs)
+
+    assert not charged(await store.peek(asks(write(2, 59.5), needs))).accepted
+    assert charged(await store.peek(asks(write(3, 60), needs))).accepted
+
+
+async def test_all_windows_of_a_cap_must_have_room(store: Store) -> None:
+    """The one that is used up tells when to come back; nothing is charged meanwhile."""
+    needs = {"cap": cap("a", (1, 10.0), (2, 100.0))}
+    answers = [
+        charged(await take(store, number, after, needs))
+        for number, after in enumerate([0, 5, 10, 20, 100])
+    ]
+
+    assert [answer.accepted for answer in answers] == [True, False, True, False, True]
+    assert [answer.window.limit for answer in answers if not answer.accepted] == [1, 2]
+    assert [answer.retry_after for answer in answers] == [0, 5.0, 0, 80.0, 0]
+
+
+async def test_an_accepted_write_hears_of_the_window_with_the_least_left(store: Store) -> None:
+    """One of one used is nearer to the edge than one of two."""
+    answer = charged(await take(store, 1, 0, {"cap": cap("a", (2, 100.0), (1, 10.0))}))
+
+    assert (answer.window, answer.used) == (Window(limit=1, seconds=10.0), 1)
+
+
+async def test_a_group_is_charged_whole_or_not_at_all(store: Store) -> None:
+    """One full cap leaves the others as they were, though each answers for itself."""
+    await take(store, 1, 0, {"full": cap("full")})
+    both = {"full": cap("full"), "free": cap("free")}
+    refused = await store.reserve(asks(write(2), both))
+
+    assert (charged(refused, "full").accepted, charged(refused, "free").accepted) == (False, True)
+    assert not refused.taken
+    assert charged(await take(store, 3, 0, {"free": cap("free")}), "free").accepted
+
+
+async def test_a_full_observed_cap_stops_nothing(store: Store) -> None:
+    """It tells that it is full; the first group is taken and charged all the same."""
+    observed = {"observed": cap("observed")}
+    await store.reserve(asks(write(1), {"cap": cap("a", (2, 60.0))}, observed))
+    second = await store.reserve(asks(write(2), {"cap": cap("a", (2, 60.0))}, observed))
+
+    assert (second.taken, charged(second, "observed").accepted) == (True, False)
+    assert not charged(await take(store, 3, 0, {"cap": cap("a", (2, 60.0))})).accepted
+
+
+async def test_an_observed_cap_counts_no_write_that_was_refused(store: Store) -> None:
+    """Where the first group is not taken, nothing is charged elsewhere either."""
+    await take(store, 1, 0, {"cap": cap()})
+    await store.reserve(asks(write(2), {"cap": cap()}, {"observed": cap("observed")}))
+
+    free = await store.peek(asks(write(3), {"observed": cap("observed")}))
+
+    assert charged(free, "observed").accepted
+
+
+async def test_attempts_count_also_when_refused(store: Store) -> None:
+    """Each try pushes the end of the wait further away, as the wait that is told says."""
+    needs = {"cap": cap("a", (2, 60.0), attempts=True)}
+    answers = [
+        charged(await store.reserve(asks(write(number, after), needs)))
+        for number, after in enumerate([0, 10, 20, 30])
+    ]
+
+    assert [answer.accepted for answer in answers] == [True, True, False, False]
+    assert [answer.retry_after for answer in answers] == [0, 0, 50.0, 50.0]
+
+
+async def test_an_attempt_is_not_released(store: Store) -> None:
+    """It was made, whatever SOE said."""
+    needs = {"cap": cap(attempts=True)}
+    await store.reserve(asks(write(1), needs))
+    await store.settle("w1", Settlement(outcome=Outcome.REFUSED))
+
+    assert not charged(await store.reserve(asks(write(2), needs))).accepted
+
+
+async def test_a_write_that_may_not_be_remembered_charges_attempts_alone(store: Store) -> None:
+    """A rule that needs no state refused it already."""
+    needs = {"cap": cap(), "tries": cap("tries", attempts=True)}
+    await store.reserve(asks(write(1), needs, remember=False))
+
+    later = await store.peek(asks(write(2), needs | {"copies": look()}))
+
+    assert charged(later, "cap").accepted
+    assert not charged(later, "tries").accepted
+    assert found(later) == []
+
+
+# ── posts ────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_an_answer_is_about_what_was_there_before(store: Store) -> None:
+    """A write does not find itself; the next one finds it, in flight."""
+    first = await store.reserve(asks(write(1), {"copies": look()}))
+    second = await store.reserve(asks(write(2), {"copies": look()}))
+
+    assert (found(first), found(second)) == ([], ["w1"])
+    assert isinstance(answer := second.answers["copies"], Found)
+    assert (answer.posts[0].pending, answer.posts[0].outcome) == (True, None)
+
+
+async def test_a_kept_post_is_told_with_all_that_is_known(store: Store) -> None:
+    """Who wrote it, where it stands, and when."""
+    asked = asks(write(1, person="jane", team="acme", thread="question/7"), {})
+    await store.reserve(asked)
+    done = Settlement(outcome=Outcome.OK, post="answer/9", url="https://soe.example.com/a/9")
+    await store.settle("w1", done)
+
+    answer = (await store.peek(asks(write(2, 5), {"copies": look(team="acme")}))).answers["copies"]
+
+    assert isinstance(answer, Found)
+    (post,) = answer.posts
+    assert (post.at, post.pending, post.outcome) == (NOW, False, Outcome.OK)
+    assert (post.post, post.url) == ("answer/9", "https://soe.example.com/a/9")
+    assert (post.author, post.integration, post.token) == ("person:jane", "help-bot", "token-1")
+    assert (post.operation, post.team, post.thread) == ("question.create", "acme", "question/7")
+    assert post.request == "r1"
+
+
+async def test_an_edit_is_remembered_under_the_post_that_it_changes(store: Store) -> None:
+    """SOE names no new post; the target is the post."""
+    await store.reserve(asks(write(1, target="answer/12"), {}))
+    await store.settle("w1", Settlement(outcome=Outcome.OK))
+
+    answer = (await store.peek(asks(write(2), {"copies": look()}))).answers["copies"]
+
+    assert isinstance(answer, Found)
+    assert answer.posts[0].post == "answer/12"
+
+
+async def test_posts_come_newest_first_and_at_most_sixty_four(store: Store) -> None:
+    """A flood of copies costs no more than 64 to tell."""
+    for number in range(70):
+        await store.reserve(asks(write(number, number // 2), {}))
+
+    seen = found(await store.peek(asks(write(99, 40), {"copies": look()})))
+
+    assert seen == [f"w{number}" for number in range(69, 5, -1)]
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ({}, ["w1"]),
+        ({"team": "acme"}, ["w2"]),
+        ({"across_teams": True}, ["w3", "w2", "w1"]),
+        ({"across_teams": True, "author": "person:jane"}, ["w2"]),
+        ({"across_teams": True, "within": 8.0}, ["w3", "w2"]),
+        ({"across_teams": True, "compare": "event", "digest": PRINT.event}, ["w3", "w2", "w1"]),
+        ({"digest": "another"}, []),
+    ],
+)
+async def test_a_lookup_stays_in_its_scope(
+    store: Store, question: dict[str, Any], expected: list[str]
+) -> None:
+    """Team, author, time and digest narrow what is found; the main site is a scope of its own."""
+    await store.reserve(asks(write(1, 0), {}))
+    await store.reserve(asks(write(2, 5, team="acme", person="jane"), {}))
+    await store.reserve(asks(write(3, 8, team="other"), {}))
+
+    seen = found(await store.peek(asks(write(9, 10), {"copies": look(**question)})))
+
+    assert seen == expected
+
+
+@pytest.mark.parametrize("changes", [{"publishes": False}, {"fingerprint": None}])
+async def test_what_publishes_no_text_is_not_found(store: Store, changes: dict[str, Any]) -> None:
+    """Votes and deletions are charged, and settled, but are no posts."""
+    needs = {"cap": cap()}
+    await store.reserve(asks(write(1, **changes), needs))
+
+    later = await store.peek(asks(write(2), needs | {"copies": look()}))
+
+    assert found(later) == []
+    assert not charged(later).accepted
+
+
+async def test_an_untaken_write_is_not_remembered(store: Store) -> None:
+    """The gateway refuses it, so it stands in nobody's way."""
+    await take(store, 1, 0, {"cap": cap()})
+    other = Fingerprint(text="other", event="other", words=9)
+    await store.reserve(asks(write(2, fingerprint=other), {"cap": cap()}))
+
+    assert found(await store.peek(asks(write(3), {"copies": look(digest="other")}))) == []
+
+
+async def test_a_reservation_that_nobody_settles_keeps_itself(store: Store) -> None:
+    """After 60 s it counts as kept, its outcome unknown."""
+    needs = {"cap": cap("a", (1, 600.0)), "copies": look()}
+    await store.reserve(asks(write(1), needs))
+    states = []
+    for after in (59.5, 60.0):
+        seen = await store.peek(asks(write(2, after), needs))
+        assert isinstance(answer := seen.answers["copies"], Found)
+        states.append((answer.posts[0].pending, answer.posts[0].outcome, charged(seen).accepted))
+
+    assert states == [(True, None, False), (False, Outcome.UNKNOWN, False)]
+
+
+# ── settling ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+async def test_what_keeps_and_what_releases_follows_from_the_outcome(
+    store: Store, outcome: Outcome
+) -> None:
+    """A refused or unsent write leaves neither charge nor post; any other leaves both."""
+    needs = {"cap": cap(), "copies": look()}
+    await store.reserve(asks(write(1), needs))
+    await store.settle("w1", Settlement(outcome=outcome))
+
+    later = await store.peek(asks(write(2), needs))
+
+    assert charged(later).accepted is not outcome.keeps
+    assert found(later) == (["w1"] if outcome.keeps else [])
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(Outcome.OK, Outcome.REFUSED), (Outcome.REFUSED, Outcome.OK)]
+)
+async def test_settling_twice_is_settling_once(
+    store: Store, first: Outcome, second: Outcome
+) -> None:
+    """The first word stands."""
+    needs = {"cap": cap(), "copies": look()}
+    await store.reserve(asks(write(1), needs))
+    for outcome in (first, second):
+        await store.settle("w1", Settlement(outcome=outcome))
+
+    assert found(await store.peek(asks(write(2), needs))) == (["w1"] if first.keeps else [])
+
+
+async def test_settling_what_nobody_reserved_is_nothing(store: Store) -> None:
+    """As after a reservation that failed."""
+    await store.settle("nobody", Settlement(outcome=Outcome.OK))
+
+    assert found(await store.peek(asks(write(1), {"copies": look()}))) == []
+
+
+# ── the same request again ───────────────────────────────────────────────────────────────────
+
+
+async def tried(store: Store, outcome: Outcome, needs: Mapping[str, Need]) -> None:
+    """A first try of request `r`, with its end."""
+    await store.reserve(asks(write(1, request="r"), needs))
+    await store.settle("w1", Settlement(outcome=outcome))
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.UNKNOWN])
+async def test_a_repeat_of_what_may_have_failed_meets_neither_cap_nor_copy(
+    store: Store, outcome: Outcome
+) -> None:
+    """The same request takes the place of its earlier try."""
+    needs = {"cap": cap(), "copies": look()}
+    await tried(store, outcome, needs)
+    again = await store.reserve(asks(write(2, 5, request="r"), needs))
+    await store.settle("w2", Settlement(outcome=Outcome.OK))
+
+    later = await store.peek(asks(write(3, 6), needs))
+
+    assert (again.taken, found(again)) == (True, [])
+    assert (charged(later).used, found(later)) == (1, ["w2"])
+
+
+async def test_a_repeat_that_is_released_leaves_its_earlier_try_as_it_was(store: Store) -> None:
+    """That one may stand on the site; so it goes on counting, and is found."""
+    needs = {"cap": cap(), "copies": look()}
+    await tried(store, Outcome.UNKNOWN, needs)
+    await store.reserve(asks(write(2, 5, request="r"), needs))
+    await store.settle("w2", Settlement(outcome=Outcome.REFUSED))
+
+    later = await store.peek(asks(write(3, 6), needs))
+
+    assert (charged(later).accepted, found(later)) == (False, ["w1"])
+
+
+async def test_a_second_repeat_meets_the_first(store: Store) -> None:
+    """One at a time: a repeat in flight is a copy in flight."""
+    needs = {"copies": look()}
+    await tried(store, Outcome.UNKNOWN, needs)
+    await store.reserve(asks(write(2, 5, request="r"), needs))
+
+    assert found(await store.peek(asks(write(3, 6, request="r"), needs))) == ["w2"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "request_"), [(Outcome.OK, "r"), (Outcome.UNKNOWN, "other"), (Outcome.UNKNOWN, "")]
+)
+async def test_only_the_same_request_replaces_and_only_what_may_have_failed(
+    store: Store, outcome: Outcome, request_: str
+) -> None:
+    """What SOE took stands; and another caller's copy is a copy."""
+    needs = {"copies": look()}
+    await tried(store, outcome, needs)
+
+    assert found(await store.peek(asks(write(2, 5, request=request_), needs))) == ["w1"]
+
+
+# ── peeking, time, forgetting, many at once ──────────────────────────────────────────────────
+
+
+async def test_a_peek_answers_as_reserve_would_and_changes_nothing(store: Store) -> None:
+    """A dry run costs no budget, however often."""
+    needs = {"cap": cap(), "tries": cap("tries", attempts=True), "copies": look()}
+    peeks = [await store.peek(asks(write(number), needs)) for number in (1, 2)]
+
+    assert peeks[0] == peeks[1] == await store.reserve(asks(write(3), needs))
+
+
+async def test_a_preview_reserves_nothing(store: Store) -> None:
+    """SOE only validates it, so there is nothing to count."""
+    needs = {"cap": cap(), "tries": cap("tries", attempts=True), "copies": look()}
+    await store.reserve(asks(write(1, preview=True), needs))
+
+    later = await store.reserve(asks(write(2), needs))
+
+    assert later.taken
+    assert found(later) == []
+
+
+async def test_time_never_runs_back(store: Store) -> None:
+    """A clock that steps back opens no window: entries are stamped in their order."""
+    needs = {"cap": cap()}
+    await take(store, 1, 30, needs)
+
+    answer = charged(await take(store, 2, -1000, needs))
+
+    assert (answer.accepted, answer.retry_after) == (False, 60.0)
+
+
+async def test_what_is_older_than_it_must_be_kept_is_forgotten(store: Store) -> None:
+    """Expired data goes away by itself, as writes come."""
+    await take(store, 1, 0, {"cap": cap("a", (1, 10 * KEEP))})
+    for number in range(2, 12):
+        await take(store, number, KEEP + number, {"other": cap("other", (100, 60.0))})
+
+    later = await store.peek(
+        asks(write(99, KEEP + 99), {"cap": cap("a", (1, 10 * KEEP)),
+                                    "copies": look(within=10 * KEEP)})
+    )  # fmt: skip
+
+    assert charged(later).accepted
+    assert "w1" not in found(later)
+
+
+async def test_of_many_at_once_each_sees_all_before_it(store: Store) -> None:
+    """The order is total: one of fifty copies meets nobody."""
+    reservations = [asks(write(number), {"copies": look()}) for number in range(50)]
+    answers = await asyncio.gather(*map(store.reserve, reservations))
+
+    assert sorted(len(found(answer)) for answer in answers) == list(range(50))
+
+
+async def test_of_many_at_once_a_cap_takes_its_limit(store: Store) -> None:
+    """Ten of two hundred; a place that SOE's refusal frees is used again."""
+    numbers = iter(range(200))
+    published = []
+
+    async def worker() -> None:
+        for number in numbers:
+            needs = {"cap": cap("a", (10, 60.0))}
+            taken = (await store.reserve(asks(write(number), needs))).taken
+            outcome = Outcome.OK if taken and number % 3 else Outcome.REFUSED
+            await store.settle(f"w{number}", Settlement(outcome=outcome))
+            if outcome is Outcome.OK:
+                published.append(number)
+
+    await asyncio.gather(*(worker() for _ in range(8)))
+
+    assert len(published) == 10

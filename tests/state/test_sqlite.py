@@ -1,0 +1,220 @@
+"""What the file and its processes add to the contract of a store."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import StoreError
+from gateway.model import Outcome, Settlement
+from gateway.state import open_store
+from gateway.state.sqlite import SqliteStore
+from tests.contract.test_stores import KEEP, NOW, asks, cap, charged, found, look, write
+
+
+def opened(path: Path, timeout: float = 10.0) -> SqliteStore:
+    """A store over a file."""
+    return SqliteStore(path, KEEP, timeout)
+
+
+async def test_state_outlives_its_process(tmp_path: Path) -> None:
+    """Charges and posts are there when the file is opened again."""
+    needs = {"cap": cap(), "copies": look()}
+    first = opened(tmp_path / "state.db")
+    await first.reserve(asks(write(1), needs))
+    await first.close()
+    second = opened(tmp_path / "state.db")
+    later = await second.peek(asks(write(2, 5), needs))
+    await second.close()
+
+    assert (charged(later).accepted, found(later)) == (False, ["w1"])
+
+
+@pytest.mark.parametrize("text", ["How do I rotate the key?", "It runs out."])
+async def test_no_text_of_a_post_is_in_the_file(tmp_path: Path, text: str) -> None:
+    """Digests are enough to find a copy."""
+    store = opened(tmp_path / "state.db")
+    await store.reserve(asks(write(1), {"copies": look()}))
+    await store.close()
+
+    files = list(tmp_path.iterdir())
+    assert files
+    assert not any(text.encode() in file.read_bytes() for file in files)
+
+
+async def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
+    """Who asked what is nobody else's business, in the journal either."""
+    store = opened(tmp_path / "state.db")
+    await store.reserve(asks(write(1), {"cap": cap()}))
+    modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    await store.close()
+
+    assert modes == {"state.db": 0o600, "state.db-wal": 0o600, "state.db-shm": 0o600}
+
+
+@pytest.mark.parametrize(
+    "spoil", [b"not a database at all" * 100, b"SQLite format 3\0" + b"x" * 200]
+)
+async def test_a_damaged_file_is_told_and_left_alone(tmp_path: Path, spoil: bytes) -> None:
+    """Starting without it would give every cap back, so an operator decides."""
+    path = tmp_path / "state.db"
+    path.write_bytes(spoil)
+
+    with pytest.raises(StoreError, match="move it away to begin with empty state"):
+        opened(path)
+    assert path.read_bytes() == spoil
+
+
+async def test_a_file_of_a_newer_gateway_is_refused(tmp_path: Path) -> None:
+    """It may hold what this one would not count."""
+    path = tmp_path / "state.db"
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+
+    with pytest.raises(StoreError, match="schema 99 is of a newer gateway"):
+        opened(path)
+
+
+async def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    """The message names the file."""
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(StoreError, match=r"file/state\.db cannot be used as state"):
+        opened(tmp_path / "file" / "state.db")
+
+
+def test_an_unknown_engine_is_told() -> None:
+    """The message names those that there are."""
+    with pytest.raises(StoreError, match="there are memory, sqlite"):
+        open_store("etcd://host", keep=1, timeout=1)
+
+
+async def test_a_relative_path_is_below_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three slashes are relative, four absolute."""
+    monkeypatch.chdir(tmp_path)
+    for url in ("sqlite:///near/state.db", f"sqlite:///{tmp_path}/far/state.db"):
+        await open_store(url, keep=1, timeout=5).close()
+
+    assert (tmp_path / "near/state.db").exists()
+    assert (tmp_path / "far/state.db").exists()
+
+
+# ── faults ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_call_fails_in_time_where_another_process_holds_the_file(tmp_path: Path) -> None:
+    """The caller gets a `StoreError`, and the store works again when the file is free."""
+    path = tmp_path / "state.db"
+    store = opened(path, timeout=0.2)
+    needs = {"cap": cap(), "copies": look()}
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(StoreError):
+        await store.reserve(asks(write(1), needs))
+
+    other.execute("ROLLBACK")
+    other.close()
+    later = await store.reserve(asks(write(2), needs))
+    await store.close()
+    assert (later.taken, found(later)) == (True, [])
+
+
+async def test_a_reservation_that_comes_too_late_is_released(tmp_path: Path) -> None:
+    """Its caller has gone, so nobody would ever settle it."""
+    store = opened(tmp_path / "state.db")
+    needs = {"cap": cap(), "copies": look()}
+    waiting = asyncio.ensure_future(store.reserve(asks(write(1), needs)))
+    await asyncio.sleep(0)  # it is in the queue now
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    for _ in range(2):  # the late answer reaches the loop, then its release the thread
+        later = await store.peek(asks(write(2), needs))
+
+    await store.close()
+    assert (charged(later).accepted, found(later)) == (True, [])
+
+
+async def test_a_settlement_that_fails_is_made_up_for(tmp_path: Path) -> None:
+    """Else a post that stands on the site would pass for one that may not."""
+    path = tmp_path / "state.db"
+    store = opened(path, timeout=0.2)
+    await store.reserve(asks(write(1), {}))
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError):
+        await store.settle("w1", Settlement(outcome=Outcome.REFUSED))
+    other.execute("ROLLBACK")
+    other.close()
+
+    later = await store.peek(asks(write(2), {"copies": look()}))
+    while found(later):  # the thread had not given up on its own attempt yet
+        later = await store.peek(asks(write(2), {"copies": look()}))
+
+    await store.close()
+    assert found(later) == []
+
+
+async def test_what_cannot_be_stored_stops_nobody_else(tmp_path: Path) -> None:
+    """Of a batch, the one with a lone surrogate fails, alone."""
+    store = opened(tmp_path / "state.db")
+    reservations = [
+        asks(write(1), {}),
+        asks(write(2, thread="\ud800"), {}),
+        asks(write(3), {"copies": look()}),
+    ]
+    answers = await asyncio.gather(*map(store.reserve, reservations), return_exceptions=True)
+
+    await store.close()
+    assert isinstance(answers[1], StoreError)
+    assert not isinstance(answers[2], BaseException)
+    assert found(answers[2]) == ["w1"]
+
+
+async def test_a_closed_store_says_so(tmp_path: Path) -> None:
+    """No call hangs after the end; closing again is nothing."""
+    store = opened(tmp_path / "state.db")
+    await store.close()
+    await store.close()
+
+    with pytest.raises(StoreError, match="closed"):
+        await store.peek(asks(write(1), {}))
+
+
+# ── several processes ────────────────────────────────────────────────────────────────────────
+
+
+def _tries(path: Path, worker: int, count: int) -> int:
+    """Try to write in a process of its own, each time with a settlement; give how many passed."""
+
+    async def work() -> int:
+        store = opened(path)
+        passed = 0
+        for number in range(count):
+            one = write(0, id=f"{worker}-{number}", request=f"{worker}-{number}", at=NOW)
+            taken = (await store.reserve(asks(one, {"cap": cap("a", (10, 60.0))}))).taken
+            refused = number % 2 == 1  # the places that SOE's refusals free are used again
+            outcome = Outcome.REFUSED if refused or not taken else Outcome.OK
+            await store.settle(one.id, Settlement(outcome=outcome))
+            passed += taken and not refused
+        await store.close()
+        return passed
+
+    return asyncio.run(work())
+
+
+def test_a_cap_is_exact_over_processes(tmp_path: Path) -> None:
+    """Four processes that start on no file at all, 200 tries, and exactly 10 pass."""
+    context = multiprocessing.get_context("forkserver")
+    with context.Pool(4) as pool:
+        passed = pool.starmap(_tries, [(tmp_path / "state.db", n, 50) for n in range(4)])
+
+    assert sum(passed) == 10
