@@ -362,7 +362,8 @@ class Contact:
 
     def __str__(self) -> str:
         """The contact in one phrase, as refusals show it."""
-        return f"{self.name} ({', '.join(filter(None, (self.url, self.email)))})"
+        reached = ", ".join(filter(None, (self.url, self.email)))
+        return f"{self.name} ({reached})" if reached else self.name
 
 
 @dataclass(frozen=True, slots=True)

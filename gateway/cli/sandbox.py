@@ -15,7 +15,7 @@ import signal
 from pathlib import Path
 from typing import Any, TextIO
 
-from gateway.proxy.server import Listener
+from gateway.proxy.listener import Listener
 from gateway.sandbox.app import Sandbox, sandbox_app
 from gateway.sandbox.site import Site
 

@@ -38,10 +38,11 @@ from gateway.observe.observer import Observer
 from gateway.policy.load import load
 from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
+from gateway.proxy.listener import Listener
 from gateway.proxy.passthrough import Passthrough
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.reload import Policies
-from gateway.proxy.server import Listener, ServerLimits, strict
+from gateway.proxy.server import ServerLimits, strict
 from gateway.proxy.upstream import Pool, Timeouts, tls_context
 from gateway.settings import Settings, load_settings
 from gateway.state import open_store

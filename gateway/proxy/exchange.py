@@ -66,9 +66,7 @@ class Exchange:
         "upstream_seconds",
     )
 
-    def __init__(
-        self, scope: Any, receive: Receive, send: Send, new_id: Callable[[], str]
-    ) -> None:
+    def __init__(self, scope: Any, receive: Receive, send: Send, new_id: Callable[[], str]) -> None:
         self.known_id = ""
         self._new_id = new_id
         self.integration = ANONYMOUS

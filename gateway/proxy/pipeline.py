@@ -16,7 +16,6 @@ from time import perf_counter
 from gateway.errors import AuditError, StoreError, UpstreamError
 from gateway.model import (
     Answer,
-    Api,
     Contact,
     Decision,
     Effect,
@@ -35,7 +34,7 @@ from gateway.proxy.exchange import Exchange, Response, one
 from gateway.proxy.forward import Forwarding
 from gateway.proxy.identify import Caller, admit_write, identify
 from gateway.soe import answers
-from gateway.soe.api import Route, body_limit
+from gateway.soe.api import BodyKind, Route, body_limit
 from gateway.soe.read import Reading, credentials, read_write
 from gateway.text.fingerprint import fingerprint
 
@@ -78,7 +77,7 @@ class Pipeline:
     async def handle(self, exchange: Exchange, route: Route, policies: PolicySet) -> Response:
         """Decide a write under one set of policies, then refuse it or send it."""
         at = self.clock.now()
-        in_body = route.endpoint.api is Api.V2  # a v2.3 form may carry the credentials
+        in_body = route.endpoint.body is BodyKind.FORM  # a form may carry the credentials
         caller = None if in_body else self._admit(exchange, route, policies, at, None)
         body = await exchange.body(body_limit(route))
         reading = read_write(route, exchange.headers, body)

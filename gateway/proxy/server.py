@@ -8,32 +8,21 @@ without a deadline; a request that was not read to its end ends its connection; 
 from __future__ import annotations
 
 import asyncio
-import logging
-import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-import uvicorn
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
-from uvicorn.server import ServerState
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.proxy.framing import Chunked, Counted
 from gateway.proxy.head import Head, check_beginning, read_head
 from gateway.proxy.refusals import ANSWERS, WireError
+from gateway.proxy.response import Cycle
 
 _HIGH_WATER = 65_536
-_BACKLOG = 2048
-_HANDSHAKE_SECONDS = 10.0
-_DRAIN_TICK = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,75 +58,6 @@ class _Next(Enum):
     BODY = "the body of the running request"
     LATER = "another request, which waits until the running one is answered"
     WASTE = "nothing: the connection is closing"
-
-
-class _Cycle(RequestResponseCycle):
-    """uvicorn's exchange with the app; the response's bytes are put together here.
-
-    The head waits for the first bytes of the body, so that a small response is one write.
-    """
-
-    _head = b""
-
-    async def send(self, message: Any) -> None:
-        """Send a part of the response."""
-        if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
-        if self.disconnected:
-            return
-        if self.response_complete:  # or its bytes would answer the next request
-            raise RuntimeError("the response is complete")
-        if message["type"] == "http.response.start":
-            self._begin(message["status"], message["headers"])
-        else:
-            self._go_on(message.get("body", b""), more=message.get("more_body", False))
-
-    def _begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        self.waiting_for_100_continue = False
-        if self.more_body:  # the rest of the request will not be read
-            self.keep_alive = False
-        bodiless = self.scope["method"] == "HEAD" or status in (204, 304)
-        lines = [STATUS_LINE[status]]
-        length = None
-        for name, value in headers:
-            if name == b"content-length":
-                length = int(value)
-            elif name == b"connection":
-                self.keep_alive = self.keep_alive and value.lower() != b"close"
-                continue
-            lines.append(b"%s: %s\r\n" % (name, value))
-        self.chunked_encoding = length is None and not bodiless
-        # A 304 may tell the length of what it does not send (RFC 9110 section 8.6).
-        self.expected_content_length = 0 if bodiless or length is None else length
-        if self.chunked_encoding:
-            lines.append(b"transfer-encoding: chunked\r\n")
-        if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        head = b"".join(lines)
-        if not head.count(b"\r") == head.count(b"\n") == len(lines) or b"\0" in head:
-            raise RuntimeError("a field of the response would begin another one")
-        self._head = head + b"\r\n"
-        self.response_started = True
-
-    def _go_on(self, body: bytes, *, more: bool) -> None:
-        if self.scope["method"] == "HEAD":
-            body = b""
-        elif self.chunked_encoding:
-            body = b"%x\r\n%s\r\n" % (len(body), body) if body else b""
-            body += b"" if more else b"0\r\n\r\n"
-        else:
-            self.expected_content_length -= len(body)
-            if self.expected_content_length < 0 or (not more and self.expected_content_length):
-                raise RuntimeError("the response's body has not the length that was told")
-        head, self._head = self._head, b""
-        if head or body:
-            self.transport.write(head + body)
-        if not more:
-            self.response_complete = True
-            self.message_event.set()
-            if not self.keep_alive:
-                self.transport.close()
-            self.on_response()
 
 
 class StrictProtocol(HttpToolsProtocol):
@@ -294,7 +214,7 @@ class StrictProtocol(HttpToolsProtocol):
             "headers": head.headers,
             "raw_target": head.target,  # type: ignore[typeddict-unknown-key]  # ours
         }
-        self.cycle = _Cycle(
+        self.cycle = Cycle(
             scope=self.scope,
             transport=self._outlet,
             flow=self.flow,
@@ -393,88 +313,3 @@ def strict(limits: ServerLimits, on_refused: Callable[[str], None]) -> type[Stri
     return type(
         "Strict", (StrictProtocol,), {"limits": limits, "on_refused": staticmethod(on_refused)}
     )
-
-
-class Listener:
-    """A listening server in the running loop. It takes no signals and reads no settings.
-
-    Args:
-        app: an ASGI app. It is never cancelled; `scope["raw_target"]` holds the request target
-            byte for byte where `protocol` is strict.
-        address: host and port; port 0 takes a free one.
-        protocol: `strict(…)`, or uvicorn's own for what only friends reach.
-        tls: certificate chain and private key, PEM.
-    """
-
-    def __init__(
-        self,
-        app: Any,
-        address: tuple[str, int],
-        *,
-        protocol: type[HttpToolsProtocol] = HttpToolsProtocol,
-        tls: tuple[Path, Path] | None = None,
-    ) -> None:
-        self._config = uvicorn.Config(
-            app,
-            access_log=False,
-            date_header=False,
-            interface="asgi3",
-            lifespan="off",
-            log_config=None,
-            proxy_headers=False,
-            server_header=False,
-            ws="none",
-        )
-        self._config.load()
-        # It logs tracebacks of what the app let through; the app lets nothing through but a
-        # response that SOE cut, which is told by the app itself.
-        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-        self._address = address
-        self._protocol = protocol
-        self._tls = _server_context(tls) if tls else None
-        self._state = ServerState()
-        self._server: asyncio.Server | None = None
-
-    async def start(self) -> str:
-        """Bind and listen; returns the URL with the real port.
-
-        Raises:
-            OSError: the address cannot be had.
-        """
-        loop = asyncio.get_running_loop()
-        host, port = self._address
-        self._server = await loop.create_server(
-            lambda: self._protocol(self._config, self._state, {}),
-            host,
-            port,
-            backlog=_BACKLOG,
-            ssl=self._tls,
-            ssl_handshake_timeout=_HANDSHAKE_SECONDS if self._tls else None,
-        )
-        host, port = self._server.sockets[0].getsockname()[:2]
-        scheme = "https" if self._tls else "http"
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-
-    async def stop(self, drain: float) -> None:
-        """Accept nothing more, finish what is in flight, close; `drain` seconds at most.
-
-        Apps that are not done by then lose their clients, and go on.
-        """
-        assert self._server is not None
-        self._server.close()
-        for connection in list(self._state.connections):
-            connection.shutdown()
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + drain
-        while (self._state.tasks or self._state.connections) and loop.time() < deadline:  # noqa: ASYNC110  # both sets are uvicorn's, and tell nobody
-            await asyncio.sleep(_DRAIN_TICK)
-        for connection in list(self._state.connections):
-            connection.transport.abort()
-
-
-def _server_context(tls: tuple[Path, Path]) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    context.load_cert_chain(*tls)
-    return context

@@ -14,7 +14,8 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.proxy.server import Listener, ServerLimits
+from gateway.proxy.listener import Listener
+from gateway.proxy.server import ServerLimits
 from tests.proxy.reference import parse
 from tests.proxy.test_head import PIECES
 from tests.proxy.wire import PATIENCE, Seen, reply, serving

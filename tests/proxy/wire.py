@@ -11,7 +11,8 @@ from pathlib import Path
 from ssl import SSLContext
 from typing import Any
 
-from gateway.proxy.server import Listener, ServerLimits, strict
+from gateway.proxy.listener import Listener
+from gateway.proxy.server import ServerLimits, strict
 
 PATIENCE = 10.0
 """Seconds after which a test has failed; no test waits for this long."""
