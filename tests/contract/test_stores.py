@@ -17,6 +17,7 @@ from gateway.model import (
     Lookup,
     Need,
     Outcome,
+    Remembered,
     Reservation,
     Reserved,
     Settlement,
@@ -56,7 +57,7 @@ def look(**changes: Any) -> Lookup:
 
 
 def asks(
-    write: Write, needs: Mapping[str, Need], *others: Mapping[str, Need], remember: bool = True
+    write: Write, needs: Mapping[str, Any], *others: Mapping[str, Any], remember: bool = True
 ) -> Reservation:
     """A reservation with its first group and any others."""
     return Reservation(write=write, groups=(needs, *others), remember=remember)
@@ -74,14 +75,19 @@ def charged(reserved: Reserved, rule: str = "cap") -> Charged:
     return answer
 
 
-def found(reserved: Reserved, rule: str = "copies") -> list[str]:
-    """The ids of the posts that were found."""
-    answer = reserved.answers[rule]
+def posts(reserved: Reserved) -> tuple[Remembered, ...]:
+    """The posts that were found."""
+    answer = reserved.answers["copies"]
     assert isinstance(answer, Found)
-    return [post.write_id for post in answer.posts]
+    return answer.posts
 
 
-async def take(store: Store, number: int, after: float, needs: Mapping[str, Need]) -> Reserved:
+def found(reserved: Reserved) -> list[str]:
+    """The ids of the posts that were found."""
+    return [post.write_id for post in posts(reserved)]
+
+
+async def take(store: Store, number: int, after: float, needs: Mapping[str, Any]) -> Reserved:
     """Reserve a write of its own, which SOE takes."""
     reserved = await store.reserve(asks(write(number, after), needs))
     await store.settle(f"w{number}", Settlement(outcome=Outcome.OK))
@@ -93,7 +99,7 @@ async def take(store: Store, number: int, after: float, needs: Mapping[str, Need
 
 async def test_a_cap_takes_as_many_as_its_limit(store: Store) -> None:
     """Two fit into two; the third does not, and is told what is used."""
-    needs = {"cap": cap("a", (2, 60.0))}
+    needs: dict[str, Need] = {"cap": cap("a", (2, 60.0))}
     answers = [charged(await take(store, number, 0, needs)) for number in range(3)]
 
     assert [answer.accepted for answer in answers] == [True, True, False]
@@ -102,7 +108,7 @@ async def test_a_cap_takes_as_many_as_its_limit(store: Store) -> None:
 
 async def test_a_cap_says_when_it_has_room_again(store: Store) -> None:
     """With two a minute, the place of the first is free a minute after it."""
-    needs = {"cap": cap("a", (2, 60.0))}
+    needs: dict[str, Need] = {"cap": cap("a", (2, 60.0))}
     for number, after in enumerate([0, 15]):
         await take(store, number, after, needs)
 
@@ -113,7 +119,7 @@ async def test_a_cap_says_when_it_has_room_again(store: Store) -> None:
 
 async def test_a_window_is_half_open(store: Store) -> None:
     """What was charged exactly one window ago counts no more; a moment less ago, it does."""
-    needs = {"cap": cap("a", (1, 60.0))}
+    needs: dict[str, Need] = {"cap": cap("a", (1, 60.0))}
     await take(store, 1, 0, needs)
 
     assert not charged(await store.peek(asks(write(2, 59.5), needs))).accepted
@@ -122,7 +128,7 @@ async def test_a_window_is_half_open(store: Store) -> None:
 
 async def test_all_windows_of_a_cap_must_have_room(store: Store) -> None:
     """The one that is used up tells when to come back; nothing is charged meanwhile."""
-    needs = {"cap": cap("a", (1, 10.0), (2, 100.0))}
+    needs: dict[str, Need] = {"cap": cap("a", (1, 10.0), (2, 100.0))}
     answers = [
         charged(await take(store, number, after, needs))
         for number, after in enumerate([0, 5, 10, 20, 100])
@@ -173,7 +179,7 @@ async def test_an_observed_cap_counts_no_write_that_was_refused(store: Store) ->
 
 async def test_attempts_count_also_when_refused(store: Store) -> None:
     """Each try pushes the end of the wait further away, as the wait that is told says."""
-    needs = {"cap": cap("a", (2, 60.0), attempts=True)}
+    needs: dict[str, Need] = {"cap": cap("a", (2, 60.0), attempts=True)}
     answers = [
         charged(await store.reserve(asks(write(number, after), needs)))
         for number, after in enumerate([0, 10, 20, 30])
@@ -185,7 +191,7 @@ async def test_attempts_count_also_when_refused(store: Store) -> None:
 
 async def test_an_attempt_is_not_released(store: Store) -> None:
     """It was made, whatever SOE said."""
-    needs = {"cap": cap(attempts=True)}
+    needs: dict[str, Need] = {"cap": cap(attempts=True)}
     await store.reserve(asks(write(1), needs))
     await store.settle("w1", Settlement(outcome=Outcome.REFUSED))
 
@@ -194,7 +200,7 @@ async def test_an_attempt_is_not_released(store: Store) -> None:
 
 async def test_a_write_that_may_not_be_remembered_charges_attempts_alone(store: Store) -> None:
     """A rule that needs no state refused it already."""
-    needs = {"cap": cap(), "tries": cap("tries", attempts=True)}
+    needs: dict[str, Need] = {"cap": cap(), "tries": cap("tries", attempts=True)}
     await store.reserve(asks(write(1), needs, remember=False))
 
     later = await store.peek(asks(write(2), needs | {"copies": look()}))
@@ -213,8 +219,7 @@ async def test_an_answer_is_about_what_was_there_before(store: Store) -> None:
     second = await store.reserve(asks(write(2), {"copies": look()}))
 
     assert (found(first), found(second)) == ([], ["w1"])
-    assert isinstance(answer := second.answers["copies"], Found)
-    assert (answer.posts[0].pending, answer.posts[0].outcome) == (True, None)
+    assert (posts(second)[0].pending, posts(second)[0].outcome) == (True, None)
 
 
 async def test_a_kept_post_is_told_with_all_that_is_known(store: Store) -> None:
@@ -224,10 +229,8 @@ async def test_a_kept_post_is_told_with_all_that_is_known(store: Store) -> None:
     done = Settlement(outcome=Outcome.OK, post="answer/9", url="https://soe.example.com/a/9")
     await store.settle("w1", done)
 
-    answer = (await store.peek(asks(write(2, 5), {"copies": look(team="acme")}))).answers["copies"]
+    (post,) = posts(await store.peek(asks(write(2, 5), {"copies": look(team="acme")})))
 
-    assert isinstance(answer, Found)
-    (post,) = answer.posts
     assert (post.at, post.pending, post.outcome) == (NOW, False, Outcome.OK)
     assert (post.post, post.url) == ("answer/9", "https://soe.example.com/a/9")
     assert (post.author, post.integration, post.token) == ("person:jane", "help-bot", "token-1")
@@ -240,10 +243,9 @@ async def test_an_edit_is_remembered_under_the_post_that_it_changes(store: Store
     await store.reserve(asks(write(1, target="answer/12"), {}))
     await store.settle("w1", Settlement(outcome=Outcome.OK))
 
-    answer = (await store.peek(asks(write(2), {"copies": look()}))).answers["copies"]
+    (post,) = posts(await store.peek(asks(write(2), {"copies": look()})))
 
-    assert isinstance(answer, Found)
-    assert answer.posts[0].post == "answer/12"
+    assert post.post == "answer/12"
 
 
 async def test_posts_come_newest_first_and_at_most_sixty_four(store: Store) -> None:
@@ -284,7 +286,7 @@ async def test_a_lookup_stays_in_its_scope(
 @pytest.mark.parametrize("changes", [{"publishes": False}, {"fingerprint": None}])
 async def test_what_publishes_no_text_is_not_found(store: Store, changes: dict[str, Any]) -> None:
     """Votes and deletions are charged, and settled, but are no posts."""
-    needs = {"cap": cap()}
+    needs: dict[str, Need] = {"cap": cap()}
     await store.reserve(asks(write(1, **changes), needs))
 
     later = await store.peek(asks(write(2), needs | {"copies": look()}))
@@ -304,13 +306,13 @@ async def test_an_untaken_write_is_not_remembered(store: Store) -> None:
 
 async def test_a_reservation_that_nobody_settles_keeps_itself(store: Store) -> None:
     """After 60 s it counts as kept, its outcome unknown."""
-    needs = {"cap": cap("a", (1, 600.0)), "copies": look()}
+    needs: dict[str, Need] = {"cap": cap("a", (1, 600.0)), "copies": look()}
     await store.reserve(asks(write(1), needs))
     states = []
     for after in (59.5, 60.0):
         seen = await store.peek(asks(write(2, after), needs))
-        assert isinstance(answer := seen.answers["copies"], Found)
-        states.append((answer.posts[0].pending, answer.posts[0].outcome, charged(seen).accepted))
+        (post,) = posts(seen)
+        states.append((post.pending, post.outcome, charged(seen).accepted))
 
     assert states == [(True, None, False), (False, Outcome.UNKNOWN, False)]
 
@@ -323,7 +325,7 @@ async def test_what_keeps_and_what_releases_follows_from_the_outcome(
     store: Store, outcome: Outcome
 ) -> None:
     """A refused or unsent write leaves neither charge nor post; any other leaves both."""
-    needs = {"cap": cap(), "copies": look()}
+    needs: dict[str, Need] = {"cap": cap(), "copies": look()}
     await store.reserve(asks(write(1), needs))
     await store.settle("w1", Settlement(outcome=outcome))
 
@@ -340,7 +342,7 @@ async def test_settling_twice_is_settling_once(
     store: Store, first: Outcome, second: Outcome
 ) -> None:
     """The first word stands."""
-    needs = {"cap": cap(), "copies": look()}
+    needs: dict[str, Need] = {"cap": cap(), "copies": look()}
     await store.reserve(asks(write(1), needs))
     for outcome in (first, second):
         await store.settle("w1", Settlement(outcome=outcome))
@@ -358,7 +360,7 @@ async def test_settling_what_nobody_reserved_is_nothing(store: Store) -> None:
 # ── the same request again ───────────────────────────────────────────────────────────────────
 
 
-async def tried(store: Store, outcome: Outcome, needs: Mapping[str, Need]) -> None:
+async def tried(store: Store, outcome: Outcome, needs: Mapping[str, Any]) -> None:
     """A first try of request `r`, with its end."""
     await store.reserve(asks(write(1, request="r"), needs))
     await store.settle("w1", Settlement(outcome=outcome))
@@ -369,7 +371,7 @@ async def test_a_repeat_of_what_may_have_failed_meets_neither_cap_nor_copy(
     store: Store, outcome: Outcome
 ) -> None:
     """The same request takes the place of its earlier try."""
-    needs = {"cap": cap(), "copies": look()}
+    needs: dict[str, Need] = {"cap": cap(), "copies": look()}
     await tried(store, outcome, needs)
     again = await store.reserve(asks(write(2, 5, request="r"), needs))
     await store.settle("w2", Settlement(outcome=Outcome.OK))
@@ -382,7 +384,7 @@ async def test_a_repeat_of_what_may_have_failed_meets_neither_cap_nor_copy(
 
 async def test_a_repeat_that_is_released_leaves_its_earlier_try_as_it_was(store: Store) -> None:
     """That one may stand on the site; so it goes on counting, and is found."""
-    needs = {"cap": cap(), "copies": look()}
+    needs: dict[str, Need] = {"cap": cap(), "copies": look()}
     await tried(store, Outcome.UNKNOWN, needs)
     await store.reserve(asks(write(2, 5, request="r"), needs))
     await store.settle("w2", Settlement(outcome=Outcome.REFUSED))
@@ -394,7 +396,7 @@ async def test_a_repeat_that_is_released_leaves_its_earlier_try_as_it_was(store:
 
 async def test_a_second_repeat_meets_the_first(store: Store) -> None:
     """One at a time: a repeat in flight is a copy in flight."""
-    needs = {"copies": look()}
+    needs: dict[str, Need] = {"copies": look()}
     await tried(store, Outcome.UNKNOWN, needs)
     await store.reserve(asks(write(2, 5, request="r"), needs))
 
@@ -408,7 +410,7 @@ async def test_only_the_same_request_replaces_and_only_what_may_have_failed(
     store: Store, outcome: Outcome, request_: str
 ) -> None:
     """What SOE took stands; and another caller's copy is a copy."""
-    needs = {"copies": look()}
+    needs: dict[str, Need] = {"copies": look()}
     await tried(store, outcome, needs)
 
     assert found(await store.peek(asks(write(2, 5, request=request_), needs))) == ["w1"]
@@ -419,7 +421,7 @@ async def test_only_the_same_request_replaces_and_only_what_may_have_failed(
 
 async def test_a_peek_answers_as_reserve_would_and_changes_nothing(store: Store) -> None:
     """A dry run costs no budget, however often."""
-    needs = {"cap": cap(), "tries": cap("tries", attempts=True), "copies": look()}
+    needs: dict[str, Need] = {"cap": cap(), "tries": cap("tries", attempts=True), "copies": look()}
     peeks = [await store.peek(asks(write(number), needs)) for number in (1, 2)]
 
     assert peeks[0] == peeks[1] == await store.reserve(asks(write(3), needs))
@@ -427,7 +429,7 @@ async def test_a_peek_answers_as_reserve_would_and_changes_nothing(store: Store)
 
 async def test_a_preview_reserves_nothing(store: Store) -> None:
     """SOE only validates it, so there is nothing to count."""
-    needs = {"cap": cap(), "tries": cap("tries", attempts=True), "copies": look()}
+    needs: dict[str, Need] = {"cap": cap(), "tries": cap("tries", attempts=True), "copies": look()}
     await store.reserve(asks(write(1, preview=True), needs))
 
     later = await store.reserve(asks(write(2), needs))
@@ -438,7 +440,7 @@ async def test_a_preview_reserves_nothing(store: Store) -> None:
 
 async def test_time_never_runs_back(store: Store) -> None:
     """A clock that steps back opens no window: entries are stamped in their order."""
-    needs = {"cap": cap()}
+    needs: dict[str, Need] = {"cap": cap()}
     await take(store, 1, 30, needs)
 
     answer = charged(await take(store, 2, -1000, needs))
@@ -476,7 +478,7 @@ async def test_of_many_at_once_a_cap_takes_its_limit(store: Store) -> None:
 
     async def worker() -> None:
         for number in numbers:
-            needs = {"cap": cap("a", (10, 60.0))}
+            needs: dict[str, Need] = {"cap": cap("a", (10, 60.0))}
             taken = (await store.reserve(asks(write(number), needs))).taken
             outcome = Outcome.OK if taken and number % 3 else Outcome.REFUSED
             await store.settle(f"w{number}", Settlement(outcome=outcome))

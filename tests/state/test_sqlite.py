@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import StoreError
-from gateway.model import Outcome, Settlement
+from gateway.model import Need, Outcome, Settlement
 from gateway.state import open_store
 from gateway.state.sqlite import SqliteStore
 from tests.contract.test_stores import KEEP, NOW, asks, cap, charged, found, look, write
@@ -21,9 +21,19 @@ def opened(path: Path, timeout: float = 10.0) -> SqliteStore:
     return SqliteStore(path, KEEP, timeout)
 
 
+def contents(folder: Path) -> list[bytes]:
+    """All that stands in a folder's files."""
+    return [file.read_bytes() for file in folder.iterdir()]
+
+
+def modes(folder: Path) -> dict[str, int]:
+    """Who may read a folder's files."""
+    return {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()}
+
+
 async def test_state_outlives_its_process(tmp_path: Path) -> None:
     """Charges and posts are there when the file is opened again."""
-    needs = {"cap": cap(), "copies": look()}
+    needs: dict[str, Need] = {"cap": cap(), "copies": look()}
     first = opened(tmp_path / "state.db")
     await first.reserve(asks(write(1), needs))
     await first.close()
@@ -41,19 +51,17 @@ async def test_no_text_of_a_post_is_in_the_file(tmp_path: Path, text: str) -> No
     await store.reserve(asks(write(1), {"copies": look()}))
     await store.close()
 
-    files = list(tmp_path.iterdir())
-    assert files
-    assert not any(text.encode() in file.read_bytes() for file in files)
+    assert text.encode() not in b"".join(contents(tmp_path))
 
 
 async def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     """Who asked what is nobody else's business, in the journal either."""
     store = opened(tmp_path / "state.db")
     await store.reserve(asks(write(1), {"cap": cap()}))
-    modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    seen = modes(tmp_path)
     await store.close()
 
-    assert modes == {"state.db": 0o600, "state.db-wal": 0o600, "state.db-shm": 0o600}
+    assert seen == {"state.db": 0o600, "state.db-wal": 0o600, "state.db-shm": 0o600}
 
 
 @pytest.mark.parametrize(
@@ -113,7 +121,7 @@ async def test_a_call_fails_in_time_where_another_process_holds_the_file(tmp_pat
     """The caller gets a `StoreError`, and the store works again when the file is free."""
     path = tmp_path / "state.db"
     store = opened(path, timeout=0.2)
-    needs = {"cap": cap(), "copies": look()}
+    needs: dict[str, Need] = {"cap": cap(), "copies": look()}
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
@@ -130,7 +138,7 @@ async def test_a_call_fails_in_time_where_another_process_holds_the_file(tmp_pat
 async def test_a_reservation_that_comes_too_late_is_released(tmp_path: Path) -> None:
     """Its caller has gone, so nobody would ever settle it."""
     store = opened(tmp_path / "state.db")
-    needs = {"cap": cap(), "copies": look()}
+    needs: dict[str, Need] = {"cap": cap(), "copies": look()}
     waiting = asyncio.ensure_future(store.reserve(asks(write(1), needs)))
     await asyncio.sleep(0)  # it is in the queue now
     waiting.cancel()

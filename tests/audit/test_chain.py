@@ -1,0 +1,84 @@
+"""Whatever is done to a chain's lines shows, but for a cut at its end."""
+
+from __future__ import annotations
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.audit import record
+from gateway.audit.chain import Chain, verify
+from gateway.model import Outcome
+from tests.audit.disks import KEY, NOW
+
+
+def chained(count: int, *, writer: str = "w", key: bytes = KEY) -> list[bytes]:
+    """The lines of a writer."""
+    chain, lines = Chain(key, writer), []
+    for number in range(count):
+        line = chain.line(record.recovered(f"write-{number}", Outcome.UNKNOWN, NOW + number))
+        chain.advance(line)
+        lines.append(line)
+    return lines
+
+
+LINES = chained(12)
+PLACES = st.integers(0, len(LINES) - 1)
+
+
+def test_what_was_written_verifies() -> None:
+    """All lines, and any beginning of them: a cut at the end is not to be seen from here."""
+    assert [verify(LINES[:count], KEY) for count in range(13)] == [None] * 13
+
+
+def test_a_line_is_one_json_object() -> None:
+    """The chain's members stand among the record's."""
+    told = orjson.loads(LINES[1])
+
+    assert (told["seq"], told["writer"], told["write_id"]) == (2, "w", "write-1")
+    assert told["prev"] == orjson.loads(LINES[0])["mac"]
+
+
+@given(place=PLACES, data=st.data())
+def test_a_changed_line_is_found(place: int, data: st.DataObject) -> None:
+    """Whichever byte, whatever it becomes."""
+    line = LINES[place]
+    at = data.draw(st.integers(0, len(line) - 2))
+    byte = data.draw(st.integers(0, 255).filter(lambda byte: byte != line[at]))
+    spoilt = line[:at] + bytes([byte]) + line[at + 1 :]
+
+    assert verify([*LINES[:place], spoilt, *LINES[place + 1 :]], KEY) == place
+
+
+@given(place=st.integers(0, len(LINES) - 2))
+def test_a_dropped_line_is_found(place: int) -> None:
+    """The line after it is the first that is wrong."""
+    assert verify([*LINES[:place], *LINES[place + 1 :]], KEY) == place
+
+
+@given(places=st.lists(PLACES, min_size=2, max_size=2, unique=True).map(sorted))
+def test_swapped_lines_are_found(places: list[int]) -> None:
+    """Each proves itself, but not at that place."""
+    swapped = list(LINES)
+    first, second = places
+    swapped[first], swapped[second] = swapped[second], swapped[first]
+
+    assert verify(swapped, KEY) == first
+
+
+@given(place=PLACES)
+def test_a_repeated_line_is_found(place: int) -> None:
+    """A record counts once."""
+    assert verify([*LINES[: place + 1], *LINES[place:]], KEY) == place + 1
+
+
+def test_a_line_of_another_writer_is_found() -> None:
+    """Though its key and number are right."""
+    other = chained(1, writer="other")
+
+    assert verify([*other, LINES[1]], KEY) == 1
+
+
+def test_without_the_key_no_line_can_be_made() -> None:
+    """Lines under another key are wrong from the first."""
+    assert verify(chained(2, key=b"another"), KEY) == 0

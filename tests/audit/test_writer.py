@@ -1,0 +1,356 @@
+"""A decision is durable when it returns, or there is an error; whatever the disk does."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from gateway.audit import writer as writer_module
+from gateway.audit.chain import verify
+from gateway.audit.sinks import StdoutSink
+from gateway.audit.writer import AuditWriter
+from gateway.errors import AuditError
+from gateway.model import Outcome, Settlement
+from tests.audit.disks import (
+    ALLOW,
+    KEY,
+    REFUSE,
+    Faulty,
+    a_log,
+    a_sink,
+    io_error,
+    kinds,
+    no_space,
+    raw,
+    told,
+)
+from tests.samples import a_write
+
+OK = Settlement(outcome=Outcome.OK)
+
+
+async def decide(log: AuditWriter, name: str = "w1") -> None:
+    """Record that a write may pass."""
+    await log.decided(a_write(id=name), ALLOW)
+
+
+async def until(semaphore: threading.Semaphore) -> None:
+    """Wait for something that happens in the log's thread."""
+    assert await asyncio.to_thread(semaphore.acquire, timeout=10)
+
+
+# ── the way of a write ───────────────────────────────────────────────────────────────────────
+
+
+async def test_a_write_leaves_its_records_in_order(tmp_path: Path) -> None:
+    """Decision, sending, outcome; then the end of the log, and a chain that verifies."""
+    log = a_log(a_sink(tmp_path))
+    await decide(log)
+    log.sending("w1")
+    await log.settled(a_write(), OK, 201)
+    await log.close()
+
+    assert kinds(tmp_path) == ["decision", "sending", "outcome", "audit.closed"]
+    assert verify(raw(tmp_path), KEY) is None
+
+
+async def test_a_decision_returns_after_a_sync_that_began_after_it(tmp_path: Path) -> None:
+    """Not before: a power cut would lose what was promised."""
+    faulty = Faulty()
+    faulty.may_sync.clear()
+    log = a_log(a_sink(tmp_path, faulty))
+    first = asyncio.ensure_future(decide(log, "w1"))
+    await until(faulty.syncing)
+    second = asyncio.ensure_future(decide(log, "w2"))
+    await asyncio.sleep(0)
+    before = (first.done(), second.done())
+    faulty.may_sync.set()
+    await asyncio.gather(first, second)
+    await log.close()
+
+    assert before == (False, False)
+    assert faulty.synced["audit-w-000001.jsonl"] >= 2
+
+
+async def test_all_that_wait_share_a_sync(tmp_path: Path) -> None:
+    """While one sync runs, a hundred come; the next is theirs."""
+    faulty = Faulty()
+    faulty.may_sync.clear()
+    log = a_log(a_sink(tmp_path, faulty))
+    first = asyncio.ensure_future(decide(log, "first"))
+    await until(faulty.syncing)
+    others = [asyncio.ensure_future(decide(log, f"w{number}")) for number in range(100)]
+    await asyncio.sleep(0)
+    faulty.may_sync.set()
+    await asyncio.gather(first, *others)
+
+    assert sum(faulty.synced.values()) == 2
+    await log.close()
+
+
+async def test_sending_does_not_wait_for_a_sync(tmp_path: Path) -> None:
+    """The line is with the operating system while the disk is busy with others."""
+    faulty = Faulty()
+    log = a_log(a_sink(tmp_path, faulty))
+    await decide(log)
+    faulty.may_sync.clear()
+    other = asyncio.ensure_future(decide(log, "w2"))
+    await asyncio.sleep(0)
+    log.sending("w1")
+    seen = kinds(tmp_path)
+    faulty.may_sync.set()
+    await other
+    await log.close()
+
+    assert seen == ["decision", "decision", "sending"]
+
+
+async def test_an_outcome_is_synced_though_nobody_waits(tmp_path: Path) -> None:
+    """Within half a second, by itself."""
+    faulty = Faulty()
+    log = a_log(a_sink(tmp_path, faulty))
+    await decide(log)
+    await until(faulty.syncing)
+    await log.settled(a_write(), OK, 201)
+    await until(faulty.syncing)
+    await log.close()
+
+
+async def test_the_time_of_each_sync_is_told(tmp_path: Path) -> None:
+    """For the histogram: one figure for the one sync that somebody waited for."""
+    seconds: list[float] = []
+    log = a_log(a_sink(tmp_path))
+    log._on_sync = seconds.append
+    await decide(log)
+    await log.close()
+
+    assert len(seconds) == 1
+
+
+async def test_an_end_is_not_told_while_a_write_has_no_outcome(tmp_path: Path) -> None:
+    """So that the next start looks for it; a refused write needs none."""
+    log = a_log(a_sink(tmp_path))
+    await log.decided(a_write(id="refused"), REFUSE)
+    await decide(log)
+    await log.close()
+
+    assert kinds(tmp_path) == ["decision", "decision"]
+
+
+# ── faults ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_failed_sync_fails_the_decision_and_seals_the_file(tmp_path: Path) -> None:
+    """No second sync of that file, which would say that all is well; the next file is good."""
+    faulty = Faulty()
+    faulty.syncs.append(io_error())
+    log = a_log(a_sink(tmp_path, faulty))
+    with pytest.raises(AuditError):
+        await decide(log, "w1")
+    await recovered(log)
+    await log.close()
+
+    assert faulty.synced["audit-w-000001.jsonl"] == 1
+    assert {each["write_id"] for each in told(tmp_path)[:1]} == {"w1"}
+    assert verify(raw(tmp_path), KEY) is None
+
+
+async def recovered(log: AuditWriter) -> None:
+    """Wait until decisions can be recorded again, as clients do."""
+    for _ in range(100):
+        try:
+            await decide(log, "later")
+            await log.settled(a_write(id="later"), OK, 201)
+            return
+        except AuditError:
+            await asyncio.sleep(0.02)
+    raise AssertionError("the log does not recover")
+
+
+async def test_a_decision_written_during_a_sync_that_fails_is_lost_too(tmp_path: Path) -> None:
+    """Its line stands in the sealed file, which no later sync can make good."""
+    faulty = Faulty()
+    faulty.may_sync.clear()
+    faulty.syncs.append(io_error())
+    log = a_log(a_sink(tmp_path, faulty))
+    both = [asyncio.ensure_future(decide(log, "w1"))]
+    await until(faulty.syncing)
+    both.append(asyncio.ensure_future(decide(log, "w2")))
+    await asyncio.sleep(0)
+    faulty.may_sync.set()
+    ends = await asyncio.gather(*both, return_exceptions=True)
+    await log.close()
+
+    assert [type(end) for end in ends] == [AuditError, AuditError]
+
+
+async def test_a_full_disk_refuses_writes_until_there_is_room(tmp_path: Path) -> None:
+    """Nothing was written, so the same file goes on and the chain has no gap."""
+    faulty = Faulty()
+    log = a_log(a_sink(tmp_path, faulty))
+    faulty.writes.extend([no_space(), no_space()])
+    for _ in range(2):
+        with pytest.raises(AuditError, match="No space left"):
+            await decide(log)
+    await decide(log)
+    await log.settled(a_write(), OK, 201)
+    await log.close()
+
+    assert kinds(tmp_path) == ["decision", "outcome", "audit.closed"]
+    assert len(list(tmp_path.iterdir())) == 1
+    assert verify(raw(tmp_path), KEY) is None
+
+
+@pytest.mark.parametrize("fault", [40, OSError(errno.EIO, "Input/output error")])
+async def test_a_write_that_fails_on_the_way_seals_the_file(
+    tmp_path: Path, fault: OSError | int
+) -> None:
+    """What is torn stays as it is, readers leave it out, and the next file goes on."""
+    faulty = Faulty()
+    log = a_log(a_sink(tmp_path, faulty))
+    faulty.writes.append(fault)
+    with pytest.raises(AuditError):
+        await decide(log, "torn")
+    await recovered(log)
+    await log.close()
+
+    assert kinds(tmp_path) == ["decision", "outcome", "audit.closed"]
+    assert told(tmp_path)[0]["write_id"] == "later"
+    assert verify(raw(tmp_path), KEY) is None
+
+
+async def test_a_disk_that_hangs_fails_the_decision_in_time(tmp_path: Path) -> None:
+    """The caller is not kept waiting; the line may become durable later."""
+    faulty = Faulty()
+    faulty.may_sync.clear()
+    log = a_log(a_sink(tmp_path, faulty), durable_within=0.05)
+    with pytest.raises(AuditError, match="in time"):
+        await decide(log)
+    faulty.may_sync.set()
+    await log.settled(a_write(), Settlement(outcome=Outcome.NOT_SENT), None)
+    await log.close()
+
+    assert kinds(tmp_path) == ["decision", "outcome", "audit.closed"]
+
+
+async def test_no_more_than_so_many_may_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be recorded soon is refused at once, not queued without end."""
+    monkeypatch.setattr(writer_module, "WAITING_AT_MOST", 3)
+    faulty = Faulty()
+    faulty.may_sync.clear()
+    log = a_log(a_sink(tmp_path, faulty))
+    first = asyncio.ensure_future(decide(log))
+    await until(faulty.syncing)
+    others = [asyncio.ensure_future(decide(log, f"w{number}")) for number in range(5)]
+    await asyncio.sleep(0)
+    faulty.may_sync.set()
+    ends = await asyncio.gather(first, *others, return_exceptions=True)
+    await log.close()
+
+    assert [type(end) for end in ends].count(AuditError) == 2
+
+
+async def test_an_outcome_that_cannot_be_written_is_written_later(tmp_path: Path) -> None:
+    """By itself, when there is room again: every sent write has its outcome."""
+    faulty = Faulty()
+    log = a_log(a_sink(tmp_path, faulty))
+    await decide(log)
+    await until(faulty.written)
+    faulty.writes.append(no_space())
+    with pytest.raises(AuditError):
+        await log.settled(a_write(), OK, 201)
+    await until(faulty.written)
+    await log.close()
+
+    assert kinds(tmp_path) == ["decision", "outcome", "audit.closed"]
+
+
+async def test_sending_fails_where_its_line_cannot_be_written(tmp_path: Path) -> None:
+    """Then the pool sends nothing."""
+    faulty = Faulty()
+    log = a_log(a_sink(tmp_path, faulty))
+    await decide(log)
+    faulty.writes.append(no_space())
+    with pytest.raises(AuditError):
+        log.sending("w1")
+    await log.close()
+
+
+# ── several sinks ────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_decision_needs_every_sink(tmp_path: Path) -> None:
+    """One that fails refuses the write; the other's chain goes on without a fork."""
+    faulty = Faulty()
+    log = a_log(a_sink(tmp_path / "good"), a_sink(tmp_path / "bad", faulty))
+    await decide(log, "w1")
+    faulty.writes.append(no_space())
+    with pytest.raises(AuditError):
+        await decide(log, "w2")
+    await decide(log, "w3")
+    await log.close()
+
+    assert [each["write_id"] for each in told(tmp_path / "good")] == ["w1", "w2", "w3"]
+    assert [each["write_id"] for each in told(tmp_path / "bad")] == ["w1", "w3"]
+    assert verify(raw(tmp_path / "good"), KEY) is None
+    assert verify(raw(tmp_path / "bad"), KEY) == 1
+
+
+async def test_a_decision_needs_the_sync_of_every_sink(tmp_path: Path) -> None:
+    """What only one disk has is not durable."""
+    faulty = Faulty()
+    faulty.syncs.append(io_error())
+    log = a_log(a_sink(tmp_path / "good"), a_sink(tmp_path / "bad", faulty))
+    with pytest.raises(AuditError):
+        await decide(log)
+    await log.close()
+
+
+async def test_standard_output_gets_each_line_whole(tmp_path: Path) -> None:
+    """Beside a file, with the same chain."""
+    reading, writing = os.pipe()
+    log = a_log(a_sink(tmp_path), StdoutSink(writing))
+    await decide(log)
+    await log.settled(a_write(), OK, 201)
+    await log.close()
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        lines = pipe.readlines()
+
+    assert lines == raw(tmp_path)
+
+
+async def test_a_pipe_that_nobody_reads_stops_decisions_and_nothing_else() -> None:
+    """The loop goes on; the decision is refused in time."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    while True:
+        try:
+            os.write(writing, b"x" * 4096)
+        except BlockingIOError:
+            break
+    os.set_blocking(writing, True)
+    log = a_log(StdoutSink(writing), durable_within=0.05)
+    with pytest.raises(AuditError, match="in time"):
+        await decide(log)
+    os.close(reading)  # its thread gets a broken pipe, and ends
+    await log.close()
+    os.close(writing)
+
+
+async def test_a_broken_pipe_fails_the_decision() -> None:
+    """Whoever should have read it is gone."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    log = a_log(StdoutSink(writing))
+    with pytest.raises(AuditError):
+        await decide(log)
+    await log.close()
+    os.close(writing)
