@@ -30,32 +30,42 @@ def charged(charge: Charge, times: Sequence[float], now: float) -> Charged:
         times: of earlier charges, ascending: the newest, `most` of them or as far back as the
             longest window. So however many tries there were, as many as the limit are counted.
     """
-    # A refused try counts too, where tries are counted: then one more has to leave first.
-    after_refusal = [*times, now] if charge.attempts else times
-    answers = [_in_window(window, times, after_refusal, now) for window in charge.windows]
-    refused = [answer for answer in answers if not answer.accepted]
-    if refused:
-        return max(refused, key=lambda answer: answer.retry_after)
-    return min(answers, key=lambda answer: answer.window.limit - answer.used)
-
-
-def _in_window(
-    window: Window, times: Sequence[float], after_refusal: Sequence[float], now: float
-) -> Charged:
-    first = bisect_right(times, now - window.seconds)
-    used = len(times) - first
-    oldest = times[first] if used else now
-    accepted = used < window.limit
-    retry_after = 0.0
-    if not accepted:
-        retry_after = after_refusal[len(after_refusal) - window.limit] + window.seconds - now
+    held = {window: _held(window, times, now) for window in charge.windows}
+    if any(len(held[window]) >= window.limit for window in held):
+        return _refused(charge, times, now)
+    tightest = min(held, key=lambda window: window.limit - len(held[window]))
     return Charged(
-        accepted=accepted,
-        window=window,
-        used=used + 1 if accepted else used,
-        retry_after=retry_after,
-        reset=oldest + window.seconds - now,
+        accepted=True,
+        window=tightest,
+        used=len(held[tightest]) + 1,
+        retry_after=0.0,
+        reset=(held[tightest] or [now])[0] + tightest.seconds - now,
     )
+
+
+def _held(window: Window, times: Sequence[float], now: float) -> Sequence[float]:
+    return times[bisect_right(times, now - window.seconds) :]
+
+
+def _refused(charge: Charge, times: Sequence[float], now: float) -> Charged:
+    # Where tries are counted this one is, though refused: its wait is longer for it, and a window
+    # that had room for it may have none for the next.
+    counted = [*times, now] if charge.attempts else times
+    waits = {window: _wait(window, _held(window, counted, now), now) for window in charge.windows}
+    last = max(waits, key=lambda window: waits[window])
+    held = _held(last, counted, now)
+    return Charged(
+        accepted=False,
+        window=last,
+        used=min(len(held), last.limit),
+        retry_after=waits[last],
+        reset=held[0] + last.seconds - now,
+    )
+
+
+def _wait(window: Window, held: Sequence[float], now: float) -> float:
+    """The seconds until so many have left that there is room for one."""
+    return held[-window.limit] + window.seconds - now if len(held) >= window.limit else 0.0
 
 
 def is_taken(group: Mapping[str, Need], answers: Mapping[str, Answer]) -> bool:
