@@ -25,8 +25,9 @@ class Store(Protocol):
         """Answer every need with what was there before, charge, and remember the post as pending.
 
         A repeat of a request (`Write.request`) whose earlier write ended `failed` or `unknown`
-        replaces that one: its charges and its post are not counted and go if the first group is
-        taken. The engine stamps entries with `max(write.at, last stamp)`.
+        replaces that one: its charges and its post are not counted for it, and go when this
+        reservation is kept; if it is released, they stay. The engine stamps entries with
+        `max(write.at, last stamp)`.
         """
 
     async def settle(self, write_id: str, settlement: Settlement) -> None:

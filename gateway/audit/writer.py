@@ -68,6 +68,7 @@ class AuditWriter:
         self._owed: deque[Record] = deque()
         self._waiting: deque[_Waiting] = deque()
         self._wake = threading.Event()
+        self._waking = False
         self._stopping = False
         self._thread = threading.Thread(target=self._sync_on, name="audit", daemon=True)
         self._thread.start()
@@ -80,7 +81,10 @@ class AuditWriter:
         durable: asyncio.Future[None] = loop.create_future()
         segments = self._append(record.decision(write, decision))
         self._waiting.append(_Waiting(durable, segments))
-        self._wake.set()
+        if not self._waking:
+            # At the end of this turn of the loop: who comes in the same turn shares the sync.
+            self._waking = True
+            loop.call_soon(self._wake_up)
         late = loop.call_later(self._durable_within, _give_up, durable)
         try:
             await durable
@@ -120,6 +124,10 @@ class AuditWriter:
             if not self._thread.is_alive():  # else a sync hangs, on files that are still open
                 for sink in self._sinks:
                     sink.close()
+
+    def _wake_up(self) -> None:
+        self._waking = False
+        self._wake.set()
 
     # ── lines ────────────────────────────────────────────────────────────────────────────────
 

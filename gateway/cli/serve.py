@@ -36,6 +36,7 @@ from gateway.observe.logs import Output, logger
 from gateway.observe.metrics import Metrics
 from gateway.observe.observer import Observer
 from gateway.policy.load import load
+from gateway.ports import Store
 from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
 from gateway.proxy.listener import Listener
@@ -100,8 +101,9 @@ class Gateway:
         """Start everything, wait for a signal, stop everything in order."""
         settings = self._settings
         metrics = Metrics()
-        log = logger(settings["log.level"], Output(on_drop=metrics.log_dropped.inc))
-        observer = Observer(log, metrics)
+        output = Output(on_drop=metrics.log_dropped.inc)
+        observer = Observer(logger(settings["log.level"], output), metrics)
+        output.held = True
         for warning in settings.warnings:
             observer.event("settings.weak", setting=warning)
         policies = Policies(self._load, settings["policies.directory"], observer)
@@ -115,35 +117,7 @@ class Gateway:
         await self._recover(store, key, clock, observer)
         audit = self._open_audit(key, clock, observer)
         pool = self._pool()
-        secret = derived(key, "digests")
-        forwarding = Forwarding(
-            authority=pool.origin.authority,
-            url=pool.origin.url,
-            trusted=settings["proxy.trusted"] or (),
-        )
-        app = ProxyApp(
-            policies=policies,
-            pipeline=Pipeline(
-                store=store,
-                audit=audit,
-                upstream=pool,
-                forwarding=forwarding,
-                clock=clock,
-                observer=observer,
-                contact=settings.contact,
-                anonymous=settings["identify.anonymous.write"],
-                secret=secret,
-            ),
-            passthrough=Passthrough(
-                upstream=pool,
-                forwarding=forwarding,
-                anonymous=settings["identify.anonymous.read"],
-                secret=secret,
-            ),
-            observer=observer,
-            contact=settings.contact,
-            new_id=_ids(clock),
-        )
+        app = self._app(policies, store, audit, pool, derived(key, "digests"), clock, observer)
         tls = (settings["server.tls_cert"], settings["server.tls_key"])
         proxy = Listener(
             app,
@@ -166,6 +140,8 @@ class Gateway:
             ).decode(),
             flush=True,
         )
+        output.held = False
+        output.flush()
         await stop.wait()
         self._ready = False
         observer.event("server.stopping")
@@ -176,6 +152,46 @@ class Gateway:
         await audit.close()
         await admin.stop(0)
         observer.event("server.stopped")
+
+    def _app(
+        self,
+        policies: Policies,
+        store: Store,
+        audit: AuditWriter,
+        pool: Pool,
+        secret: bytes,
+        clock: SystemClock,
+        observer: Observer,
+    ) -> ProxyApp:
+        settings = self._settings
+        forwarding = Forwarding(
+            authority=pool.origin.authority,
+            url=pool.origin.url,
+            trusted=settings["proxy.trusted"] or (),
+        )
+        return ProxyApp(
+            policies=policies,
+            pipeline=Pipeline(
+                store=store,
+                audit=audit,
+                upstream=pool,
+                forwarding=forwarding,
+                clock=clock,
+                observer=observer,
+                contact=settings.contact,
+                anonymous=settings["identify.anonymous.write"],
+                secret=secret,
+            ),
+            passthrough=Passthrough(
+                upstream=pool,
+                forwarding=forwarding,
+                anonymous=settings["identify.anonymous.read"],
+                secret=secret,
+            ),
+            observer=observer,
+            contact=settings.contact,
+            new_id=_ids(clock),
+        )
 
     def _load(self) -> Any:
         shipped = self._settings["policies.shipped"]

@@ -49,9 +49,14 @@ class Output:
 
     Args:
         on_drop: told how many lines were lost.
+
+    Attributes:
+        held: lines wait until this is false again: whoever started the gateway reads first where
+            it listens.
     """
 
     def __init__(self, fd: int = 1, on_drop: Callable[[int], None] = lambda _: None) -> None:
+        self.held = False
         self._fd = fd
         self._on_drop = on_drop
         self._waiting = bytearray()
@@ -78,7 +83,7 @@ class Output:
 
     def flush(self) -> None:
         """Write what the reader takes; what it leaves is tried again."""
-        while self._waiting and self._is_taken():
+        while self._waiting and not self.held and self._is_taken():
             # Up to PIPE_BUF bytes, a pipe that has room takes all and mixes them with nobody's.
             whole_lines = self._waiting.rfind(b"\n", 0, select.PIPE_BUF) + 1
             piece = self._waiting[: whole_lines or select.PIPE_BUF]

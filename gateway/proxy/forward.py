@@ -7,6 +7,7 @@ target and the body are not touched here or anywhere else.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from gateway.model import Headers
@@ -113,6 +114,9 @@ def _crosses(name: bytes) -> bool:
 
 def _named_by_connection(headers: Headers) -> frozenset[bytes]:
     options = [value for name, value in headers if name == b"connection"]
-    if not options:
-        return frozenset()
-    return frozenset(option.strip().lower() for option in b",".join(options).split(b","))
+    return _options(b",".join(options)) if options else frozenset()
+
+
+@lru_cache(64)
+def _options(value: bytes) -> frozenset[bytes]:
+    return frozenset(option.strip().lower() for option in value.split(b","))
