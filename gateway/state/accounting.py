@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from gateway.model import Answer, Charge, Charged, Need, Reservation, Window
+from gateway.model import (
+    Answer,
+    Charge,
+    Charged,
+    Found,
+    Lookup,
+    Need,
+    Reservation,
+    Reserved,
+    Window,
+)
 
 PENDING_SECONDS = 60.0
 """After this long a reservation that nobody settled counts as kept, its outcome as unknown."""
@@ -66,6 +76,28 @@ def _refused(charge: Charge, times: Sequence[float], now: float) -> Charged:
 def _wait(window: Window, held: Sequence[float], now: float) -> float:
     """The seconds until so many have left that there is room for one."""
     return held[-window.limit] + window.seconds - now if len(held) >= window.limit else 0.0
+
+
+def answered(
+    reservation: Reservation,
+    times: Callable[[Charge], Sequence[float]],
+    find: Callable[[Lookup], Found],
+    now: float,
+) -> Reserved:
+    """Answer every need of a reservation from what an engine holds.
+
+    Args:
+        reservation: what is asked.
+        times: gives the instants of a cap's earlier charges, ascending.
+        find: gives the earlier posts of a lookup.
+        now: the reservation's stamp.
+    """
+    answers: dict[str, Answer] = {
+        rule: charged(need, times(need), now) if isinstance(need, Charge) else find(need)
+        for group in reservation.groups
+        for rule, need in group.items()
+    }
+    return Reserved(answers=answers, taken=is_taken(reservation.groups[0], answers))
 
 
 def is_taken(group: Mapping[str, Need], answers: Mapping[str, Answer]) -> bool:

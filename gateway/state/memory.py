@@ -10,7 +10,6 @@ from itertools import islice
 from typing import TypeVar
 
 from gateway.model import (
-    Answer,
     Charge,
     Found,
     Lookup,
@@ -22,7 +21,13 @@ from gateway.model import (
     Settlement,
     Write,
 )
-from gateway.state.accounting import PENDING_SECONDS, charged, charges, is_taken, longest, most
+from gateway.state.accounting import (
+    PENDING_SECONDS,
+    answered,
+    charges,
+    longest,
+    most,
+)
 
 _Key = TypeVar("_Key")
 
@@ -112,14 +117,12 @@ class MemoryStore:
         """Nothing is held open."""
 
     def _answers(self, reservation: Reservation, replaced: Collection[str], now: float) -> Reserved:
-        answers: dict[str, Answer] = {}
-        for group in reservation.groups:
-            for rule, need in group.items():
-                if isinstance(need, Charge):
-                    answers[rule] = charged(need, self._times(need, replaced, now), now)
-                else:
-                    answers[rule] = self._find(need, replaced, now)
-        return Reserved(answers=answers, taken=is_taken(reservation.groups[0], answers))
+        return answered(
+            reservation,
+            lambda charge: self._times(charge, replaced, now),
+            lambda lookup: self._find(lookup, replaced, now),
+            now,
+        )
 
     def _times(self, charge: Charge, replaced: Collection[str], now: float) -> list[float]:
         made = self._charges.get(charge.cap, [])

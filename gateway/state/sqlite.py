@@ -16,7 +16,6 @@ from typing import Any
 
 from gateway.errors import StoreError
 from gateway.model import (
-    Answer,
     Charge,
     Found,
     Lookup,
@@ -28,7 +27,13 @@ from gateway.model import (
     Write,
 )
 from gateway.ports import Store
-from gateway.state.accounting import PENDING_SECONDS, charged, charges, is_taken, longest, most
+from gateway.state.accounting import (
+    PENDING_SECONDS,
+    answered,
+    charges,
+    longest,
+    most,
+)
 from gateway.state.transactions import Transactions
 
 _MIGRATIONS = (
@@ -153,14 +158,12 @@ class SqliteStore:
         return [row[0] for row in self._db.execute(_REPLACED, asked)]
 
     def _answers(self, reservation: Reservation, replaced: Collection[str], now: float) -> Reserved:
-        answers: dict[str, Answer] = {}
-        for group in reservation.groups:
-            for rule, need in group.items():
-                if isinstance(need, Charge):
-                    answers[rule] = charged(need, self._times(need, replaced, now), now)
-                else:
-                    answers[rule] = self._find(need, replaced, now)
-        return Reserved(answers=answers, taken=is_taken(reservation.groups[0], answers))
+        return answered(
+            reservation,
+            lambda charge: self._times(charge, replaced, now),
+            lambda lookup: self._find(lookup, replaced, now),
+            now,
+        )
 
     def _times(self, charge: Charge, replaced: Collection[str], now: float) -> list[float]:
         rows = self._db.execute(

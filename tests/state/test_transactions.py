@@ -1,0 +1,141 @@
+"""One thread, shared transactions, and nobody who waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import StoreError
+from gateway.state.transactions import Transactions
+
+
+class Bench:
+    """Transactions over a file that may be locked, and what was done in them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.done: list[str] = []
+        self.changed = threading.Semaphore(0)
+        self.begun = threading.Event()
+        self.may_end = threading.Event()
+        # No patience with locks: what is locked fails at once.
+        db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        self.transactions = Transactions(db, timeout=10, finish=self.note("end"))
+
+    def note(self, name: str) -> Callable[[], None]:
+        """Work that leaves its name."""
+
+        def work() -> None:
+            self.done.append(name)
+            self.changed.release()
+
+        return work
+
+    def hold(self) -> None:
+        """Work that keeps the thread busy until it may end."""
+        self.begun.set()
+        assert self.may_end.wait(10)
+
+    async def held(self, **kinds: Callable[[], None]) -> asyncio.Task[None]:
+        """Start `hold` and wait until it runs."""
+        task = asyncio.ensure_future(self.transactions.run(self.hold, **kinds))
+        assert await asyncio.to_thread(self.begun.wait, 10)
+        return task
+
+    def locked(self) -> sqlite3.Connection:
+        """Lock the file, as another process does."""
+        other = sqlite3.connect(self.path, isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        return other
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    """Transactions over an empty file."""
+    made = Bench(tmp_path / "file.db")
+    yield made
+    made.may_end.set()
+    await made.transactions.close()
+
+
+async def test_what_waits_shares_a_transaction(bench: Bench) -> None:
+    """However many came while the thread was busy."""
+    first = await bench.held()
+    others = [asyncio.ensure_future(bench.transactions.run(bench.note(name))) for name in "abc"]
+    await asyncio.sleep(0)
+    bench.may_end.set()
+    await asyncio.gather(first, *others)
+
+    assert bench.done == ["end", "a", "b", "c", "end"]
+
+
+async def test_work_whose_caller_went_while_it_was_done_is_undone(bench: Bench) -> None:
+    """In a transaction of its own, after it."""
+    task = await bench.held(undo=bench.note("undone"))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    bench.may_end.set()
+    while "undone" not in bench.done:
+        assert await asyncio.to_thread(bench.changed.acquire, timeout=10)
+
+    assert bench.done[:2] == ["end", "undone"]
+
+
+async def test_work_whose_caller_went_before_is_not_begun(bench: Bench) -> None:
+    """There is nothing to undo then."""
+    first = await bench.held()
+    second = asyncio.ensure_future(
+        bench.transactions.run(bench.note("begun"), undo=bench.note("undone"))
+    )
+    await asyncio.sleep(0)
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    bench.may_end.set()
+    await first
+    await bench.transactions.run(bench.note("later"))
+
+    assert [name for name in bench.done if name != "end"] == ["later"]
+
+
+async def test_a_caller_waits_for_no_longer_than_the_time_out(bench: Bench) -> None:
+    """Whatever keeps the thread."""
+    bench.transactions._timeout = 0.01
+    with pytest.raises(StoreError, match="in time"):
+        await bench.transactions.run(bench.hold)
+
+
+async def test_what_must_be_done_is_done_when_the_file_works_again(bench: Bench) -> None:
+    """First of all, though its caller had an error."""
+    other = bench.locked()
+    with pytest.raises(StoreError, match="locked"):
+        await bench.transactions.run(bench.note("must"), again=True)
+    with pytest.raises(StoreError, match="locked"):
+        await bench.transactions.run(bench.note("need not"))
+    other.close()
+    await bench.transactions.run(bench.note("next"))
+
+    assert bench.done == ["must", "next", "end"]
+
+
+async def test_a_failed_transaction_leaves_nothing(bench: Bench) -> None:
+    """What was written before the failure is rolled back."""
+
+    def fails() -> None:
+        bench.transactions._db.execute("CREATE TABLE half (done)")
+        bench.transactions._db.execute("no SQL at all")
+
+    def tables() -> int:
+        found = bench.transactions._db.execute("SELECT count(*) FROM sqlite_master")
+        return int(found.fetchone()[0])
+
+    with pytest.raises(StoreError, match="syntax error"):
+        await bench.transactions.run(fails)
+
+    assert await bench.transactions.run(tables) == 0
