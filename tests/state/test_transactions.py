@@ -41,9 +41,9 @@ class Bench:
         self.begun.set()
         assert self.may_end.wait(10)
 
-    async def held(self, **kinds: Callable[[], None]) -> asyncio.Task[None]:
+    async def held(self, undo: Callable[[], None] | None = None) -> asyncio.Task[None]:
         """Start `hold` and wait until it runs."""
-        task = asyncio.ensure_future(self.transactions.run(self.hold, **kinds))
+        task = asyncio.ensure_future(self.transactions.run(self.hold, undo=undo))
         assert await asyncio.to_thread(self.begun.wait, 10)
         return task
 
