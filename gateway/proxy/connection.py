@@ -24,6 +24,8 @@ BUFFERED = 65_536
 """Body bytes that wait for their reader before the socket is left alone."""
 
 _BODILESS = (204, 304)
+_FRAMING = (b"content-length", b"transfer-encoding")
+_VERSIONS = ("1.1", "1.0")
 
 
 class Exchange:
@@ -38,6 +40,7 @@ class Exchange:
         "_connection",
         "_error",
         "_fields",
+        "_fields_bytes",
         "_head_bytes",
         "_interim",
         "_is_head",
@@ -50,6 +53,7 @@ class Exchange:
         "_waiter",
         "ended",
         "headers",
+        "sent",
         "status",
         "surplus",
     )
@@ -60,10 +64,12 @@ class Exchange:
         self.status = 0
         self.headers: Headers = ()
         self.ended = False
+        self.sent = False
         self.surplus = False
         self._connection: Connection | None = connection
         self._is_head = is_head
         self._fields: list[tuple[bytes, bytes]] = []
+        self._fields_bytes = 0
         self._body: list[bytes] = []
         self._size = 0
         self._paused = False
@@ -174,8 +180,13 @@ class Exchange:
         self.ended = True
         self._wake()
         connection, self._connection = self._connection, None
-        if connection is not None and not self.surplus:
-            connection.finished(reusable=not self._until_close and self._parser.should_keep_alive())
+        if connection is None:
+            return
+        if self._paused:
+            connection.resume()
+        # The rest of a request that was answered early would be read out of the next one.
+        whole = self.sent and not self._until_close
+        connection.finished(reusable=whole and self._parser.should_keep_alive())
 
     def late(self, now: float) -> float | None:
         """Fail if a deadline has passed; else give the next one."""
@@ -201,7 +212,8 @@ class Exchange:
         if self.status:
             return
         self._fields.append((name.lower(), value))
-        if len(self._fields) > MAX_FIELDS:
+        self._fields_bytes += len(name) + len(value)
+        if len(self._fields) > MAX_FIELDS or self._fields_bytes > MAX_HEAD:
             raise ValueError
 
     def on_headers_complete(self) -> None:
@@ -215,14 +227,17 @@ class Exchange:
                 raise ValueError
             self._fields.clear()
             return
-        lengths = {value for name, value in self._fields if name == b"content-length"}
-        codings = [value for name, value in self._fields if name == b"transfer-encoding"]
-        if len(lengths) > 1 or (lengths and codings):
+        version = self._parser.get_http_version()
+        framing = [field for field in self._fields if field[0] in _FRAMING]
+        if version not in _VERSIONS or len(framing) > 1:
             raise ValueError  # two framings: whose body would it be?
+        name, value = framing[0] if framing else (b"", b"")
+        if name == b"transfer-encoding" and (version, value.lower()) != ("1.1", b"chunked"):
+            raise ValueError
         self.headers = tuple(self._fields)
         self.status = status
         bodiless = self._is_head or status in _BODILESS
-        self._until_close = not bodiless and not lengths and not codings
+        self._until_close = not bodiless and not framing
         self._wake()
         if self._is_head:
             self._end()
@@ -309,11 +324,14 @@ class Connection(asyncio.Protocol):
             await self._writable
 
     @property
+    def open(self) -> bool:
+        """Whether neither side is known to have closed it."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    @property
     def alive(self) -> bool:
         """Whether an idle connection can be written to: nothing came, not even its end."""
-        if self._transport is None or self._transport.is_closing():
-            return False
-        return not self._poll.poll(0)
+        return self.open and not self._poll.poll(0)
 
     def pause(self) -> None:
         """Leave the socket alone until the reader has caught up."""
@@ -322,7 +340,7 @@ class Connection(asyncio.Protocol):
 
     def resume(self) -> None:
         """Read on."""
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and self.open:
             self._transport.resume_reading()
 
     def finished(self, *, reusable: bool) -> None:
@@ -334,7 +352,7 @@ class Connection(asyncio.Protocol):
     def _give_back(self, ended: Exchange) -> None:
         """Go back to the pool, now that it is known whether surplus came in the same packet."""
         self._ended = None
-        if ended.surplus or self._transport is None or self._transport.is_closing():
+        if ended.surplus or not self.open:
             self.abort()
             return
         self.idle_since = self.loop.time()

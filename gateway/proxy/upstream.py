@@ -11,6 +11,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -88,6 +89,7 @@ class Pool(Owner):
         self._timeouts = timeouts or Timeouts()
         self._most = connections
         self._idle_seconds = idle
+        self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle: deque[Connection] = deque()
         self._all: set[Connection] = set()
@@ -120,6 +122,7 @@ class Pool(Owner):
         head.append(b"\r\n")
         try:
             if body is None or isinstance(body, bytes):
+                exchange.sent = True
                 connection.write(b"".join((*head, body or b"")))
             else:
                 connection.write(b"".join(head))
@@ -132,7 +135,8 @@ class Pool(Owner):
         return exchange
 
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Close every connection, and make no more."""
+        self._closed = True
         for connection in list(self._all):
             connection.abort()
         await asyncio.sleep(0)
@@ -153,23 +157,40 @@ class Pool(Owner):
             if connection.idle_since > freshest and connection.alive:
                 return connection
             connection.abort()
-        if self.open < self._most:
-            return await self._connect(loop)
+        if self.open >= self._most:
+            return await self._wait(loop)
+        self.open += 1
+        return await self._connect(loop)
+
+    async def _wait(self, loop: asyncio.AbstractEventLoop) -> Connection:
+        """Wait in the line for a connection or the place of one."""
+        try:
+            async with asyncio.timeout(self._timeouts.acquire):
+                given = await self._turn(loop)
+                while given is not None and not given.alive:
+                    given.abort()
+                    given = await self._turn(loop)
+        except TimeoutError:
+            raise UpstreamError("pool_exhausted", Outcome.NOT_SENT) from None
+        return given or await self._connect(loop)
+
+    async def _turn(self, loop: asyncio.AbstractEventLoop) -> Connection | None:
         waiter: asyncio.Future[Connection | None] = loop.create_future()
         self._waiters.append(waiter)
         try:
-            async with asyncio.timeout(self._timeouts.acquire):
-                connection_or_place = await waiter
-        except TimeoutError:
-            raise UpstreamError("pool_exhausted", Outcome.NOT_SENT) from None
-        except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled() and (given := waiter.result()):
+            return await waiter
+        except BaseException:
+            if waiter.cancelled():
+                with suppress(ValueError):
+                    self._waiters.remove(waiter)
+            elif given := waiter.result():  # given in the moment of leaving
                 self.take_back(given)
+            else:
+                self._free_place()
             raise
-        return connection_or_place or await self._acquire()
 
     async def _connect(self, loop: asyncio.AbstractEventLoop) -> Connection:
-        self.open += 1
+        """Connect, in a place that is counted already."""
         try:
             async with asyncio.timeout(self._timeouts.connect):
                 _, connection = await loop.create_connection(
@@ -188,17 +209,19 @@ class Pool(Owner):
             if isinstance(error, OSError):
                 raise UpstreamError("connect_failed", Outcome.NOT_SENT) from error
             raise
+        if self._closed or not connection.open:
+            connection.abort()
+            self._free_place()
+            code = "pool_closed" if self._closed else "connect_failed"
+            raise UpstreamError(code, Outcome.NOT_SENT)
+        connection.idle_since = loop.time()
         self._all.add(connection)
         return connection
 
     def take_back(self, connection: Connection) -> None:
         """Give a free connection to who waits longest, or keep it."""
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(connection)
-                return
-        self._idle.append(connection)
+        if not self._give(connection):
+            self._idle.append(connection)
 
     def lost(self, connection: Connection) -> None:
         """Forget a connection that is gone."""
@@ -209,12 +232,17 @@ class Pool(Owner):
             self._idle.remove(connection)
 
     def _free_place(self) -> None:
-        self.open -= 1
+        if not self._give(None):
+            self.open -= 1
+
+    def _give(self, connection_or_place: Connection | None) -> bool:
+        """Give it to who waits longest; whether anyone does."""
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
-                waiter.set_result(None)
-                return
+                waiter.set_result(connection_or_place)
+                return True
+        return False
 
 
 async def _stream(
@@ -224,7 +252,10 @@ async def _stream(
     async for chunk in body:
         if exchange.headers_here or exchange.failed:
             return
+        if not chunk:
+            continue  # an empty chunk would be the last
         connection.write(b"%x\r\n%s\r\n" % (len(chunk), chunk) if chunked else chunk)
         await connection.drain()
+    exchange.sent = True
     if chunked:
         connection.write(b"0\r\n\r\n")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -140,6 +143,22 @@ BROKEN = {
     "garbage": (b"\0\1garbage\r\n\r\n", "malformed"),
     "switching": (b"HTTP/1.1 101 Go\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nTUNNEL", "malformed"),
     "two framings": (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", "malformed"),
+    "the same length twice": (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\nok", "malformed"),
+    "an unknown coding": (b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "malformed"),
+    "a coding twice": (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", "malformed"),
+    "chunks of HTTP/1.0": (b"HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", "malformed"),
+    "another version": (b"HTTP/2.0 200 OK\r\ncontent-length: 2\r\n\r\nok", "malformed"),
+    "a folded field": (b"HTTP/1.1 200 OK\r\nx: a\r\n b\r\ncontent-length: 2\r\n\r\nok", "malformed"),
+    "a bare line feed": (b"HTTP/1.1 200 OK\r\nx: a\ny: b\r\ncontent-length: 2\r\n\r\nok", "malformed"),
+    "lines without CR": (b"HTTP/1.1 200 OK\ncontent-length: 2\n\nok", "malformed"),
+    "a NUL in a value": (b"HTTP/1.1 200 OK\r\nx: a\0b\r\ncontent-length: 2\r\n\r\nok", "malformed"),
+    "a space before the colon": (b"HTTP/1.1 200 OK\r\ncontent-length : 2\r\n\r\nok", "malformed"),
+    "a signed length": (b"HTTP/1.1 200 OK\r\ncontent-length: +2\r\n\r\nok", "malformed"),
+    "a list of lengths": (b"HTTP/1.1 200 OK\r\ncontent-length: 2, 2\r\n\r\nok", "malformed"),
+    "a signed chunk": (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n+2\r\nok\r\n0\r\n\r\n", "malformed"),
+    "a chunk that is longer": (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nokay\r\n0\r\n\r\n", "malformed"),
+    "a whole long head": (b"HTTP/1.1 200 OK\r\n" + b"x: %s\r\n" % (b"y" * 7000) * 10 + b"content-length: 2\r\n\r\nok", "malformed"),
+    "many fields": (b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 201 + b"content-length: 2\r\n\r\nok", "malformed"),
     "two lengths": (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nabc", "malformed"),
     "a long head": (b"HTTP/1.1 200 OK\r\n" + b"x: " + b"y" * 70_000, "malformed"),
     "nothing": (b"", "closed"),
@@ -309,6 +328,223 @@ async def test_a_response_belongs_to_the_request_that_asked() -> None:
         assert all(await asyncio.gather(*[ask(upstream, number) for number in range(200)]))
         assert upstream.open <= 2
         await upstream.aclose()
+
+
+async def test_a_body_larger_than_the_buffer_leaves_a_connection_that_works() -> None:
+    """Reading was stopped for it, and goes on for the next response."""
+    large = b"x" * 150_000
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(large), large)
+    async with soe(answering(answer, answer, OK)) as port:
+        upstream = pool(port)
+        for _ in range(2):
+            response = await upstream.send("GET", b"/", HOST, None)
+            await asyncio.sleep(0.05)
+            assert b"".join([chunk async for chunk in response]) == large
+
+        assert await get(upstream) == (200, b"ok")
+        assert upstream.open == 1
+        await upstream.aclose()
+
+
+async def test_an_answer_before_the_end_of_the_request_ends_the_connection() -> None:
+    """What is missing of the body must not be made up by the next request."""
+    heads: list[bytes] = []
+
+    async def hasty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(OK)
+        await writer.drain()
+        await reader.read()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"12"
+        await asyncio.sleep(0.05)
+        yield b"34"
+        yield b"56"
+
+    async with soe(hasty) as port:
+        upstream = pool(port)
+        response = await upstream.send("PUT", b"/", (*HOST, (b"content-length", b"6")), body())
+        assert await response.read() == b"ok"
+
+        assert await get(upstream) == (200, b"ok")
+        await upstream.aclose()
+
+    assert len(heads) == 2
+    assert heads[1].startswith(b"GET ")
+
+
+async def test_an_empty_piece_does_not_end_a_chunked_body() -> None:
+    """It says nothing, so nothing is sent."""
+    sent = b""
+
+    async def whole(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        sent = await reader.readuntil(b"0\r\n\r\n")
+        writer.write(OK)
+
+    async def body() -> AsyncIterator[bytes]:
+        for piece in (b"", b"one", b"", b"two"):
+            yield piece
+
+    async with soe(whole) as port:
+        upstream = pool(port)
+        framing = (b"transfer-encoding", b"chunked")
+        response = await upstream.send("PUT", b"/", (*HOST, framing), body())
+        assert await response.read() == b"ok"
+        await upstream.aclose()
+
+    assert sent == b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n"
+
+
+async def test_a_request_whose_body_breaks_off_ends_its_connection() -> None:
+    """SOE sees half a request and then the end."""
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"12"
+        raise LookupError
+
+    async with soe(answering(OK)) as port:
+        upstream = pool(port)
+        with pytest.raises(LookupError):
+            await upstream.send("PUT", b"/", (*HOST, (b"content-length", b"6")), body())
+        await asyncio.sleep(0.01)
+
+        assert upstream.open == 0
+
+
+async def test_a_connection_that_dies_on_its_way_to_who_waits_is_not_used() -> None:
+    """The one that waited gets another, and its request is sent once."""
+    seen: list[bytes] = []
+
+    async def last_words(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        await asyncio.sleep(0.02)
+        writer.write(OK)
+        await writer.drain()
+
+    async with soe(last_words) as port:
+        upstream = pool(port, acquire=1.0)
+
+        answers = await asyncio.gather(*[get(upstream) for _ in range(8)])
+
+        assert answers == [(200, b"ok")] * 8
+        assert len(seen) == 8
+        await upstream.aclose()
+
+
+async def test_a_place_given_to_someone_who_has_gone_goes_to_the_next() -> None:
+    """Nobody waits for a place that is free."""
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            asked = await reader.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(0.05 if b"/a" in asked else 0)
+            writer.write(OK)
+            await writer.drain()
+
+    async with soe(hold) as port:
+        upstream = pool(port, acquire=5.0, first_byte=5.0, total=9.0)
+        running = [asyncio.create_task(get(upstream)) for _ in range(2)]
+        await asyncio.sleep(0.01)
+        waiting = [asyncio.create_task(get(upstream)) for _ in range(4)]
+        await asyncio.sleep(0.01)
+        for task in (*waiting[:2], *running):
+            # Cancelled in the same turn as the places become free.
+            task.cancel()
+        async with asyncio.timeout(2):
+            assert await asyncio.gather(*waiting[2:]) == [(200, b"ok")] * 2
+        assert upstream.open <= 2
+        await upstream.aclose()
+        await asyncio.sleep(0)
+
+    assert (upstream.open, len(upstream._waiters)) == (0, 0)
+
+
+async def test_a_connection_made_in_vain_is_closed() -> None:
+    """Who asked for it has gone, or the pool has."""
+    listening = socket.create_server(("127.0.0.1", 0), backlog=8)
+    authority = trustme.CA()
+    client = ssl.create_default_context()
+    authority.configure_trust(client)
+    port = listening.getsockname()[1]
+    upstream = Pool(Origin("https", "127.0.0.1", port), ssl_context=client)
+    task = asyncio.create_task(get(upstream))  # waits for a handshake that never comes
+    await asyncio.sleep(0.05)
+    accepted, _ = listening.accept()
+    assert accepted.recv(1) == b"\x16"
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await asyncio.sleep(0.05)
+
+    assert upstream.open == 0
+    accepted.settimeout(1)
+    with contextlib.suppress(ConnectionResetError):
+        while accepted.recv(65_536):
+            pass  # and then its end
+    accepted.close()
+    listening.close()
+
+
+async def test_a_closed_pool_sends_nothing() -> None:
+    """Not even what was connecting when it closed."""
+    seen: list[bytes] = []
+    async with soe(answering(OK, seen=seen)) as port:
+        upstream = pool(port)
+        task = asyncio.create_task(get(upstream))
+        await asyncio.sleep(0)
+        await upstream.aclose()
+        with pytest.raises(UpstreamError) as caught:
+            await task
+        with pytest.raises(UpstreamError):
+            await get(upstream)
+
+    assert (caught.value.code, caught.value.outcome) == ("pool_closed", Outcome.NOT_SENT)
+    assert seen == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_whatever_soe_does_and_whoever_leaves(seed: int) -> None:
+    """Nobody gets another's answer, and every place is free in the end."""
+    chance = random.Random(seed)
+
+    async def moody(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            target = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1]
+            answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(target), target)
+            await asyncio.sleep(chance.choice([0, 0, 0.001, 0.01]))
+            cut = chance.choice([0, 5, 40]) if chance.random() < 0.2 else len(answer)
+            surplus = b"surplus" if cut == len(answer) and chance.random() < 0.1 else b""
+            writer.write(answer[:cut] + surplus)
+            await writer.drain()
+            if cut < len(answer) or chance.random() < 0.2:
+                return
+
+    async def ask(upstream: Pool, number: int) -> bool | str:
+        target = b"/%d" % number
+        try:
+            response = await upstream.send("GET", target, HOST, None)
+            return b"".join([chunk async for chunk in response]) == target
+        except UpstreamError as error:
+            return error.code
+
+    async with soe(moody) as port:
+        upstream = pool(port, acquire=5.0, first_byte=5.0, total=9.0)
+        tasks = []
+        for number in range(200):
+            tasks.append(asyncio.create_task(ask(upstream, number)))
+            if chance.random() < 0.2:
+                chance.choice(tasks).cancel()
+            await asyncio.sleep(chance.choice([0, 0, 0.002]))
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        await upstream.aclose()
+        await asyncio.sleep(0.01)
+
+    told = {answer for answer in answers if not isinstance(answer, BaseException)}
+    assert told <= {True, "cut", "closed", "malformed"}
+    assert True in told
+    assert (upstream.open, len(upstream._waiters), len(upstream._idle)) == (0, 0, 0)
 
 
 async def test_a_cancelled_request_frees_its_place() -> None:
