@@ -107,6 +107,7 @@ class Forwarding:
         return rest or b"/"
 
 
+@lru_cache(1024)
 def _crosses(name: bytes) -> bool:
     plain = name.replace(b"_", b"-") if b"_" in name else name
     return plain not in _NOT_FORWARDED and not plain.startswith(_NOT_FORWARDED_PREFIXES)

@@ -39,36 +39,39 @@ def credentials(
         RequestError: `ambiguous_credentials` (400): two different tokens or keys, or a value that
             may be two.
     """
-    tokens: set[str] = set()
-    keys: set[str] = set()
-    found = {_TOKEN: tokens, _KEY: keys}
+    found = []
     for field_name, value in headers:
         if field_name == b"authorization":
-            tokens.update(_bearer(route.endpoint.api, value))
+            found.append((_TOKEN, _bearer(route.endpoint.api, value)))
         elif field_name in _FIELDS:
-            found[_FIELDS[field_name]].add(value.decode("latin-1"))
+            found.append((_FIELDS[field_name], value.decode("latin-1")))
     if route.query and _MAY_NAME_ONE.search(route.query):
-        for name, text in _credentials_of_query(route.query):
-            found[name].add(text)
+        found += _credentials_of_query(route.query)
     if fields:
-        for name, values in found.items():
-            values.add(fields.get(name, ""))
-    tokens.discard("")
-    keys.discard("")
-    if keys and tokens == keys:
-        tokens = set()
-    if len(tokens) > 1 or len(keys) > 1 or not all(map(_VALUE.fullmatch, tokens | keys)):
+        found += [(name, fields.get(name, "")) for name in (_TOKEN, _KEY)]
+    token = _only(_TOKEN, found)
+    key = _only(_KEY, found)
+    return Credentials(token=None if token == key else token, key=key)
+
+
+def _only(kind: str, found: list[tuple[str, str]]) -> str | None:
+    """Give the one value of a kind, however often it stands."""
+    values = {value for name, value in found if name == kind and value}
+    if not values:
+        return None
+    value = values.pop()
+    if values or not _VALUE.fullmatch(value):
         raise _ambiguous("The request carries two different tokens or keys, or a malformed one.")
-    return Credentials(token=next(iter(tokens), None), key=next(iter(keys), None))
+    return value
 
 
-def _bearer(api: Api, value: bytes) -> tuple[str, ...]:
+def _bearer(api: Api, value: bytes) -> str:
     match = _BEARER.fullmatch(value.strip(b" \t"))
     if match is not None:
-        return (match[1].decode("latin-1"),)
+        return match[1].decode("latin-1")
     if api is Api.OAUTH:
         # RFC 6749 section 2.3.1 lets the client name itself by Basic; that is no token.
-        return ()
+        return ""
     raise _ambiguous('Authorization must be "Bearer" and one token.')
 
 

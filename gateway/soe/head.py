@@ -80,7 +80,7 @@ def check_head(route: Route, headers: Headers) -> None:
         _check_singletons(headers)
     if not _OVERRIDES.isdisjoint(fields) or _overridden_by_query(route.query):
         raise RequestError(400, "method_override", "Method and path cannot be overridden here.")
-    if any(map(_shadows, [name for name in fields if b"_" in name])):
+    if b"_" in b"".join(fields) and any(map(_shadows, fields)):
         raise _ambiguous("A field name with '_' may be read as one with '-'.")
     if b"connection" in fields:
         _check_connection(headers)
@@ -162,6 +162,8 @@ def _check_connection(headers: Headers) -> None:
 
 
 def _shadows(name: bytes) -> bool:
+    if b"_" not in name:
+        return False
     hyphened = name.replace(b"_", b"-")
     shadows = hyphened in _SHADOWED or hyphened.startswith(_SHADOWED_PREFIXES)
     return shadows and name not in _NAMED_WITH_UNDERSCORE
