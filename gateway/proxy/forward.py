@@ -74,7 +74,7 @@ class Forwarding:
             framing: the `content-length` or `transfer-encoding` field of the body, None without.
         """
         fields = [(b"host", self.authority)]
-        fields += [field for field in exchange.headers if _crosses(field[0])]
+        fields += _crossing(exchange.headers)
         if framing is not None:
             fields.append(framing)
         fields.append((b"x-forwarded-for", self._forwarded_for(exchange)))
@@ -107,7 +107,11 @@ class Forwarding:
         return rest or b"/"
 
 
-@lru_cache(1024)
+@lru_cache(128)
+def _crossing(headers: Headers) -> Headers:
+    return tuple([field for field in headers if _crosses(field[0])])
+
+
 def _crosses(name: bytes) -> bool:
     plain = name.replace(b"_", b"-") if b"_" in name else name
     return plain not in _NOT_FORWARDED and not plain.startswith(_NOT_FORWARDED_PREFIXES)

@@ -7,6 +7,7 @@ means the same to every server behind us. The patterns are possessive: they take
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.model import Headers
@@ -76,14 +77,19 @@ def read_head(data: bytes, *, fields: int, target_bytes: int) -> Head:
     """
     end = data.find(b"\r\n") + 2
     method, target = _request_line(data[:end], target_bytes)
-    section = data[end:-2]
+    headers = _headers(data[end:-2])
+    if len(headers) > fields:
+        raise WireError("too_many_fields")
+    return _framed(method, target, headers)
+
+
+@lru_cache(128)
+def _headers(section: bytes) -> Headers:
+    """Split a header section. A client that keeps its connection sends the same one again."""
     if not _FIELDS.fullmatch(section):
         raise WireError("bad_head")
     found = _NAME_AND_VALUE.findall(section)
-    if len(found) > fields:
-        raise WireError("too_many_fields")
-    headers = tuple([(name.lower(), value.strip(b" \t")) for name, value in found])
-    return _framed(method, target, headers)
+    return tuple([(name.lower(), value.strip(b" \t")) for name, value in found])
 
 
 def _request_line(line: bytes, target_bytes: int) -> tuple[str, bytes]:

@@ -19,6 +19,8 @@ from gateway.errors import UpstreamError
 from gateway.model import Outcome
 from gateway.proxy.connection import Connection, Exchange, Owner
 
+_MOMENT = 0.005
+"""Seconds within which the event loop hears of what came on an idle connection."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -104,7 +106,7 @@ class Pool(Owner):
         before_first_byte: Callable[[], None] | None = None,
     ) -> Exchange:
         """As `ports.Upstream.send`."""
-        connection = await self._acquire()
+        connection = await self._acquire(look=before_first_byte is not None)
         if before_first_byte is not None:
             try:
                 before_first_byte()
@@ -143,18 +145,24 @@ class Pool(Owner):
 
     # ── connections ──────────────────────────────────────────────────────────────────────────
 
-    async def _acquire(self) -> Connection:
+    async def _acquire(self, *, look: bool) -> Connection:
         """Give a connection that no byte of this request has been written to.
+
+        Args:
+            look: ask the system whether an idle one was closed, however short its rest; the
+                event loop learns it a moment later by itself.
 
         Raises:
             UpstreamError: `not_sent`.
         """
         loop = self._loop or asyncio.get_running_loop()
         self._loop = loop  # asking for it costs a system call
-        freshest = loop.time() - self._idle_seconds
+        now = loop.time()
         while self._idle:
             connection = self._idle.pop()
-            if connection.idle_since > freshest and connection.alive:
+            rest = now - connection.idle_since
+            usable = connection.alive if look or rest > _MOMENT else connection.open
+            if usable and rest < self._idle_seconds:
                 return connection
             connection.abort()
         if self.open >= self._most:

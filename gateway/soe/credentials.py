@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import unquote_plus
 
 from gateway.errors import RequestError
@@ -39,12 +40,7 @@ def credentials(
         RequestError: `ambiguous_credentials` (400): two different tokens or keys, or a value that
             may be two.
     """
-    found = []
-    for field_name, value in headers:
-        if field_name == b"authorization":
-            found.append((_TOKEN, _bearer(route.endpoint.api, value)))
-        elif field_name in _FIELDS:
-            found.append((_FIELDS[field_name], value.decode("latin-1")))
+    found = list(_in_head(route.endpoint.api, headers))
     if route.query and _MAY_NAME_ONE.search(route.query):
         found += _credentials_of_query(route.query)
     if fields:
@@ -52,6 +48,17 @@ def credentials(
     token = _only(_TOKEN, found)
     key = _only(_KEY, found)
     return Credentials(token=None if token == key else token, key=key)
+
+
+@lru_cache(128)
+def _in_head(api: Api, headers: Headers) -> tuple[tuple[str, str], ...]:
+    found = []
+    for name, value in headers:
+        if name == b"authorization":
+            found.append((_TOKEN, _bearer(api, value)))
+        elif name in _FIELDS:
+            found.append((_FIELDS[name], value.decode("latin-1")))
+    return tuple(found)
 
 
 def _only(kind: str, found: list[tuple[str, str]]) -> str | None:

@@ -6,6 +6,8 @@ It looks at reads as well: a field that turns a GET into a POST behind us must n
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from gateway.errors import RequestError
@@ -75,23 +77,9 @@ def check_head(route: Route, headers: Headers) -> None:
             `bad_idempotency_key` (400), `body_too_large` (413), `unsupported_encoding` or
             `unsupported_media_type` (415).
     """
-    fields = dict(headers)
-    if len(fields) != len(headers):
-        _check_singletons(headers)
-    if not _OVERRIDES.isdisjoint(fields) or _overridden_by_query(route.query):
-        raise RequestError(400, "method_override", "Method and path cannot be overridden here.")
-    if b"_" in b"".join(fields) and any(map(_shadows, fields)):
-        raise _ambiguous("A field name with '_' may be read as one with '-'.")
-    if b"connection" in fields:
-        _check_connection(headers)
-    if b"idempotency-key" in fields and not _IDEMPOTENCY_KEY.fullmatch(fields[b"idempotency-key"]):
-        raise RequestError(
-            400, "bad_idempotency_key", "Idempotency-Key takes 1 to 255 visible ASCII characters."
-        )
-    if b"content-encoding" in fields:
-        raise RequestError(
-            415, "unsupported_encoding", "Send the body as it is, without Content-Encoding."
-        )
+    fields = _checked(headers)
+    if _overridden_by_query(route.query):
+        raise _overridden()
     length = fields.get(b"content-length", b"0")
     has_body = b"transfer-encoding" in fields or length != b"0"
     if route.endpoint.method in ("GET", "HEAD"):
@@ -105,6 +93,29 @@ def check_head(route: Route, headers: Headers) -> None:
         raise RequestError(413, "body_too_large", f"The body may have at most {limit} bytes.")
     if has_body:
         _check_media_type(route.endpoint.body, fields.get(b"content-type", b""))
+
+
+@lru_cache(128)
+def _checked(headers: Headers) -> Mapping[bytes, bytes]:
+    """Give the fields by name, after the checks that need no route."""
+    fields = dict(headers)
+    if len(fields) != len(headers):
+        _check_singletons(headers)
+    if not _OVERRIDES.isdisjoint(fields):
+        raise _overridden()
+    if b"_" in b"".join(fields) and any(map(_shadows, fields)):
+        raise _ambiguous("A field name with '_' may be read as one with '-'.")
+    if b"connection" in fields:
+        _check_connection(headers)
+    if b"idempotency-key" in fields and not _IDEMPOTENCY_KEY.fullmatch(fields[b"idempotency-key"]):
+        raise RequestError(
+            400, "bad_idempotency_key", "Idempotency-Key takes 1 to 255 visible ASCII characters."
+        )
+    if b"content-encoding" in fields:
+        raise RequestError(
+            415, "unsupported_encoding", "Send the body as it is, without Content-Encoding."
+        )
+    return fields
 
 
 _JSON = re.compile(r"(?:application|text)/json|application/.+\+json")
@@ -167,6 +178,10 @@ def _shadows(name: bytes) -> bool:
     hyphened = name.replace(b"_", b"-")
     shadows = hyphened in _SHADOWED or hyphened.startswith(_SHADOWED_PREFIXES)
     return shadows and name not in _NAMED_WITH_UNDERSCORE
+
+
+def _overridden() -> RequestError:
+    return RequestError(400, "method_override", "Method and path cannot be overridden here.")
 
 
 def _ambiguous(detail: str) -> RequestError:
