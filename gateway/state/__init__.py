@@ -14,17 +14,24 @@ from collections.abc import Callable, Mapping
 from gateway.errors import StoreError
 from gateway.ports import Store
 from gateway.state.memory import MemoryStore
+from gateway.state.redis import open_redis
 from gateway.state.sqlite import open_sqlite
 
 STORES: Mapping[str, Callable[[str, float, float], Store]] = {
-    "memory": lambda _path, keep, _timeout: MemoryStore(keep),
+    "memory": lambda _url, keep, _timeout: MemoryStore(keep),
     "sqlite": open_sqlite,
+    "redis": open_redis,
+    "rediss": open_redis,
+    "unix": open_redis,
 }
-"""By scheme, what opens a store from a path, `keep` and `timeout`."""
+"""By scheme, what opens a store from its URL, `keep` and `timeout`."""
 
 
 def open_store(url: str, *, keep: float, timeout: float) -> Store:
-    """Open the store that a URL names: `memory:`, `sqlite:///relative` or `sqlite:////absolute`.
+    """Open the store that a URL names.
+
+    `memory:`, `sqlite:///relative`, `sqlite:////absolute`, or Redis or Valkey as
+    `redis://[user:password@]host[:port][/database]`, `rediss://…` with TLS, `unix:///path`.
 
     Args:
         keep: seconds after which posts and charges are forgotten; at least the longest window.
@@ -33,7 +40,7 @@ def open_store(url: str, *, keep: float, timeout: float) -> Store:
     Raises:
         StoreError: nothing is known by this name, or it cannot be opened.
     """
-    scheme, _, rest = url.partition(":")
+    scheme = url.partition(":")[0]
     if scheme not in STORES:
         raise StoreError(f"{scheme}: is no state; there are {', '.join(STORES)}")
-    return STORES[scheme](rest.removeprefix("//").removeprefix("/"), keep, timeout)
+    return STORES[scheme](url, keep, timeout)

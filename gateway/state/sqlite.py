@@ -73,12 +73,13 @@ SELECT id FROM writes WHERE request = :request AND request != ''
 _PRUNED_AT_ONCE = 256
 
 
-def open_sqlite(path: str, keep: float, timeout: float) -> Store:
-    """Open or make the file.
+def open_sqlite(url: str, keep: float, timeout: float) -> Store:
+    """Open or make the file that `sqlite:///relative` or `sqlite:////absolute` names.
 
     Raises:
         StoreError: it cannot be opened, is damaged, or is of a newer version.
     """
+    path = url.removeprefix("sqlite:").removeprefix("//").removeprefix("/")
     return SqliteStore(Path(path), keep, timeout)
 
 

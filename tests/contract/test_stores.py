@@ -26,19 +26,30 @@ from gateway.model import (
 )
 from gateway.ports import Store
 from gateway.state import open_store
+from gateway.state.redis import RedisStore
 from tests.samples import PRINT, a_write
+from tests.servers import Valkey
 
 NOW = 1_795_000_000.0
 KEEP = 86_400.0
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "redis"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """An empty store of each engine."""
-    urls = {"memory": "memory:", "sqlite": f"sqlite:///{tmp_path / 'state.db'}"}
-    opened = open_store(urls[request.param], keep=KEEP, timeout=10)
+    if request.param == "redis":
+        opened: Store = await emptied(request.getfixturevalue("valkey"))
+    else:
+        urls = {"memory": "memory:", "sqlite": f"sqlite:///{tmp_path / 'state.db'}"}
+        opened = open_store(urls[request.param], keep=KEEP, timeout=10)
     yield opened
     await opened.close()
+
+
+async def emptied(valkey: Valkey) -> Store:
+    """A store in an empty server, which takes its instants from the writes."""
+    valkey.ask("FLUSHALL")
+    return RedisStore(valkey.url, KEEP, 10, stamped=True)
 
 
 def cap(name: str = "a", *windows: tuple[int, float], attempts: bool = False) -> Charge:

