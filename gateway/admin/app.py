@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gateway.observe.metrics import Metrics
+from gateway.observe.metrics import Metrics, WorkersMetrics
 
 
 def admin_app(
-    metrics: Metrics, ready: Callable[[], bool], revision: Callable[[], str]
+    metrics: Metrics | WorkersMetrics, ready: Callable[[], bool], revision: Callable[[], str]
 ) -> Starlette:
     """Make the app.
 

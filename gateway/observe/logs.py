@@ -22,6 +22,7 @@ EVENTS: Mapping[str, str] = {
     "server.listening": "The gateway is ready; says where it listens.",
     "server.stopping": "A stop was asked for; what is in flight is finished.",
     "server.stopped": "Everything is settled, synced and closed.",
+    "worker.died": "A worker ended that nobody had told to; another takes its place.",
     "settings.weak": "A setting is weaker than recommended.",
     "request.finished": "A request was answered, or its client left.",
     "request.refused_on_the_wire": "Bytes that are no request of HTTP/1.1 as the gateway takes it.",
@@ -89,6 +90,8 @@ class Output:
             piece = self._waiting[: whole_lines or select.PIPE_BUF]
             try:
                 del self._waiting[: os.write(self._fd, piece)]
+            except BlockingIOError:  # another process was faster and took the room
+                break
             except OSError:  # nobody reads any more
                 self._on_drop(self._waiting.count(b"\n"))
                 self._waiting.clear()

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+FILES = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable that names where the workers keep their values; read by prometheus_client."""
 
 _PREFIX = "soe_gateway"
 _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _SLOW = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
+class _OneOf(Gauge):
+    """A gauge of which one child is 1. In a worker's file no child can be removed: it becomes 0."""
+
+    def clear(self) -> None:
+        for labels in tuple(self._metrics):
+            self.labels(*labels).set(0)
+        if FILES not in os.environ:
+            super().clear()
+
+
 class Metrics:
-    """All metrics of one process, in a registry of their own."""
+    """All metrics of one process, in a registry of their own.
+
+    What a gauge's mode says holds between workers: the least, the greatest or the last set value
+    of those that live is shown. Counters and histograms add up, and keep what dead workers counted.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -45,12 +65,33 @@ class Metrics:
             "added_latency_seconds", "Time in the gateway less the time at SOE.", _FAST
         )
         self.upstream = self._histogram("upstream_seconds", "Time until SOE's head.", _SLOW)
-        self.reload_success = self._gauge(
-            "policy_reload_success", "Whether the last look at the policy files was good.", ()
+        self.reload_success = Gauge(
+            f"{_PREFIX}_policy_reload_success",
+            "Whether the last look at the policy files was good.",
+            registry=self.registry,
+            multiprocess_mode="livemin",
         )
-        self.policy_info = self._gauge("policy_info", "The revision in force is 1.", ("revision",))
-        self.enforcing = self._gauge("enforcing", "Whether any rule can refuse a write.", ())
-        self.posture = self._gauge("posture", "The posture in force is 1.", ("posture",))
+        self.reload_success.set(1)  # a worker that starts says nothing bad of the files
+        self.policy_info = _OneOf(
+            f"{_PREFIX}_policy_info",
+            "The revision in force is 1.",
+            ("revision",),
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
+        self.enforcing = Gauge(
+            f"{_PREFIX}_enforcing",
+            "Whether any rule can refuse a write.",
+            registry=self.registry,
+            multiprocess_mode="livemostrecent",
+        )
+        self.posture = Gauge(
+            f"{_PREFIX}_posture",
+            "The posture in force is 1.",
+            ("posture",),
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
         self.posture.labels("guard").set(1)
 
     def render(self) -> bytes:
@@ -60,11 +101,43 @@ class Metrics:
     def _counter(self, name: str, meaning: str, labels: Sequence[str]) -> Counter:
         return Counter(f"{_PREFIX}_{name}", meaning, labels, registry=self.registry)
 
-    def _gauge(self, name: str, meaning: str, labels: Sequence[str]) -> Gauge:
-        return Gauge(f"{_PREFIX}_{name}", meaning, labels, registry=self.registry)
-
     def _histogram(self, name: str, meaning: str, buckets: Sequence[float]) -> Histogram:
         return Histogram(f"{_PREFIX}_{name}", meaning, buckets=buckets, registry=self.registry)
+
+
+class WorkersMetrics:
+    """The metrics of all workers as one, and what their supervisor counts itself.
+
+    Args:
+        directory: where the workers keep their values, each in files of its number: a worker that
+            takes a dead one's place counts on from there.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = str(directory)
+        self.registry = CollectorRegistry()
+        MultiProcessCollector(self.registry, self._directory)  # type: ignore[no-untyped-call]  # as the library comes
+        self.ready = Gauge(
+            f"{_PREFIX}_workers", "Workers that are ready, with --workers.", registry=self.registry
+        )
+        self.restarts = Counter(
+            f"{_PREFIX}_worker_restarts",
+            "Workers that were started in the place of one that ended.",
+            registry=self.registry,
+        )
+
+    def ended(self, number: int) -> None:
+        """Forget the gauges of a worker that ended; its counters stay counted."""
+        mark_process_dead(number, self._directory)  # type: ignore[no-untyped-call]  # as the library comes
+
+    def render(self) -> bytes:
+        """As `Metrics.render`; reads the workers' files."""
+        return generate_latest(self.registry)
+
+
+def keep_in_files(number: int) -> None:
+    """Let the metrics that are made from now on live in files, as those of the worker `number`."""
+    values.ValueClass = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]  # as the library comes
 
 
 @cache
@@ -76,7 +149,7 @@ def status_class(status: int) -> str:
 def metrics_reference() -> str:
     """Give the table of all metrics, in Markdown."""
     rows = []
-    for metric in vars(Metrics()).values():
+    for metric in (*vars(Metrics()).values(), *vars(WorkersMetrics(Path())).values()):
         if isinstance(metric, MetricWrapperBase):
             described = next(iter(metric.describe()))
             suffix = "_total" if described.type == "counter" else ""

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
+import socket
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,8 @@ from uvicorn.server import ServerState
 _BACKLOG = 2048
 _HANDSHAKE_SECONDS = 10.0
 _DRAIN_TICK = 0.02
+_ARRIVING_SECONDS = 0.25
+"""How long a stop waits for the first request of a connection that was just made."""
 
 
 class Listener:
@@ -57,8 +63,12 @@ class Listener:
         self._state = ServerState()
         self._server: asyncio.Server | None = None
 
-    async def start(self) -> str:
+    async def start(self, *, reuse_port: bool = False) -> str:
         """Bind and listen; returns the URL with the real port.
+
+        Args:
+            reuse_port: others of this user may listen there too, and the kernel deals the
+                connections out (Linux, `SO_REUSEPORT`).
 
         Raises:
             OSError: the address cannot be had.
@@ -66,10 +76,11 @@ class Listener:
         loop = asyncio.get_running_loop()
         host, port = self._address
         self._server = await loop.create_server(
-            lambda: self._protocol(self._config, self._state, {}),
+            self._connection,
             host,
             port,
             backlog=_BACKLOG,
+            reuse_port=reuse_port,
             ssl=self._tls,
             ssl_handshake_timeout=_HANDSHAKE_SECONDS if self._tls else None,
         )
@@ -80,18 +91,61 @@ class Listener:
     async def stop(self, drain: float) -> None:
         """Accept nothing more, finish what is in flight, close; `drain` seconds at most.
 
-        Apps that are not done by then lose their clients, and go on.
+        What the kernel has connected already is accepted first, since it gives such connections to
+        no other listener of the port; only one whose handshake ends while the socket closes is
+        lost (Linux, ip-sysctl, `tcp_migrate_req`). Apps that are not done by then lose their
+        clients, and go on.
         """
         assert self._server is not None
-        self._server.close()
-        for connection in list(self._state.connections):
-            connection.shutdown()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + drain
-        while (self._state.tasks or self._state.connections) and loop.time() < deadline:  # noqa: ASYNC110  # both sets are uvicorn's, and tell nobody
+        arrived = min(deadline, loop.time() + _ARRIVING_SECONDS)
+        listening = [os.dup(each.fileno()) for each in self._server.sockets]
+        self._server.close()
+        await self._take(tuple(_queued(listening)), arrived - loop.time())
+        told: set[Any] = set()
+        self._shut_down(told, spare_new=loop.time() < arrived)
+        while (self._state.tasks or self._state.connections) and loop.time() < deadline:
             await asyncio.sleep(_DRAIN_TICK)
+            self._shut_down(told, spare_new=loop.time() < arrived)
         for connection in list(self._state.connections):
             connection.transport.abort()
+
+    def _connection(self) -> HttpToolsProtocol:
+        return self._protocol(self._config, self._state, {})
+
+    async def _take(self, accepted: tuple[socket.socket, ...], seconds: float) -> None:
+        """Serve connections that the closed listener had in its queue."""
+        loop = asyncio.get_running_loop()
+        handshake = _HANDSHAKE_SECONDS if self._tls else None
+        taking = [
+            loop.connect_accepted_socket(
+                self._connection, each, ssl=self._tls, ssl_handshake_timeout=handshake
+            )
+            for each in accepted
+        ]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds)):
+                await asyncio.gather(*taking, return_exceptions=True)
+
+    def _shut_down(self, told: set[Any], *, spare_new: bool) -> None:
+        """Tell each once: close what is idle, and what runs after its answer."""
+        connections: set[Any] = self._state.connections - told
+        for connection in connections:
+            if connection.cycle is not None or not spare_new:
+                told.add(connection)
+                connection.shutdown()
+
+
+def _queued(listening: list[int]) -> Iterator[socket.socket]:
+    """Accept what waits, and close."""
+    for fd in listening:
+        with socket.socket(fileno=fd) as listener, contextlib.suppress(OSError):
+            listener.settimeout(0)
+            while True:
+                accepted, _ = listener.accept()
+                accepted.settimeout(0)
+                yield accepted
 
 
 def _server_context(tls: tuple[Path, Path]) -> ssl.SSLContext:

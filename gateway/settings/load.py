@@ -169,6 +169,13 @@ def _find_contradictions(values: Mapping[str, Any], given: Given) -> None:
     if listen and listen[1] and listen == values["server.admin_listen"]:
         told = "server.listen and server.admin_listen are the same address"
         wrong("server.listen" if "server.listen" in given else "server.admin_listen", told)
+    if (values["server.workers"] or 1) > 1:
+        if values["state.url"] == "memory:":
+            told = "each of several workers would count alone; use sqlite, or server.workers: 1"
+            wrong("state.url", told)
+        if "stdout:" in (values["audit.sinks"] or ()):
+            told = "several workers would mix their lines on stdout:; use a file, or one worker"
+            wrong("audit.sinks", told)
 
 
 def _is_loopback(host: str) -> bool:

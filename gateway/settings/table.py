@@ -42,7 +42,7 @@ class Server:
 
     listen: Annotated[Address, Setting(readers.address, "127.0.0.1:8080", "where the proxy listens; port 0 takes a free one", flag="--listen")]
     admin_listen: Annotated[Address, Setting(readers.address, "127.0.0.1:9180", "where health and metrics listen", flag="--admin-listen")]
-    workers: Annotated[int, Setting(readers.whole(1, 1), "1", "processes; this version has one", flag="--workers")]
+    workers: Annotated[int, Setting(readers.whole(1, 64), "1", "processes that share the port; more than one under a supervisor", flag="--workers")]
     tls_cert: Annotated[Path | None, Setting(readers.file, "", "certificate chain for clients, PEM", flag="--tls-cert")]
     tls_key: Annotated[Path | None, Setting(readers.file, "", "its private key, PEM", flag="--tls-key")]
     head_timeout: Annotated[float, Setting(readers.seconds, "5s", "how long a request's head may take")]
@@ -61,7 +61,7 @@ class Upstream:
     connect_timeout: Annotated[float, Setting(readers.seconds, "5s", "how long connecting may take")]
     first_byte_timeout: Annotated[float, Setting(readers.seconds, "30s", "how long SOE may take to begin its answer")]
     total_timeout: Annotated[float, Setting(readers.seconds, "60s", "how long an exchange with SOE may take")]
-    connections: Annotated[int, Setting(readers.whole(1, 10_000), "100", "connections to SOE at most")]
+    connections: Annotated[int, Setting(readers.whole(1, 10_000), "100", "connections to SOE at most, for each worker")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -178,7 +178,15 @@ def test_every_mistake_of_every_source_is_told_at_once() -> None:
         ("identify: {anonymous: maybe}\n", "1:23: 'maybe' is none of allow, refuse"),
         ("identify: {anonymous: [allow]}\n", "1:23: expected keys with values here"),
         ("site: {contact: {url: no}}\n", "1:23: 'no' is not read as text by YAML; quote it"),
-        ("server: {workers: 2}\n", "1:19: must be at most 1"),
+        ("server: {workers: 65}\n", "1:19: must be at most 64"),
+        (
+            "server: {workers: 2}\nstate: {url: 'memory:'}\n",
+            "2:14: each of several workers would count alone",
+        ),
+        (
+            "server: {workers: 2}\naudit: {sinks: ['stdout:']}\n",
+            "several workers would mix their lines",
+        ),
         ("server: {drain: 0s}\n", "1:17: must be longer than 0"),
         ("server: {listen: '::1:80'}\n", "1:18: expected host:port, not '::1:80'"),
         ("server: {listen: 'h:70000'}\n", "1:18: expected host:port, not 'h:70000'"),

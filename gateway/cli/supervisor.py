@@ -1,0 +1,275 @@
+"""The supervisor: starts workers that share the proxy's port, keeps them running, speaks for all.
+
+It judges and forwards nothing, so hardly anything can make it fail. It owns the port, the admin
+listener and the files in which the workers count; a worker tells it how it is through a channel of
+its own, whose end tells the worker that it is alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from gateway.admin.app import admin_app
+from gateway.cli.worker import VARIABLE, tell_listening
+from gateway.errors import GatewayError
+from gateway.observe.logs import Output, logger
+from gateway.observe.metrics import FILES, WorkersMetrics
+from gateway.proxy.listener import Listener
+from gateway.settings import Settings
+
+_PATIENCE = 5.0
+"""Seconds beyond the drain that workers have for settling, syncing and closing."""
+_FIRST_DELAY = 0.1
+_LONGEST_DELAY = 5.0
+_STEADY_SECONDS = 10.0
+"""A worker that lived so long did not die of its start."""
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    """A running worker, and what it told last."""
+
+    process: asyncio.subprocess.Process
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    ready: bool = False
+    proxy: str = ""
+
+    def let_log(self) -> None:
+        """Let its log lines come out."""
+        self.writer.write(b"\n")
+
+    def end(self) -> None:
+        """Let it finish what is in flight; saying it again changes nothing."""
+        self.signal(signal.SIGTERM)
+        if not self.writer.is_closing():
+            self.writer.write_eof()  # also for one that waits for its leave to log
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, if it is there."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(number)
+
+
+class Supervisor:
+    """Runs `server.workers` workers.
+
+    Args:
+        words: the flags of `serve`, which the workers get too.
+    """
+
+    def __init__(self, settings: Settings, words: Sequence[str]) -> None:
+        self._settings = settings
+        self._words = words
+        self._workers: dict[int, _Worker] = {}
+        self._keeping: list[asyncio.Task[None]] = []
+        self._revision = ""
+        self._failed = ""
+        self._listening = False
+        self._stopping = asyncio.Event()
+
+    async def serve(self) -> None:
+        """Run workers until a signal comes.
+
+        Raises:
+            GatewayError: they do not start; the one that failed has said why.
+            OSError: an address cannot be had.
+        """
+        settings = self._settings
+        output = Output()
+        output.held = True
+        self._log = logger(settings["log.level"], output)
+        for warning in settings.warnings:
+            self._log.warning("settings.weak", setting=warning)
+        with tempfile.TemporaryDirectory(prefix="soe-gateway-") as files:
+            self._files = files
+            self._metrics = WorkersMetrics(Path(files))
+            with _reserved(*settings["server.listen"]) as self._port:
+                admin = Listener(
+                    admin_app(self._metrics, self._is_ready, lambda: self._revision),
+                    settings["server.admin_listen"],
+                )
+                url = await admin.start()
+                self._take_signals()
+                await self._run(url, output)
+            await admin.stop(0)
+        if self._failed:
+            raise GatewayError(self._failed)
+        self._log.warning("server.stopped")
+
+    async def _run(self, admin: str, output: Output) -> None:
+        async with asyncio.TaskGroup() as group:
+            numbers = range(1, self._settings["server.workers"] + 1)
+            # The first alone: it makes what is missing, and says what is wrong, once.
+            proxies = [await self._start(group, number) for number in numbers[:1]]
+            if all(proxies):
+                others = [self._start(group, number) for number in numbers[1:]]
+                proxies += await asyncio.gather(*others)
+            if not self._failed and not self._stopping.is_set():
+                tell_listening(proxies[0], admin)
+                self._listening = True
+                for worker in self._workers.values():
+                    worker.let_log()
+                output.held = False
+                output.flush()
+                await self._stopping.wait()
+            self._end_workers()
+            late = group.create_task(self._kill_the_late())
+            await asyncio.gather(*self._keeping)
+            late.cancel()
+
+    async def _start(self, group: asyncio.TaskGroup, number: int) -> str:
+        """Keep a worker from now on; gives its URL when it is ready, or nothing if it fails."""
+        up: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._keeping.append(group.create_task(self._keep(number, up)))
+        return await up
+
+    async def _keep(self, number: int, up: asyncio.Future[str]) -> None:
+        """Run a worker, and another when it died, for ever; but for a first that never comes up."""
+        loop = asyncio.get_running_loop()
+        delay = _FIRST_DELAY
+        while True:
+            began = loop.time()
+            try:
+                pid, status = await self._run_once(number, up)
+            except OSError as error:  # no process or no file is to be had
+                pid, status = 0, str(error)
+            if self._stopping.is_set():
+                break
+            if not up.done():
+                self._failed = f"worker {number} ended before it was ready: {status}"
+                break
+            self._log.error("worker.died", worker=number, pid=pid, status=status)
+            steady = loop.time() - began > _STEADY_SECONDS
+            delay = _FIRST_DELAY if steady else min(_LONGEST_DELAY, delay * 2)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(delay * random.uniform(0.5, 1)):  # noqa: S311  # no secret
+                    await self._stopping.wait()
+                    break
+            self._metrics.restarts.inc()
+        if not up.done():
+            up.set_result("")
+
+    async def _run_once(self, number: int, up: asyncio.Future[str]) -> tuple[int, int | str]:
+        """Run a worker until it ends; gives its process id and exit status."""
+        worker = await self._spawn(number)
+        await self._listen_to(worker, up)
+        status = await worker.process.wait()
+        worker.writer.close()
+        del self._workers[number]
+        self._metrics.ended(number)
+        self._count_ready()
+        return worker.process.pid, status
+
+    async def _spawn(self, number: int) -> _Worker:
+        ours, theirs = socket.socketpair()
+        with contextlib.ExitStack() as unused, theirs:
+            unused.callback(ours.close)
+            told = {"number": number, "channel": theirs.fileno()}
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "gateway", "serve", *self._words, self._port),
+                stdin=asyncio.subprocess.DEVNULL,
+                env={**os.environ, VARIABLE: orjson.dumps(told).decode(), FILES: self._files},
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,  # Ctrl-C is for us, who then end it in order
+            )
+            unused.pop_all()
+        reader, writer = await asyncio.open_connection(sock=ours)
+        worker = self._workers[number] = _Worker(process, reader, writer)
+        if self._listening:
+            worker.let_log()
+        if self._stopping.is_set():
+            worker.end()
+        return worker
+
+    async def _listen_to(self, worker: _Worker, up: asyncio.Future[str]) -> None:
+        """Take what a worker tells, until it ends."""
+        with contextlib.suppress(OSError):
+            while line := await worker.reader.readline():
+                told = orjson.loads(line)
+                worker.ready = told["ready"]
+                self._revision = told["revision"]
+                self._count_ready()
+                if worker.ready and not up.done():
+                    up.set_result(told["proxy"])
+        worker.ready = False
+
+    def _count_ready(self) -> None:
+        self._metrics.ready.set(sum(worker.ready for worker in self._workers.values()))
+
+    def _is_ready(self) -> bool:
+        ready = any(worker.ready for worker in self._workers.values())
+        return ready and not self._stopping.is_set()
+
+    # ── signals ──────────────────────────────────────────────────────────────────────────────
+
+    def _take_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stop)
+        loop.add_signal_handler(signal.SIGINT, self._stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+
+    def _stop(self) -> None:
+        if not self._stopping.is_set():
+            self._log.warning("server.stopping")
+            self._end_workers()
+
+    def _end_workers(self) -> None:
+        """Let all workers finish what is in flight, and start none any more."""
+        self._stopping.set()
+        for worker in self._workers.values():
+            worker.end()
+
+    def _reload(self) -> None:
+        for worker in self._workers.values():
+            if worker.ready:  # one that starts reads the files anyway, and takes no signal yet
+                worker.signal(signal.SIGHUP)
+
+    async def _kill_the_late(self) -> None:
+        await asyncio.sleep(self._settings["server.drain"] + _PATIENCE)
+        for worker in self._workers.values():
+            worker.signal(signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _reserved(host: str, port: int) -> Iterator[str]:
+    """Hold the proxy's addresses without listening; gives the flag that names them to workers.
+
+    Raises:
+        OSError: an address cannot be had.
+    """
+    with contextlib.ExitStack() as held:
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            if port:
+                _refuse_taken(family, (address[0], port, *address[2:]))
+            holder = held.enter_context(socket.socket(family, kind, protocol))
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if family == socket.AF_INET6:
+                holder.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            holder.bind((address[0], port, *address[2:]))
+            port = holder.getsockname()[1]
+        yield f"--listen={f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _refuse_taken(family: int, address: tuple[object, ...]) -> None:
+    """Raise where somebody listens: another gateway of this user would share its port with us."""
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        probe.bind(address)

@@ -1,0 +1,384 @@
+"""One process of the gateway, put together from the settings: alone, or a worker among several."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import fcntl
+import gc
+import itertools
+import os
+import secrets
+import signal
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+
+from gateway.admin.app import admin_app
+from gateway.audit.chain import Chain
+from gateway.audit.key import derived, load_or_make_key
+from gateway.audit.recovery import recover
+from gateway.audit.sinks import open_sink
+from gateway.audit.writer import AuditWriter
+from gateway.clock import SystemClock
+from gateway.model import Settlement
+from gateway.observe.logs import Output, logger
+from gateway.observe.metrics import Metrics, keep_in_files
+from gateway.observe.observer import InForce, Observer
+from gateway.policy.load import load
+from gateway.ports import Store
+from gateway.proxy.app import ProxyApp
+from gateway.proxy.forward import Forwarding
+from gateway.proxy.listener import Listener
+from gateway.proxy.passthrough import Passthrough
+from gateway.proxy.pipeline import Pipeline
+from gateway.proxy.reload import Policies
+from gateway.proxy.server import ServerLimits, strict
+from gateway.proxy.upstream import Pool, Timeouts, tls_context
+from gateway.settings import Settings
+from gateway.state import open_store
+
+VARIABLE = "_SOE_GATEWAY_WORKER"
+"""Makes a process a worker: its number and its end of the channel to the supervisor, as JSON.
+
+The worker says how it is in JSON lines. The supervisor sends one line when logs may be written, and
+never closes its end while it lives.
+"""
+
+
+class Front(Protocol):
+    """What a process does differently alone and as a worker."""
+
+    shares_port: bool
+
+    def observer(self, settings: Settings, output: Output, metrics: Metrics) -> Observer:
+        """Make what logs and counts."""
+
+    async def open(self, proxy: str, metrics: Metrics, policies: Policies) -> None:
+        """Tell that the proxy listens; ends when logs may be written."""
+
+    async def follow(self, stop: asyncio.Event) -> None:
+        """Set `stop` when there is a reason but signals."""
+
+    def stopping(self) -> None:
+        """Tell that the proxy ceases to listen."""
+
+    async def close(self) -> None:
+        """Give back what is held open."""
+
+
+class Alone:
+    """The front of an only process: a listener for admins, and a line that says where it listens."""
+
+    shares_port = False
+
+    def __init__(self, settings: Settings) -> None:
+        self._address = settings["server.admin_listen"]
+        self._ready = False
+
+    def observer(self, settings: Settings, output: Output, metrics: Metrics) -> Observer:
+        """As `Front.observer`; says what is weak in the settings."""
+        observer = Observer(logger(settings["log.level"], output), metrics)
+        for warning in settings.warnings:
+            observer.event("settings.weak", setting=warning)
+        return observer
+
+    async def open(self, proxy: str, metrics: Metrics, policies: Policies) -> None:
+        """As `Front.open`."""
+        self._admin = Listener(
+            admin_app(metrics, lambda: self._ready, lambda: policies.current.revision),
+            self._address,
+        )
+        admin = await self._admin.start()
+        self._ready = True
+        tell_listening(proxy, admin)
+
+    async def follow(self, stop: asyncio.Event) -> None:
+        """As `Front.follow`: there is none."""
+
+    def stopping(self) -> None:
+        """As `Front.stopping`."""
+        self._ready = False
+
+    async def close(self) -> None:
+        """As `Front.close`."""
+        await self._admin.stop(0)
+
+
+class Member:
+    """The front of a worker: it tells its supervisor how it is, and ends when that is gone."""
+
+    shares_port = True
+
+    def __init__(self, number: int, channel: socket.socket) -> None:
+        self._number = number
+        self._channel = channel
+        self._writer: asyncio.StreamWriter | None = None
+        self._how = {"ready": False, "proxy": "", "revision": ""}
+
+    @classmethod
+    def from_word(cls, word: str) -> Member:
+        """Take what `VARIABLE` holds; must come before any metric is made."""
+        told = orjson.loads(word)
+        keep_in_files(told["number"])
+        channel = socket.socket(fileno=told["channel"])
+        channel.set_inheritable(False)
+        return cls(told["number"], channel)
+
+    def observer(self, settings: Settings, output: Output, metrics: Metrics) -> Observer:
+        """As `Front.observer`; every line says which worker speaks."""
+        log = logger(settings["log.level"], output).bind(worker=self._number)
+        return _Telling(log, metrics, lambda revision: self._tell(revision=revision))
+
+    async def open(self, proxy: str, metrics: Metrics, policies: Policies) -> None:
+        """As `Front.open`."""
+        self._reader, self._writer = await asyncio.open_connection(sock=self._channel)
+        self._tell(ready=True, proxy=proxy)
+        with contextlib.suppress(OSError):
+            await self._reader.readline()
+
+    async def follow(self, stop: asyncio.Event) -> None:
+        """As `Front.follow`: the supervisor is gone, or wants all to end."""
+        with contextlib.suppress(OSError):
+            await self._reader.read()
+        stop.set()
+
+    def stopping(self) -> None:
+        """As `Front.stopping`."""
+        self._tell(ready=False)
+
+    async def close(self) -> None:
+        """As `Front.close`."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def _tell(self, **changed: object) -> None:
+        self._how |= changed
+        if self._writer is not None:
+            self._writer.write(orjson.dumps(self._how) + b"\n")
+
+
+class _Telling(Observer):
+    """Tells the supervisor, too, which policies are in force."""
+
+    def __init__(self, log: Any, metrics: Metrics, tell: Callable[[str], None]) -> None:
+        super().__init__(log, metrics)
+        self._tell = tell
+
+    def policies_loaded(self, policies: InForce) -> None:
+        super().policies_loaded(policies)
+        self._tell(policies.revision)
+
+
+class Gateway:
+    """One process of the gateway: its parts, put together from the settings."""
+
+    def __init__(self, settings: Settings, front: Front) -> None:
+        self._settings = settings
+        self._front = front
+        self._data: Path = settings["data.directory"]
+
+    async def serve(self) -> None:
+        """Start everything, wait for a signal, stop everything in order."""
+        settings, front = self._settings, self._front
+        metrics = Metrics()
+        output = Output(_standard_output(shared=front.shares_port), metrics.log_dropped.inc)
+        output.held = True
+        observer = front.observer(settings, output, metrics)
+        policies = Policies(self._load, settings["policies.directory"], observer)
+        clock = SystemClock()
+        key, _ = load_or_make_key(settings["audit.key_file"] or self._data / "audit.key")
+        store = open_store(
+            settings["state.url"] or f"sqlite:///{(self._data / 'state.db').absolute()}",
+            keep=settings["state.keep"],
+            timeout=settings["state.timeout"],
+        )
+        with _one_at_a_time(self._audit_directories()):
+            await self._recover(store, key, clock, observer)
+            audit = self._open_audit(key, clock, observer)
+        pool = self._pool()
+        app = self._app(policies, store, audit, pool, derived(key, "digests"), clock, observer)
+        tls = (settings["server.tls_cert"], settings["server.tls_key"])
+        proxy = Listener(
+            app,
+            settings["server.listen"],
+            protocol=strict(self._limits(), observer.refused_on_the_wire),
+            tls=tls if all(tls) else None,
+        )
+        stop = _signals(policies)
+        watching = asyncio.create_task(policies.watch())
+        url = await proxy.start(reuse_port=front.shares_port)
+        gc.freeze()  # what lives as long as the process is not looked at again
+        await front.open(url, metrics, policies)
+        output.held = False
+        output.flush()
+        following = asyncio.create_task(front.follow(stop))
+        await stop.wait()
+        front.stopping()
+        observer.event("server.stopping")
+        watching.cancel()
+        await proxy.stop(settings["server.drain"])
+        await pool.aclose()
+        await store.close()
+        await audit.close()
+        following.cancel()
+        await front.close()
+        observer.event("server.stopped")
+
+    def _app(
+        self,
+        policies: Policies,
+        store: Store,
+        audit: AuditWriter,
+        pool: Pool,
+        secret: bytes,
+        clock: SystemClock,
+        observer: Observer,
+    ) -> ProxyApp:
+        settings = self._settings
+        forwarding = Forwarding(
+            authority=pool.origin.authority,
+            url=pool.origin.url,
+            trusted=settings["proxy.trusted"] or (),
+        )
+        return ProxyApp(
+            policies=policies,
+            pipeline=Pipeline(
+                store=store,
+                audit=audit,
+                upstream=pool,
+                forwarding=forwarding,
+                clock=clock,
+                observer=observer,
+                contact=settings.contact,
+                anonymous=settings["identify.anonymous.write"],
+                secret=secret,
+            ),
+            passthrough=Passthrough(
+                upstream=pool,
+                forwarding=forwarding,
+                anonymous=settings["identify.anonymous.read"],
+                secret=secret,
+            ),
+            observer=observer,
+            contact=settings.contact,
+            new_id=_ids(clock),
+        )
+
+    def _load(self) -> Any:
+        shipped = self._settings["policies.shipped"]
+        return load(
+            self._settings["policies.directory"],
+            today=datetime.datetime.now(datetime.UTC).date(),
+            shipped=None if shipped == "auto" else shipped == "true",
+        )
+
+    async def _recover(
+        self, store: Any, key: bytes, clock: SystemClock, observer: Observer
+    ) -> None:
+        """Give the writes that a dead process left open their outcomes, in log and state."""
+        for directory in self._audit_directories():
+            for found in recover(directory, key, clock.now()):
+                await store.settle(found.write_id, Settlement(outcome=found.outcome))
+                observer.recovered(found.write_id, found.outcome)
+
+    def _sinks(self) -> tuple[str, ...]:
+        default = (f"file://{(self._data / 'audit').absolute()}",)
+        return self._settings["audit.sinks"] or default
+
+    def _audit_directories(self) -> list[Path]:
+        return [Path(url.removeprefix("file://")) for url in self._sinks() if url[:5] == "file:"]
+
+    def _open_audit(self, key: bytes, clock: SystemClock, observer: Observer) -> AuditWriter:
+        writer = f"{socket.gethostname()}-{secrets.token_hex(4)}"
+        sinks = [open_sink(url, writer) for url in self._sinks()]
+        return AuditWriter(sinks, Chain(key, writer), clock, observer.audit_synced)
+
+    def _pool(self) -> Pool:
+        settings = self._settings
+        origin = settings["upstream.url"]
+        ca_file = settings["upstream.ca_file"]
+        return Pool(
+            origin,
+            ssl_context=tls_context(str(ca_file) if ca_file else None)
+            if origin.scheme == "https"
+            else None,
+            timeouts=Timeouts(
+                connect=settings["upstream.connect_timeout"],
+                first_byte=settings["upstream.first_byte_timeout"],
+                total=settings["upstream.total_timeout"],
+            ),
+            connections=settings["upstream.connections"],
+        )
+
+    def _limits(self) -> ServerLimits:
+        return ServerLimits(
+            head_seconds=self._settings["server.head_timeout"],
+            body_seconds=self._settings["server.body_timeout"],
+            idle_seconds=self._settings["server.idle_timeout"],
+        )
+
+
+def _signals(policies: Policies) -> asyncio.Event:
+    """Give the event that SIGTERM and SIGINT set."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    reloading: set[asyncio.Task[None]] = set()
+
+    def reload() -> None:
+        task = loop.create_task(policies.reload())
+        reloading.add(task)
+        task.add_done_callback(reloading.discard)
+
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    return stop
+
+
+def _ids(clock: SystemClock) -> Callable[[], str]:
+    """Give what makes decision ids: the instant, so that they sort, this process, and a number."""
+    process, numbers = secrets.token_hex(6), itertools.count()
+
+    def new_id() -> str:
+        return f"{int(clock.now() * 1000):012x}{process}{next(numbers):08x}"
+
+    return new_id
+
+
+def tell_listening(proxy: str, admin: str) -> None:
+    """Say where the gateway listens, in the line that whoever started it waits for."""
+    told = {"event": "server.listening", "proxy": proxy, "admin": admin}
+    print(orjson.dumps(told).decode(), flush=True)
+
+
+def _standard_output(*, shared: bool) -> int:
+    """Give where logs go.
+
+    Of several that write to one pipe, each could find that another took the room it saw, and would
+    wait for the reader: so each opens the pipe anew, for writes that never wait.
+    """
+    if shared and stat.S_ISFIFO(os.fstat(1).st_mode):
+        with contextlib.suppress(OSError):
+            return os.open("/proc/self/fd/1", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    return 1
+
+
+@contextlib.contextmanager
+def _one_at_a_time(directories: list[Path]) -> Iterator[None]:
+    """Let no other start look at these directories meanwhile.
+
+    A segment is locked a moment after it was made: another start that looked in between would take
+    its writer for dead.
+    """
+    with contextlib.ExitStack() as held:
+        for directory in filter(Path.is_dir, directories):
+            fd = os.open(directory, os.O_RDONLY)
+            held.callback(os.close, fd)
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        yield

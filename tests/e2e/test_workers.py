@@ -1,0 +1,325 @@
+"""Several workers behind one port: they serve, count, die and stop as one gateway."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.e2e.conftest import ACTION_ONLY
+from tests.e2e.process import CONTACT, OPEN, Running, gateway
+from tests.e2e.recorder import Recorded, Recorder, created, recorder
+from tests.shared import ROOT
+
+pytestmark = pytest.mark.slow
+
+PATIENCE = 15.0
+REFUSED = -1
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait for something that other processes bring about."""
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.02)
+
+
+def workers(running: Running) -> list[int]:
+    """The process ids of the supervisor's children."""
+    pid = running.process.pid
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def metric(running: Running, name: str, **labels: str) -> float:
+    """The sum of a metric's samples that have these labels."""
+    text = httpx.get(f"{running.admin}/metrics", trust_env=False).text
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == f"soe_gateway_{name}" and labels.items() <= sample.labels.items()
+    )
+
+
+def post(running: Running, number: int) -> int:
+    """Send a question on a connection of its own; 0 without an answer, -1 without a connection."""
+    document = {"title": f"How do I rotate key {number}?", "body": "It runs out.", "tags": ["a"]}
+    headers = {"authorization": f"Bearer {number}", "x-explicit-action": "true"}
+    try:
+        return httpx.post(
+            f"{running.proxy}/api/v3/questions",
+            json=document,
+            headers=headers,
+            timeout=PATIENCE,
+            trust_env=False,
+        ).status_code
+    except httpx.ConnectError:
+        return REFUSED
+    except httpx.HTTPError:
+        return 0
+
+
+def outcomes(running: Running) -> tuple[Counter[object], Counter[object]]:
+    """How often each allowed write got an outcome, and how often there was each outcome."""
+    records = running.audit()
+    allowed = [r["write_id"] for r in records if r["kind"] == "decision" and r["effect"] == "allow"]
+    ended = [(r["write_id"], r["outcome"]) for r in records if r["kind"] == "outcome"]
+    times = Counter(write_id for write_id, _ in ended)
+    assert times.keys() <= set(allowed)
+    return Counter({each: times[each] for each in allowed}), Counter(what for _, what in ended)
+
+
+def events(running: Running, name: str) -> list[dict[str, object]]:
+    """The log lines of an event; every line is whole."""
+    log = running.data / "stdout"
+    lines = log.read_text().splitlines(keepends=True) if log.exists() else []
+    told = [json.loads(line) for line in lines if line.endswith("\n")]
+    return [each for each in told if each["event"] == name]
+
+
+@pytest.fixture(scope="module")
+def policies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory whose only rule asks for the user's act."""
+    directory: Path = tmp_path_factory.mktemp("policies")
+    (directory / "action.yaml").write_text(ACTION_ONLY)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def two(
+    tmp_path_factory: pytest.TempPathFactory, policies: Path
+) -> Iterator[tuple[Running, Recorder]]:
+    """A gateway of two workers on a free port."""
+    data: Path = tmp_path_factory.mktemp("gateway")
+    with (
+        recorder() as soe,
+        gateway(soe.url, data, "--policies", str(policies), "--workers", "2") as running,
+    ):
+        yield running, soe
+
+
+def test_both_workers_answer_and_count_together(two: tuple[Running, Recorder]) -> None:
+    """Connections are dealt out to all, each is logged once, and the metrics add up."""
+    running, soe = two
+    answers = [post(running, number) for number in range(40)]
+    until(lambda: len(events(running, "request.finished")) == 40)
+
+    assert answers == [201] * 40
+    assert len(soe.requests) == 40
+    assert {each["worker"] for each in events(running, "request.finished")} == {1, 2}
+    assert metric(running, "requests_total", status="2xx") == 40
+    assert metric(running, "outcomes_total", outcome="ok") == 40
+    assert metric(running, "added_latency_seconds_count") == 40
+    assert metric(running, "audit_sync_seconds_count") > 0
+    assert metric(running, "workers") == 2
+    assert metric(running, "enforcing") == 1
+
+
+def test_the_gateway_is_ready_and_well(two: tuple[Running, Recorder]) -> None:
+    """Probes ask the supervisor, who speaks for all."""
+    running, _ = two
+    ready = httpx.get(f"{running.admin}/readyz", trust_env=False)
+
+    assert httpx.get(f"{running.admin}/healthz", trust_env=False).status_code == 200
+    assert ready.status_code == 200
+    assert metric(running, "policy_info", revision=ready.json()["policy_revision"]) == 1
+
+
+def test_all_workers_look_at_the_policies(two: tuple[Running, Recorder], policies: Path) -> None:
+    """SIGHUP reaches each; the old revision is in force nowhere, and 0 in the metrics."""
+    running, _ = two
+    before = httpx.get(f"{running.admin}/readyz", trust_env=False).json()["policy_revision"]
+    (policies / "action.yaml").write_text(ACTION_ONLY.replace("names", "tells"))
+    running.process.send_signal(signal.SIGHUP)
+    until(lambda: metric(running, "policy_info", revision=before) == 0)
+    after = httpx.get(f"{running.admin}/readyz", trust_env=False).json()["policy_revision"]
+
+    assert after != before
+    assert metric(running, "policy_info", revision=after) == 1
+    assert metric(running, "policy_reload_success") == 1
+
+
+def test_a_killed_worker_is_replaced_and_its_writes_get_their_outcomes(
+    tmp_path: Path, policies: Path
+) -> None:
+    """The other worker goes on; who starts in its place says `unknown` of what it left open."""
+    free = threading.Event()
+    arrived = threading.Semaphore(0)
+
+    def answer(request: Recorded) -> bytes:
+        arrived.release()
+        free.wait(PATIENCE)
+        return created(request)
+
+    arguments = ("--policies", str(policies), "--workers", "2")
+    with recorder(answer) as soe, gateway(soe.url, tmp_path, *arguments) as running:
+        with ThreadPoolExecutor(24) as clients:
+            asked = [clients.submit(post, running, number) for number in range(24)]
+            for _ in range(24):
+                assert arrived.acquire(timeout=PATIENCE)
+            killed, other = workers(running)
+            os.kill(killed, signal.SIGKILL)
+            until(lambda: metric(running, "worker_restarts_total") == 1)
+            until(lambda: metric(running, "workers") == 2)
+            recovered = outcomes(running)[1]
+            free.set()
+            answers = Counter(each.result() for each in asked)
+        counted = metric(running, "decisions_total", effect="allow")
+        again = [post(running, number) for number in range(8)]
+        (died,) = events(running, "worker.died")
+        now = workers(running)
+    times, what = outcomes(running)
+
+    assert answers.keys() == {0, 201}
+    assert recovered == {"unknown": answers[0]}
+    assert counted == 24
+    assert again == [201] * 8
+    assert (died["pid"], died["status"]) == (killed, -signal.SIGKILL)
+    assert other in now
+    assert killed not in now
+    assert set(times.values()) == {1}
+    assert what == {"unknown": answers[0], "ok": answers[201] + 8}
+
+
+def test_a_stop_under_load_loses_nothing(tmp_path: Path, policies: Path) -> None:
+    """Who got a connection gets an answer, and every decision its outcome; all processes end."""
+
+    def answer(request: Recorded) -> bytes:
+        time.sleep(0.02)
+        return created(request)
+
+    def ask(first: int) -> list[int]:
+        answers: list[int] = []
+        while REFUSED not in answers:
+            answers.append(post(running, first + len(answers)))
+        return answers[:-1]
+
+    arguments = ("--policies", str(policies), "--workers", "2")
+    with recorder(answer) as soe, gateway(soe.url, tmp_path, *arguments) as running:
+        pids = workers(running)
+        with ThreadPoolExecutor(8) as clients:
+            asked = [clients.submit(ask, 1000 * number) for number in range(8)]
+            until(lambda: len(soe.requests) > 100)
+            running.process.send_signal(signal.SIGTERM)
+            answers = Counter(status for each in asked for status in each.result())
+        code = running.process.wait(PATIENCE)
+    times, what = outcomes(running)
+
+    assert code == 0
+    assert not any(map(alive, pids))
+    assert answers.keys() == {201}
+    assert set(times.values()) == {1}
+    assert what == {"ok": answers[201]}
+    assert len(soe.requests) == answers[201]
+
+
+def test_a_stopping_gateway_is_not_ready_and_finishes(tmp_path: Path, policies: Path) -> None:
+    """`/readyz` turns to 503 while what is in flight still gets its answer."""
+    free, arrived = threading.Event(), threading.Event()
+
+    def answer(request: Recorded) -> bytes:
+        arrived.set()
+        free.wait(PATIENCE)
+        return created(request)
+
+    arguments = ("--policies", str(policies), "--workers", "2")
+    with (
+        recorder(answer) as soe,
+        gateway(soe.url, tmp_path, *arguments) as running,
+        ThreadPoolExecutor(1) as clients,
+    ):
+        asked = clients.submit(post, running, 1)
+        assert arrived.wait(PATIENCE)
+        running.process.send_signal(signal.SIGTERM)
+        url = f"{running.admin}/readyz"
+        until(lambda: httpx.get(url, trust_env=False).status_code == 503)
+        free.set()
+
+        assert asked.result() == 201
+        assert running.process.wait(PATIENCE) == 0
+
+
+def test_workers_without_a_supervisor_end(tmp_path: Path, policies: Path) -> None:
+    """Whatever ended it, they stop in order, and the port is free again."""
+    arguments = ("--policies", str(policies), "--workers", "2")
+    environ = {**OPEN, "TMPDIR": str(tmp_path)}  # who is killed cleans nothing up
+    with recorder() as soe, gateway(soe.url, tmp_path, *arguments, environ=environ) as running:
+        pids = workers(running)
+        running.process.kill()
+        until(lambda: not any(map(alive, pids)))
+        closed = [each for each in running.audit() if each.get("event") == "audit.closed"]
+
+        assert len(pids) == 2
+        assert len(closed) == 2
+        assert post(running, 1) == REFUSED
+
+
+def serve(data: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a gateway that does not start."""
+    command = [sys.executable, "-m", "gateway", "serve", "--workers", "2", "--data", str(data)]
+    return subprocess.run(
+        [*command, "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", *words],
+        env={**os.environ, **CONTACT, **OPEN, "SOE_GATEWAY_UPSTREAM_URL": "http://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def test_policies_that_are_wrong_are_told_once(tmp_path: Path) -> None:
+    """Nothing listens, and the exit code says that something is wrong."""
+    policies = tmp_path / "policies"
+    policies.mkdir()
+    (policies / "bad.yaml").write_text("policy: bad\nowner: tests\nruls: {}\n")
+    done = serve(tmp_path / "data", "--policies", str(policies))
+
+    assert done.returncode == 1
+    assert done.stdout.count("bad.yaml:3:1: ") == 1
+    assert "worker 1 ended before it was ready: 1" in done.stdout
+    assert "server.listening" not in done.stdout
+
+
+@pytest.mark.parametrize("words", [("--state", "memory:"), ("--audit", "stdout:")])
+def test_what_workers_cannot_share_is_refused(tmp_path: Path, words: tuple[str, str]) -> None:
+    """Caps in memory would count in each alone, lines on one pipe would mix."""
+    done = serve(tmp_path, *words)
+
+    assert done.returncode == 1
+    assert f"{words[0]}: " in done.stdout
+    assert "worker" in done.stdout
+
+
+def test_a_port_of_another_gateway_is_not_shared(tmp_path: Path, policies: Path) -> None:
+    """The kernel would let two gateways of one user listen there; that is never meant."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    arguments = ("--policies", str(policies), "--workers", "2")
+    with recorder() as soe, gateway(soe.url, first, *arguments) as running:
+        done = serve(second, f"--listen=127.0.0.1:{running.port}")
+
+        assert done.returncode == 1
+        assert "Address already in use" in done.stdout
+        assert post(running, 1) == 201

@@ -1,0 +1,51 @@
+"""A listener that stops: whom the kernel connected gets an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from gateway.proxy.listener import Listener
+from tests.proxy.wire import PATIENCE, serving
+
+READ = b"GET /api/v3/questions HTTP/1.1\r\nhost: gateway\r\n\r\n"
+
+
+async def test_what_waits_in_the_queue_is_answered() -> None:
+    """A connection that nobody has accepted when the stop begins is served before the end."""
+    async with serving() as server:
+        clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(20)]
+        for client in clients:  # the loop has not run: nothing is accepted yet
+            client.sendall(READ)
+        await server.listener.stop(PATIENCE)
+        answers = []
+        for client in clients:
+            client.settimeout(0)
+            answers.append(client.recv(65_536)[:12])
+            client.close()
+
+    assert answers == [b"HTTP/1.1 200"] * 20
+
+
+async def test_who_says_nothing_does_not_hold_a_stop_up() -> None:
+    """A connection without a request is closed after a moment, long before the drain ends."""
+    async with serving() as server, server.connect() as client:
+        async with asyncio.timeout(PATIENCE / 2):
+            await server.listener.stop(PATIENCE)
+
+        assert await client.line() == b""
+
+
+async def test_listeners_share_a_port_if_both_say_so() -> None:
+    """The second listens where the first does; the first's end leaves the second alone."""
+
+    async def app(_scope: object, _receive: object, _send: object) -> None:
+        raise AssertionError
+
+    first = Listener(app, ("127.0.0.1", 0))
+    url = await first.start(reuse_port=True)
+    second = Listener(app, ("127.0.0.1", int(url.rpartition(":")[2])))
+
+    assert await second.start(reuse_port=True) == url
+    await first.stop(0)
+    await second.stop(0)
