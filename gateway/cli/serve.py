@@ -25,7 +25,7 @@ _FLAGS: Mapping[str, tuple[str, str]] = {
     "--admin-listen": ("server.admin_listen", "HOST:PORT of health and metrics (127.0.0.1:9180)"),
     "--upstream": ("upstream.url", "Stack Overflow Enterprise, as https://host"),
     "--policies": ("policies.directory", "the site's own policy files; without it the shipped ones"),
-    "--state": ("state.url", "sqlite:///path or memory:"),
+    "--state": ("state.url", "sqlite:///path, redis://host, rediss://host, unix:///path or memory:"),
     "--audit": ("audit.sinks", "file:///directory or stdout:; may be given again"),
     "--data": ("data.directory", "where the gateway keeps its files (data)"),
     "--workers": ("server.workers", "processes that share the port (1); more than one under a supervisor"),

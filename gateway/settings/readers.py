@@ -91,7 +91,13 @@ def origin(reader: Reader, node: Node) -> Origin | None:
 
 def store(reader: Reader, node: Node) -> str | None:
     """Read the URL of a store; each engine of `STORES` has one."""
-    return _like(reader, node, r"memory:|sqlite:///.+", "memory: or sqlite:///path")
+    pattern = r"memory:|sqlite:///.+|rediss?://[^/]+.*|unix:///.+"
+    shown = "memory:, sqlite:///path, redis://host, rediss://host or unix:///path"
+    read = reader.text(node)
+    if read is not None and not re.fullmatch(pattern, read):
+        reader.problem(node, f"expected {shown}")  # not what was read: it may hold a password
+        return None
+    return read
 
 
 def sinks(reader: Reader, node: Node) -> tuple[str, ...]:

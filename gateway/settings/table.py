@@ -76,7 +76,7 @@ class Policies:
 class State:
     """Where caps are counted and posts remembered."""
 
-    url: Annotated[str | None, Setting(readers.store, "", "where caps and posts are remembered: sqlite:///path or memory:; sqlite in the data directory without it", flag="--state")]
+    url: Annotated[str | None, Setting(readers.store, "", "where caps and posts are remembered: sqlite:///path, redis://host, rediss://host, unix:///path or memory:; sqlite in the data directory without it", flag="--state")]
     keep: Annotated[float, Setting(readers.seconds, "90d", "how long they are remembered")]
     timeout: Annotated[float, Setting(readers.seconds, "1s", "how long a call may take")]
 

@@ -88,7 +88,7 @@ async def effects(
 
 
 @given(ENFORCED, ENFORCED, st.sampled_from([Mode.OBSERVE, Mode.WARN]), WRITES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_rule_that_only_looks_changes_no_decision(
     enforced: list[Check],
     looking: list[Check],
@@ -103,7 +103,7 @@ def test_a_rule_that_only_looks_changes_no_decision(
 
 
 @given(ENFORCED, WRITES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_order_of_rules_does_not_matter(
     enforced: list[Check], writes: list[tuple[float, str, bool, Outcome]]
 ) -> None:
@@ -115,7 +115,7 @@ def test_the_order_of_rules_does_not_matter(
 
 
 @given(WRITES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_cap_is_never_exceeded(writes: list[tuple[float, str, bool, Outcome]]) -> None:
     """No window holds more than its limit of writes that happened, or may have."""
     cap = RateCap(windows=(Window(limit=2, seconds=10.0),))

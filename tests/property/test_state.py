@@ -233,7 +233,7 @@ async def played(store: Store, steps: Sequence[Step], *, observed: bool = True) 
 
 
 @ENGINES
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(steps=STEPS)
 def test_every_engine_answers_as_the_simplest_one_would(engine: str, steps: list[Step]) -> None:
     """Same answers, same groups taken, for any writes, endings and steps of the clock."""
@@ -252,14 +252,14 @@ def test_every_engine_answers_as_the_simplest_one_would(engine: str, steps: list
 
 
 @ENGINES
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(steps=STEPS)
 def test_no_window_ever_holds_more_than_its_limit(engine: str, steps: list[Step]) -> None:
     """Of what was accepted and not released; a repeat stands for the try that it replaces."""
     kept: dict[str, list[float]] = {name: [] for name in CAPS}
 
     async def play(store: Store) -> None:
-        at = last = 1000.0
+        at, last = 1000.0, 0.0
         for number, step in enumerate(steps):
             at += step.gap
             asked = reservation(number, at, Step(**{**vars(step), "request": ""}))
@@ -283,7 +283,7 @@ def test_no_window_ever_holds_more_than_its_limit(engine: str, steps: list[Step]
 
 
 @ENGINES
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(steps=STEPS)
 def test_observed_groups_change_nothing_for_the_first(engine: str, steps: list[Step]) -> None:
     """The first group's answers are the same with and without them."""
@@ -304,7 +304,7 @@ def test_observed_groups_change_nothing_for_the_first(engine: str, steps: list[S
 
 
 @ENGINES
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(steps=STEPS, extra=STEPS.filter(bool).map(lambda steps: steps[0]))
 def test_release_gives_back_exactly_what_was_taken(
     engine: str, steps: list[Step], extra: Step
@@ -330,7 +330,7 @@ def test_release_gives_back_exactly_what_was_taken(
 
 
 @ENGINES
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(steps=STEPS, extra=STEPS.filter(bool).map(lambda steps: steps[0]))
 def test_a_peek_says_what_reserve_then_says(engine: str, steps: list[Step], extra: Step) -> None:
     """However often it is asked, since it changes nothing."""
@@ -346,7 +346,7 @@ def test_a_peek_says_what_reserve_then_says(engine: str, steps: list[Step], extr
 
 
 @ENGINES
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     order=st.permutations(range(8)),
     endings=st.lists(st.sampled_from([Outcome.OK, Outcome.REFUSED]), min_size=8, max_size=8),

@@ -694,7 +694,7 @@ async def _exchange(data: bytes, cut: int) -> tuple[list[Seen], bytes]:
         return server.app.seen, read
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=mutants(), cut=st.integers(0, 150))
 def test_whatever_comes_the_app_sees_what_a_strict_reader_reads(data: bytes, cut: int) -> None:
     """Each request that reaches the app whole stands so in the bytes, in order; none is made up."""

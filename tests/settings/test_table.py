@@ -48,6 +48,7 @@ def test_every_engine_has_a_url_that_is_read(read: readers.Read, engines: dict[s
     for scheme in engines:
         reader = Reader("f")
         nodes: list[Node] = [
-            Scalar(Mark(1, 1), url, quoted=True) for url in (f"{scheme}:", f"{scheme}:///p")
+            Scalar(Mark(1, 1), url, quoted=True)
+            for url in (f"{scheme}:", f"{scheme}:///p", f"{scheme}://h")
         ]
         assert any(read(reader, node) for node in nodes), scheme
