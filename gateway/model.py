@@ -47,6 +47,8 @@ class Effect(StrEnum):
     ALLOW = "allow"
     HOLD = "hold"
     REFUSE = "refuse"
+    REPLAY = "replay"
+    """The stored answer to the same request is given again: nothing is sent."""
 
 
 class Result(StrEnum):
@@ -127,6 +129,8 @@ class Write:
         user_agent: as received; empty without one.
         request: keyed digest of caller, method, target, content type and body: equal for a
             repeat of the same request.
+        key: keyed digest of caller and idempotency key, for a write that publishes text; None
+            without one.
     """
 
     id: str
@@ -147,6 +151,7 @@ class Write:
     actions: tuple[str, ...] = ()
     user_agent: str = ""
     request: str = ""
+    key: str | None = None
 
     @property
     def author(self) -> str:
@@ -258,21 +263,68 @@ class Reservation:
     remember: bool = True
 
 
+class Repeated(StrEnum):
+    """How an earlier write stands in the way of one that repeats it."""
+
+    ANSWERED = "answered"
+    IN_FLIGHT = "in_flight"
+    MISMATCH = "mismatch"
+    UNKEPT = "unkept"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """The earlier write that a request repeats, under its idempotency key or after a lost answer.
+
+    `answer` is SOE's answer, sealed, where it is `ANSWERED`. `MISMATCH` is another request under
+    the same key. `UNKEPT` was written, but its answer was not kept.
+    """
+
+    kind: Repeated
+    write_id: str
+    answer: bytes | None = field(default=None, repr=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reserved:
-    """State's answers by rule id, about what was there before; `taken` tells of the first group."""
+    """State's answers by rule id, about what was there before; `taken` tells of the first group.
+
+    With a `repeat` there are no answers, and nothing was charged or remembered.
+    """
 
     answers: Mapping[str, Answer]
     taken: bool
+    repeat: Repeat | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """How a reservation ends. `post` is the new post as `question/123`, `url` where it stands."""
+    """How a reservation ends. `post` is the new post as `question/123`, `url` where it stands.
+
+    `answer` is SOE's final answer, sealed, for the next request under the same idempotency key;
+    None where there is none to give again.
+    """
 
     outcome: Outcome
     post: str | None = None
     url: str | None = None
+    answer: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A post that stands on the site and did not come through the gateway.
+
+    `post` is as `question/123`; `author` as `Write.author`.
+    """
+
+    post: str
+    author: str
+    operation: str
+    team: str | None
+    thread: str | None
+    url: str | None
+    fingerprint: Fingerprint
 
 
 # ── judgement ────────────────────────────────────────────────────────────────────────────────
@@ -330,11 +382,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What was decided about a write, under one policy revision."""
+    """What was decided about a write, under one policy revision.
+
+    `repeats` is the id of the earlier write, where that decided and not the rules.
+    """
 
     effect: Effect
     revision: str
     findings: tuple[Finding, ...]
+    repeats: str | None = None
 
     @property
     def violations(self) -> tuple[Finding, ...]:

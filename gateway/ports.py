@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
-from gateway.model import Decision, Headers, Reservation, Reserved, Settlement, Write
+from gateway.model import (
+    Decision,
+    Headers,
+    Published,
+    Reservation,
+    Reserved,
+    Settlement,
+    Write,
+)
 
 
 class Clock(Protocol):
@@ -28,16 +36,44 @@ class Store(Protocol):
         replaces that one: its charges and its post are not counted for it, and go when this
         reservation is kept; if it is released, they stay. The engine stamps entries with
         `max(write.at, last stamp)`.
+
+        A request that repeats an earlier one under its key (`Write.key`), or one whose answer was
+        lost (`keep_answer`), gets that as `Reserved.repeat` before anything is counted.
         """
 
     async def settle(self, write_id: str, settlement: Settlement) -> None:
         """End a reservation: keep or release (`Outcome.keeps`). Settling twice is settling once."""
+
+    async def keep_answer(self, write_id: str, answer: bytes) -> None:
+        """Keep the sealed answer to a write that is settled `ok` and whose client did not get it.
+
+        For some minutes the same request gets it.
+        """
 
     async def peek(self, reservation: Reservation) -> Reserved:
         """Answer as `reserve` would, changing nothing."""
 
     async def close(self) -> None:
         """Give back what is held open."""
+
+
+class Administered(Store, Protocol):
+    """What operators ask of state, and `seed`. Raises `StoreError` only."""
+
+    async def remember(self, posts: Sequence[Published], at: float) -> int:
+        """Remember posts that stand on the site, as written `at`, in place of what was known.
+
+        Gives how many were new, or have another text.
+        """
+
+    async def forget(self, post: str) -> int:
+        """Forget the text of a post, as `question/12`, in all its versions; gives how many."""
+
+    async def release(self, write_id: str) -> bool:
+        """Take back a reservation that is in flight, or whose outcome nobody knows."""
+
+    async def reset(self, cap: str) -> int:
+        """Empty a cap's counters: all of a rule, or those with `rule|part=value…`; gives how many."""
 
 
 class AuditLog(Protocol):

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from gateway.errors import StoreError
-from gateway.ports import Store
+from gateway.ports import Administered
 from gateway.state.memory import MemoryStore
 from gateway.state.redis import open_redis
 from gateway.state.sqlite import open_sqlite
 
-STORES: Mapping[str, Callable[[str, float, float], Store]] = {
+STORES: Mapping[str, Callable[[str, float, float], Administered]] = {
     "memory": lambda _url, keep, _timeout: MemoryStore(keep),
     "sqlite": open_sqlite,
     "redis": open_redis,
@@ -27,7 +27,7 @@ STORES: Mapping[str, Callable[[str, float, float], Store]] = {
 """By scheme, what opens a store from its URL, `keep` and `timeout`."""
 
 
-def open_store(url: str, *, keep: float, timeout: float) -> Store:
+def open_store(url: str, *, keep: float, timeout: float) -> Administered:
     """Open the store that a URL names.
 
     `memory:`, `sqlite:///relative`, `sqlite:////absolute`, or Redis or Valkey as

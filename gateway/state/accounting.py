@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from gateway.model import (
     Answer,
@@ -12,13 +13,71 @@ from gateway.model import (
     Found,
     Lookup,
     Need,
+    Outcome,
+    Repeat,
+    Repeated,
     Reservation,
     Reserved,
+    Settlement,
     Window,
 )
 
 PENDING_SECONDS = 60.0
 """After this long a reservation that nobody settled counts as kept, its outcome as unknown."""
+KEY_SECONDS = 86_400.0
+"""How long an idempotency key is known, and the answer under it."""
+LOST_SECONDS = 600.0
+"""How long an answer that its client did not get is given to the same request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What an engine keeps of a write whose answer may be asked for again.
+
+    `outcome` is None while nobody settled it.
+    """
+
+    write_id: str
+    request: str
+    at: float
+    outcome: Outcome | None
+    answer: bytes | None = field(default=None, repr=False)
+
+
+def repeat(under_key: Kept | None, lost: Kept | None, request: str, now: float) -> Repeat | None:
+    """Tell how a request repeats an earlier one; None where it may go its way.
+
+    What `failed`, or ended `unknown`, may be sent again as it was; nothing else under its key.
+
+    Args:
+        under_key: the write that was reserved under the request's key, if it has one.
+        lost: the newest write of the same request whose answer was lost.
+        request: the digest of the request, as `Write.request`.
+        now: the reservation's stamp.
+    """
+    if under_key is not None and under_key.request != request:
+        return Repeat(kind=Repeated.MISMATCH, write_id=under_key.write_id)
+    for kept in (under_key, lost):
+        if kept is None:
+            continue
+        if kept.answer is not None:
+            return Repeat(kind=Repeated.ANSWERED, write_id=kept.write_id, answer=kept.answer)
+        if kept.outcome is Outcome.OK:
+            return Repeat(kind=Repeated.UNKEPT, write_id=kept.write_id)
+        if kept.outcome is None and now - kept.at < PENDING_SECONDS:
+            return Repeat(kind=Repeated.IN_FLIGHT, write_id=kept.write_id)
+    return None
+
+
+def answerable(settlement: Settlement) -> bool:
+    """Whether what was reserved under a key stays there: not where nothing final was said."""
+    final = settlement.outcome is not Outcome.REFUSED or settlement.answer is not None
+    return final and settlement.outcome is not Outcome.NOT_SENT
+
+
+def is_counter_of(counter: str, cap: str) -> bool:
+    """Whether a counter, as `rule|part=value|…`, is of a rule or of its beginning `rule|part=value`."""
+    return f"{counter}|".startswith(f"{cap}|")
 
 
 def longest(charge: Charge) -> float:

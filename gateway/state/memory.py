@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeVar
@@ -15,6 +15,7 @@ from gateway.model import (
     Lookup,
     Outcome,
     Post,
+    Published,
     Remembered,
     Reservation,
     Reserved,
@@ -22,17 +23,26 @@ from gateway.model import (
     Write,
 )
 from gateway.state.accounting import (
+    KEY_SECONDS,
+    LOST_SECONDS,
     PENDING_SECONDS,
+    Kept,
+    answerable,
     answered,
     charges,
+    is_counter_of,
     longest,
     most,
+    repeat,
 )
+from gateway.state.published import as_write
 
 _Key = TypeVar("_Key")
 
 _FOUND_AT_MOST = 64
 _PRUNED_AT_ONCE = 4
+_ANSWER_BYTES_AT_MOST = 64 * 2**20
+"""Of all kept answers; then the oldest go, for they would take what the process needs."""
 _REPEATABLE = (Outcome.FAILED, Outcome.UNKNOWN)
 
 
@@ -73,6 +83,8 @@ class MemoryStore:
         self._charges: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
         self._digests: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         self._requests: defaultdict[str, list[str]] = defaultdict(list)
+        self._keyed = _Expiring(KEY_SECONDS)  # by key
+        self._lost = _Expiring(LOST_SECONDS)  # by request
 
     async def reserve(self, reservation: Reservation) -> Reserved:
         """As `ports.Store.reserve`."""
@@ -81,6 +93,10 @@ class MemoryStore:
             return await self.peek(reservation)
         now = self._last = max(write.at, self._last)
         self._prune(now)
+        under_key, lost = self._keyed.get(write.key, now), self._lost.get(write.request, now)
+        repeated = repeat(under_key, lost, write.request, now)
+        if repeated is not None:
+            return Reserved(answers={}, taken=False, repeat=repeated)
         replaced = self._replaced(write, now)
         reserved = self._answers(reservation, replaced, now)
         textless = replace(write, post=Post(), actions=(), user_agent="")
@@ -92,6 +108,9 @@ class MemoryStore:
                 entry.caps.append(charge.cap)
         if reserved.taken and reservation.remember:
             self._remember(entry)
+            if write.key is not None:
+                kept = Kept(write_id=write.id, request=write.request, at=now, outcome=None)
+                self._keyed.put(write.key, kept)
         return reserved
 
     async def peek(self, reservation: Reservation) -> Reserved:
@@ -104,6 +123,7 @@ class MemoryStore:
         entry = self._entries.get(write_id)
         if entry is None or entry.outcome is not None:
             return
+        self._settle_key(entry, settlement)
         if not settlement.outcome.keeps:
             self._forget(write_id)
             return
@@ -113,8 +133,58 @@ class MemoryStore:
         entry.post = settlement.post
         entry.url = settlement.url
 
+    async def keep_answer(self, write_id: str, answer: bytes) -> None:
+        """As `ports.Store.keep_answer`."""
+        entry = self._entries.get(write_id)
+        if entry is not None and entry.outcome is Outcome.OK:
+            request = entry.write.request
+            kept = Kept(
+                write_id=write_id,
+                request=request,
+                at=self._last,
+                outcome=Outcome.OK,
+                answer=answer,
+            )
+            self._lost.put(request, kept)
+
     async def close(self) -> None:
         """Nothing is held open."""
+
+    # ── for operators ────────────────────────────────────────────────────────────────────────
+
+    async def remember(self, posts: Sequence[Published], at: float) -> int:
+        """As `ports.Administered.remember`."""
+        self._last = max(at, self._last)
+        return sum(self._remember_published(post) for post in posts)
+
+    async def forget(self, post: str) -> int:
+        """As `ports.Administered.forget`."""
+        ids = [
+            write_id
+            for write_id, entry in self._entries.items()
+            if post in (entry.post, entry.write.target)
+        ]
+        for write_id in ids:
+            self._forget(write_id)
+        return len(ids)
+
+    async def release(self, write_id: str) -> bool:
+        """As `ports.Administered.release`."""
+        entry = self._entries.get(write_id)
+        if entry is None or entry.outcome is Outcome.OK:
+            return False
+        self._settle_key(entry, Settlement(outcome=Outcome.NOT_SENT))
+        self._forget(write_id)
+        return True
+
+    async def reset(self, cap: str) -> int:
+        """As `ports.Administered.reset`."""
+        counters = [counter for counter in self._charges if is_counter_of(counter, cap)]
+        for counter in counters:
+            del self._charges[counter]
+        return len(counters)
+
+    # ── parts ────────────────────────────────────────────────────────────────────────────────
 
     def _answers(self, reservation: Reservation, replaced: Collection[str], now: float) -> Reserved:
         return answered(
@@ -161,12 +231,32 @@ class MemoryStore:
         for digest in entry.digests:
             self._digests[digest].append(write.id)
 
+    def _remember_published(self, post: Published) -> bool:
+        write = as_write(post)
+        known = self._entries.get(write.id)
+        if known is not None and known.write.fingerprint == write.fingerprint:
+            return False
+        self._forget(write.id)
+        self._remember(_Entry(write, self._last, (), outcome=Outcome.OK, url=post.url))
+        return True
+
+    def _settle_key(self, entry: _Entry, settlement: Settlement) -> None:
+        key = entry.write.key
+        kept = self._keyed.get(key, self._last)
+        if key is None or kept is None or kept.write_id != entry.write.id:
+            return
+        if not answerable(settlement):
+            self._keyed.drop(key)
+            return
+        settled = replace(kept, outcome=settlement.outcome, answer=settlement.answer)
+        self._keyed.put(key, settled)
+
     def _forget(self, write_id: str) -> None:
         entry = self._entries.pop(write_id, None)
         if entry is None:
             return
         for cap in entry.caps:
-            _take_out(self._charges[cap], entry.at, write_id)
+            _take_out(self._charges.get(cap, []), entry.at, write_id)
         if entry.write.request:
             _take_away(self._requests, entry.write.request, write_id)
         for digest in entry.digests:
@@ -174,6 +264,8 @@ class MemoryStore:
 
     def _prune(self, now: float) -> None:
         """Forget what is older than `keep`, a few at a time, so that no call pays for many."""
+        self._keyed.prune(now)
+        self._lost.prune(now)
         forgotten = now - self._keep
         for write_id in list(islice(self._entries, _PRUNED_AT_ONCE)):
             if self._entries[write_id].at <= forgotten:
@@ -183,6 +275,37 @@ class MemoryStore:
             del made[: bisect_right(made, forgotten, key=_stamp)]
             if made:
                 self._charges[cap] = made  # back at the end: every cap has its turn
+
+
+class _Expiring:
+    """What is kept to answer repeated requests, for a time, the oldest first."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._kept: dict[str, Kept] = {}
+        self._bytes = 0
+
+    def get(self, name: str | None, now: float) -> Kept | None:
+        """What is kept under a name and has not expired."""
+        kept = self._kept.get(name or "")
+        return kept if kept is not None and now - kept.at < self._seconds else None
+
+    def put(self, name: str, kept: Kept) -> None:
+        """Keep it; what was there under the name goes."""
+        self.drop(name)
+        self._kept[name] = kept
+        self._bytes += len(kept.answer or b"")
+
+    def drop(self, name: str) -> None:
+        """Forget what is under a name."""
+        kept = self._kept.pop(name, None)
+        self._bytes -= len((kept and kept.answer) or b"")
+
+    def prune(self, now: float) -> None:
+        """Forget what has expired, some at a time, and the oldest where there is too much."""
+        for name in list(islice(self._kept, _PRUNED_AT_ONCE)):
+            if self.get(name, now) is None or self._bytes > _ANSWER_BYTES_AT_MOST:
+                self.drop(name)
 
 
 def _stamp(charge: tuple[float, str]) -> float:

@@ -1,0 +1,25 @@
+"""Posts that stand on the site already, as the entries that engines hold. Pure."""
+
+from __future__ import annotations
+
+from gateway.model import Api, Published, Write
+
+SITE = "site"
+"""The integration under which such posts are known: they came through none."""
+
+
+def as_write(post: Published) -> Write:
+    """Give the write that would have published it; its id is the post's, so it is known once."""
+    return Write(
+        id=f"published:{post.post}",
+        at=0.0,
+        integration=SITE,
+        person=post.author.removeprefix("person:"),
+        api=Api.V3,
+        operation=post.operation,
+        team=post.team,
+        thread=post.thread,
+        target=post.post,
+        publishes=True,
+        fingerprint=post.fingerprint,
+    )
