@@ -75,6 +75,9 @@ class Administered(Store, Protocol):
     async def reset(self, cap: str) -> int:
         """Empty a cap's counters: all of a rule, or those with `rule|part=value…`; gives how many."""
 
+    async def accept_loss(self) -> bool:
+        """Let writes pass again although data was lost; whether a loss stood in their way."""
+
 
 class AuditLog(Protocol):
     """The record of decisions and outcomes. Raises `AuditError` only."""

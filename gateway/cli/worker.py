@@ -41,7 +41,7 @@ from gateway.proxy.reload import Policies
 from gateway.proxy.server import ServerLimits, strict
 from gateway.proxy.upstream import Pool, Timeouts, tls_context
 from gateway.settings import Settings
-from gateway.state import open_store
+from gateway.state import Terms, open_store
 
 VARIABLE = "_SOE_GATEWAY_WORKER"
 """Makes a process a worker: its number and its end of the channel to the supervisor, as JSON.
@@ -195,8 +195,13 @@ class Gateway:
         key, _ = load_or_make_key(settings["audit.key_file"] or self._data / "audit.key")
         store = open_store(
             settings["state.url"] or f"sqlite:///{(self._data / 'state.db').absolute()}",
-            keep=settings["state.keep"],
-            timeout=settings["state.timeout"],
+            Terms(
+                keep=settings["state.keep"],
+                timeout=settings["state.timeout"],
+                accept_loss=settings["state.after_loss"] == "accept",
+                note=self._data / "state.epoch",
+                tell=observer.event,
+            ),
         )
         with _one_at_a_time(self._audit_directories()):
             await self._recover(store, key, clock, observer)

@@ -79,6 +79,7 @@ class State:
     url: Annotated[str | None, Setting(readers.store, "", "where caps and posts are remembered: sqlite:///path, redis://host, rediss://host, unix:///path or memory:; sqlite in the data directory without it", flag="--state")]
     keep: Annotated[float, Setting(readers.seconds, "90d", "how long they are remembered")]
     timeout: Annotated[float, Setting(readers.seconds, "1s", "how long a call may take")]
+    after_loss: Annotated[str, Setting(readers.word("refuse", "accept"), "refuse", "where the state came back without what it held: refuse what asks it until an operator accepts the loss, or accept it")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

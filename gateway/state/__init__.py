@@ -16,26 +16,23 @@ from gateway.ports import Administered
 from gateway.state.memory import MemoryStore
 from gateway.state.redis import open_redis
 from gateway.state.sqlite import open_sqlite
+from gateway.state.terms import Terms
 
-STORES: Mapping[str, Callable[[str, float, float], Administered]] = {
-    "memory": lambda _url, keep, _timeout: MemoryStore(keep),
+STORES: Mapping[str, Callable[[str, Terms], Administered]] = {
+    "memory": lambda _url, terms: MemoryStore(terms.keep),
     "sqlite": open_sqlite,
     "redis": open_redis,
     "rediss": open_redis,
     "unix": open_redis,
 }
-"""By scheme, what opens a store from its URL, `keep` and `timeout`."""
+"""By scheme, what opens a store from its URL."""
 
 
-def open_store(url: str, *, keep: float, timeout: float) -> Administered:
+def open_store(url: str, terms: Terms) -> Administered:
     """Open the store that a URL names.
 
     `memory:`, `sqlite:///relative`, `sqlite:////absolute`, or Redis or Valkey as
     `redis://[user:password@]host[:port][/database]`, `rediss://…` with TLS, `unix:///path`.
-
-    Args:
-        keep: seconds after which posts and charges are forgotten; at least the longest window.
-        timeout: seconds that a call may take.
 
     Raises:
         StoreError: nothing is known by this name, or it cannot be opened.
@@ -43,4 +40,7 @@ def open_store(url: str, *, keep: float, timeout: float) -> Administered:
     scheme = url.partition(":")[0]
     if scheme not in STORES:
         raise StoreError(f"{scheme}: is no state; there are {', '.join(STORES)}")
-    return STORES[scheme](url, keep, timeout)
+    return STORES[scheme](url, terms)
+
+
+__all__ = ["STORES", "Terms", "open_store"]

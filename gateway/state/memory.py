@@ -184,6 +184,10 @@ class MemoryStore:
             del self._charges[counter]
         return len(counters)
 
+    async def accept_loss(self) -> bool:
+        """As `ports.Administered.accept_loss`: what is lost with the process is nobody's to accept."""
+        return False
+
     # ── parts ────────────────────────────────────────────────────────────────────────────────
 
     def _answers(self, reservation: Reservation, replaced: Collection[str], now: float) -> Reserved:

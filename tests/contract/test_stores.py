@@ -25,7 +25,7 @@ from gateway.model import (
     Write,
 )
 from gateway.ports import Store
-from gateway.state import open_store
+from gateway.state import Terms, open_store
 from gateway.state.redis import RedisStore
 from tests.samples import PRINT, a_write
 from tests.servers import Valkey
@@ -41,7 +41,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         opened: Store = await emptied(request.getfixturevalue("valkey"))
     else:
         urls = {"memory": "memory:", "sqlite": f"sqlite:///{tmp_path / 'state.db'}"}
-        opened = open_store(urls[request.param], keep=KEEP, timeout=10)
+        opened = open_store(urls[request.param], Terms(keep=KEEP, timeout=10))
     yield opened
     await opened.close()
 
@@ -49,7 +49,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def emptied(valkey: Valkey) -> Store:
     """A store in an empty server, which takes its instants from the writes."""
     valkey.ask("FLUSHALL")
-    return RedisStore(valkey.url, KEEP, 10, stamped=True)
+    return RedisStore(valkey.url, Terms(keep=KEEP, timeout=10), stamped=True)
 
 
 def cap(name: str = "a", *windows: tuple[int, float], attempts: bool = False) -> Charge:

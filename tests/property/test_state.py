@@ -27,7 +27,7 @@ from gateway.model import (
     Write,
 )
 from gateway.ports import Store
-from gateway.state import open_store
+from gateway.state import Terms, open_store
 from gateway.state.accounting import PENDING_SECONDS
 from tests.samples import a_write
 
@@ -213,7 +213,7 @@ def on(engine: str, play: Callable[[Store], Awaitable[None]]) -> None:
     async def run() -> None:
         with tempfile.TemporaryDirectory() as folder:
             urls = {"memory": "memory:", "sqlite": f"sqlite:///{Path(folder) / 'state.db'}"}
-            store = open_store(urls[engine], keep=KEEP, timeout=30)
+            store = open_store(urls[engine], Terms(keep=KEEP, timeout=30))
             try:
                 await play(store)
             finally:

@@ -11,14 +11,14 @@ import pytest
 
 from gateway.errors import StoreError
 from gateway.model import Need, Outcome, Settlement
-from gateway.state import open_store
+from gateway.state import Terms, open_store
 from gateway.state.sqlite import SqliteStore
 from tests.contract.test_stores import KEEP, NOW, asks, cap, charged, found, look, write
 
 
 def opened(path: Path, timeout: float = 10.0) -> SqliteStore:
     """A store over a file."""
-    return SqliteStore(path, KEEP, timeout)
+    return SqliteStore(path, Terms(keep=KEEP, timeout=timeout))
 
 
 def contents(folder: Path) -> list[bytes]:
@@ -64,17 +64,14 @@ async def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     assert seen == {"state.db": 0o600, "state.db-wal": 0o600, "state.db-shm": 0o600}
 
 
-@pytest.mark.parametrize(
-    "spoil", [b"not a database at all" * 100, b"SQLite format 3\0" + b"x" * 200]
-)
-async def test_a_damaged_file_is_told_and_left_alone(tmp_path: Path, spoil: bytes) -> None:
-    """Starting without it would give every cap back, so an operator decides."""
-    path = tmp_path / "state.db"
-    path.write_bytes(spoil)
+async def test_a_file_that_was_never_ours_is_told_and_left_alone(tmp_path: Path) -> None:
+    """Somebody named it by mistake."""
+    path = tmp_path / "letter.txt"
+    path.write_bytes(b"not a database at all" * 100)
 
-    with pytest.raises(StoreError, match="move it away to begin with empty state"):
+    with pytest.raises(StoreError, match="move it away"):
         opened(path)
-    assert path.read_bytes() == spoil
+    assert path.read_bytes() == b"not a database at all" * 100
 
 
 async def test_a_file_of_a_newer_gateway_is_refused(tmp_path: Path) -> None:
@@ -99,7 +96,7 @@ async def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 def test_an_unknown_engine_is_told() -> None:
     """The message names those that there are."""
     with pytest.raises(StoreError, match="there are memory, sqlite"):
-        open_store("etcd://host", keep=1, timeout=1)
+        open_store("etcd://host", Terms(keep=1, timeout=1))
 
 
 async def test_a_relative_path_is_below_the_working_folder(
@@ -108,10 +105,122 @@ async def test_a_relative_path_is_below_the_working_folder(
     """Three slashes are relative, four absolute."""
     monkeypatch.chdir(tmp_path)
     for url in ("sqlite:///near/state.db", f"sqlite:///{tmp_path}/far/state.db"):
-        await open_store(url, keep=1, timeout=5).close()
+        await open_store(url, Terms(keep=1, timeout=5)).close()
 
     assert (tmp_path / "near/state.db").exists()
     assert (tmp_path / "far/state.db").exists()
+
+
+# ── losses ───────────────────────────────────────────────────────────────────────────────────
+
+
+def terms(folder: Path, told: list[str], *, accept: bool = False) -> Terms:
+    """Terms with a note of what was worked on."""
+    return Terms(
+        keep=KEEP,
+        timeout=5,
+        accept_loss=accept,
+        note=folder / "state.epoch",
+        tell=lambda event, **_: told.append(event),
+    )
+
+
+async def used(folder: Path, told: list[str]) -> Path:
+    """A state file whose cap is used up."""
+    path = folder / "state.db"
+    store = SqliteStore(path, terms(folder, told))
+    await store.reserve(asks(write(1), {"cap": cap()}))
+    await store.settle("w1", Settlement(outcome=Outcome.OK))
+    await store.close()
+    return path
+
+
+DAMAGES = {
+    "header": lambda path: path.write_bytes(b"xxxx" + path.read_bytes()[4:]),
+    "pages": lambda path: path.write_bytes(path.read_bytes()[:4096] + b"x" * 65_536),
+    "gone": lambda path: path.unlink(),
+    "another": lambda path: path.unlink() or sqlite3.connect(path).close(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_a_loss_refuses_until_an_operator_accepts_it(tmp_path: Path, damage: str) -> None:
+    """Also after a restart; and what was damaged is still there, under another name."""
+    told: list[str] = []
+    path = await used(tmp_path, told)
+    DAMAGES[damage](path)
+    for _ in range(2):
+        store = SqliteStore(path, terms(tmp_path, told))
+        with pytest.raises(StoreError, match="accept-loss"):
+            await store.reserve(asks(write(2), {"cap": cap()}))
+        await store.close()
+    operator = SqliteStore(path, Terms(keep=KEEP, timeout=5))
+    accepted = [await operator.accept_loss() for _ in range(2)]
+    await operator.close()
+    store = SqliteStore(path, terms(tmp_path, told))
+    taken = (await store.reserve(asks(write(3), {"cap": cap()}))).taken
+    await store.close()
+
+    assert (accepted, taken) == ([True, False], True)
+    assert "state.lost" in told
+    aside = [each for each in tmp_path.iterdir() if ".damaged-" in each.name]
+    assert bool(aside) == (damage in ("header", "pages")) == ("state.set_aside" in told)
+
+
+async def test_a_loss_may_be_accepted_beforehand(tmp_path: Path) -> None:
+    """The setting says so, and it is told all the same."""
+    told: list[str] = []
+    path = await used(tmp_path, told)
+    path.unlink()
+    store = SqliteStore(path, terms(tmp_path, told, accept=True))
+    taken = (await store.reserve(asks(write(2), {"cap": cap()}))).taken
+    await store.close()
+
+    assert (taken, told) == (True, ["state.lost"])
+
+
+async def test_a_damaged_file_in_use_is_not_set_aside(tmp_path: Path) -> None:
+    """Who has it open would go on counting there."""
+    told: list[str] = []
+    path = await used(tmp_path, told)
+    context = multiprocessing.get_context("forkserver")
+    with context.Pool(1) as pool:
+        pool.apply(_hold, (path,))
+        with path.open("rb+") as file:
+            file.write(b"xxxx")
+        with pytest.raises(StoreError, match="damaged and in use"):
+            SqliteStore(path, terms(tmp_path, told))
+
+    assert path.exists()
+
+
+def _hold(path: Path) -> None:
+    """Keep a connection open in this process for as long as it lives."""
+    _HELD.append(sqlite3.connect(path))
+    _HELD[0].execute("SELECT count(*) FROM writes").fetchone()
+
+
+_HELD: list[sqlite3.Connection] = []
+
+
+# ── tidying up ───────────────────────────────────────────────────────────────────────────────
+
+
+async def test_what_expired_goes_and_the_journal_stays_small(tmp_path: Path) -> None:
+    """Behind the writers, without being asked."""
+    path = tmp_path / "state.db"
+    store = opened(path)
+    for number in range(300):
+        await store.reserve(asks(write(number), {"cap": cap(f"c{number}")}))
+    await store.reserve(asks(write(999, KEEP + 1), {}))
+    db = sqlite3.connect(path, isolation_level=None)
+    async with asyncio.timeout(10):
+        while db.execute(
+            "SELECT (SELECT count(*) FROM writes), count(*) FROM charges"
+        ).fetchone() != (1, 0):
+            await asyncio.sleep(0.05)
+    db.close()
+    await store.close()
 
 
 # ── faults ───────────────────────────────────────────────────────────────────────────────────

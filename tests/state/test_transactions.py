@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import StoreError
-from gateway.state.transactions import Transactions
+from gateway.state.sqlite.transactions import Transactions
 
 
 class Bench:
@@ -25,7 +25,9 @@ class Bench:
         self.may_end = threading.Event()
         # No patience with locks: what is locked fails at once.
         db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-        self.transactions = Transactions(db, timeout=10, finish=self.note("end"))
+        end = self.note("end")
+        db.set_trace_callback(lambda told: end() if told == "COMMIT" else None)
+        self.transactions = Transactions(db, timeout=10)
 
     def note(self, name: str) -> Callable[[], None]:
         """Work that leaves its name."""

@@ -1,4 +1,4 @@
-"""State in one SQLite file, shared by the processes of one machine.
+"""The store in one SQLite file.
 
 `BEGIN IMMEDIATE` makes each transaction the only writer, also among processes. The journal is WAL
 with `synchronous=NORMAL`: a killed process loses nothing; a power cut may lose the last
@@ -9,8 +9,7 @@ log, and a lost reservation can at most let a copy of a post pass that the cut f
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,43 +19,33 @@ from gateway.model import (
     Found,
     Lookup,
     Outcome,
+    Published,
     Remembered,
+    Repeat,
     Reservation,
     Reserved,
     Settlement,
     Write,
 )
-from gateway.ports import Store
+from gateway.ports import Administered
 from gateway.state.accounting import (
+    KEY_SECONDS,
+    LOST_SECONDS,
     PENDING_SECONDS,
+    Kept,
+    answerable,
     answered,
     charges,
+    is_counter_of,
     longest,
     most,
+    repeat,
 )
-from gateway.state.transactions import Transactions
-
-_MIGRATIONS = (
-    """
-CREATE TABLE writes (
-    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, at REAL NOT NULL, request TEXT NOT NULL,
-    replaces TEXT NOT NULL, outcome TEXT, integration TEXT NOT NULL, token TEXT,
-    author TEXT NOT NULL, operation TEXT NOT NULL, team TEXT, thread TEXT, target TEXT,
-    post TEXT, url TEXT, text TEXT, event TEXT
-);
-CREATE INDEX writes_request ON writes (request) WHERE request != '';
-CREATE INDEX writes_text ON writes (text, at) WHERE text IS NOT NULL;
-CREATE INDEX writes_event ON writes (event, at) WHERE event IS NOT NULL;
-CREATE INDEX writes_at ON writes (at);
-CREATE TABLE charges (cap TEXT NOT NULL, at REAL NOT NULL, write_id TEXT);
-CREATE INDEX charges_cap ON charges (cap, at, write_id);
-CREATE INDEX charges_write ON charges (write_id) WHERE write_id IS NOT NULL;
-CREATE INDEX charges_at ON charges (at);
-CREATE TABLE clock (last REAL NOT NULL);
-INSERT INTO clock VALUES (0);
-""",
-)
-"""From each schema version to the next; a file says in `user_version` how many it has had."""
+from gateway.state.published import as_write
+from gateway.state.sqlite import file
+from gateway.state.sqlite.janitor import Janitor
+from gateway.state.sqlite.transactions import Transactions
+from gateway.state.terms import LOST, Terms
 
 _FIND = """
 SELECT id, at, outcome, integration, token, author, operation, team, thread,
@@ -68,28 +57,31 @@ ORDER BY at DESC, seq DESC LIMIT 64
 """
 _REPLACED = """
 SELECT id FROM writes WHERE request = :request AND request != ''
-  AND (outcome IN ('failed', 'unknown') OR (outcome IS NULL AND at <= :expired))
+  AND at > :forgotten AND (outcome IN ('failed', 'unknown') OR (outcome IS NULL AND at <= :expired))
 """
-_PRUNED_AT_ONCE = 256
+_KEPT = """
+SELECT write_id, request, at, outcome, answer FROM kept WHERE name = ? AND until > ?
+"""
 
 
-def open_sqlite(url: str, keep: float, timeout: float) -> Store:
+def open_sqlite(url: str, terms: Terms) -> Administered:
     """Open or make the file that `sqlite:///relative` or `sqlite:////absolute` names.
 
     Raises:
-        StoreError: it cannot be opened, is damaged, or is of a newer version.
+        StoreError: it cannot be opened, or is of a newer version.
     """
     path = url.removeprefix("sqlite:").removeprefix("//").removeprefix("/")
-    return SqliteStore(Path(path), keep, timeout)
+    return SqliteStore(Path(path), terms)
 
 
 class SqliteStore:
     """The store over one connection on a thread of its own."""
 
-    def __init__(self, path: Path, keep: float, timeout: float) -> None:
-        self._keep = keep
-        self._db = _open(path, timeout)
-        self._transactions = Transactions(self._db, timeout=timeout, finish=self._prune)
+    def __init__(self, path: Path, terms: Terms) -> None:
+        self._terms = terms
+        self._db = file.open_state(path, terms)
+        self._transactions = Transactions(self._db, timeout=terms.timeout)
+        self._janitor = Janitor(path, terms)
 
     async def reserve(self, reservation: Reservation) -> Reserved:
         """As `ports.Store.reserve`; what is reserved too late for its caller is released."""
@@ -109,16 +101,45 @@ class SqliteStore:
         """As `ports.Store.settle`; where the file fails, it is settled when it works again."""
         await self._transactions.run(lambda: self._settle(write_id, settlement), again=True)
 
+    async def keep_answer(self, write_id: str, answer: bytes) -> None:
+        """As `ports.Store.keep_answer`."""
+        await self._transactions.run(lambda: self._keep_answer(write_id, answer), again=True)
+
     async def close(self) -> None:
         """Finish what waits, and close the file."""
+        await self._janitor.close()
         await self._transactions.close()
+
+    # ── for operators ────────────────────────────────────────────────────────────────────────
+
+    async def remember(self, posts: Sequence[Published], at: float) -> int:
+        """As `ports.Administered.remember`."""
+        return await self._transactions.run(lambda: self._remember_all(posts, at))
+
+    async def forget(self, post: str) -> int:
+        """As `ports.Administered.forget`."""
+        return await self._transactions.run(lambda: self._forget_post(post))
+
+    async def release(self, write_id: str) -> bool:
+        """As `ports.Administered.release`."""
+        return await self._transactions.run(lambda: self._release(write_id))
+
+    async def reset(self, cap: str) -> int:
+        """As `ports.Administered.reset`."""
+        return await self._transactions.run(lambda: self._reset(cap))
+
+    async def accept_loss(self) -> bool:
+        """As `ports.Administered.accept_loss`."""
+        return await self._transactions.run(self._accept_loss)
 
     # ── inside a transaction ─────────────────────────────────────────────────────────────────
 
     def _reserve(self, reservation: Reservation) -> Reserved:
         write = reservation.write
-        now = max(write.at, self._last())
-        self._db.execute("UPDATE clock SET last = ?", (now,))
+        now = self._advance(write.at)
+        repeated = self._repeat(write, now)
+        if repeated is not None:
+            return Reserved(answers={}, taken=False, repeat=repeated)
         replaced = self._replaced(write, now)
         reserved = self._answers(reservation, replaced, now)
         self._db.executemany(
@@ -141,6 +162,7 @@ class SqliteStore:
         found = self._db.execute(pending, (write_id,)).fetchone()
         if found is None:
             return
+        self._settle_key(write_id, settlement)
         if not settlement.outcome.keeps:
             self._forget([write_id])
             return
@@ -150,12 +172,58 @@ class SqliteStore:
             (settlement.outcome.value, settlement.post, settlement.url, write_id),
         )
 
+    def _settle_key(self, write_id: str, settlement: Settlement) -> None:
+        if answerable(settlement):
+            self._db.execute(
+                "UPDATE kept SET outcome = ?, answer = ? WHERE write_id = ? AND outcome IS NULL",
+                (settlement.outcome.value, settlement.answer, write_id),
+            )
+        else:
+            self._db.execute("DELETE FROM kept WHERE write_id = ?", (write_id,))
+
+    def _keep_answer(self, write_id: str, answer: bytes) -> None:
+        written = "SELECT request FROM writes WHERE id = ? AND outcome = 'ok'"
+        found = self._db.execute(written, (write_id,)).fetchone()
+        if found is not None:
+            now = self._last()
+            kept = (f"lost:{found[0]}", write_id, found[0], now, "ok", answer, now + LOST_SECONDS)
+            self._db.execute("REPLACE INTO kept VALUES (?, ?, ?, ?, ?, ?, ?)", kept)
+
     def _last(self) -> float:
-        return float(self._db.execute("SELECT last FROM clock").fetchone()[0])
+        last, lost = self._db.execute("SELECT last, lost FROM clock").fetchone()
+        if lost != "[]":
+            raise StoreError(LOST)
+        return float(last)
+
+    def _advance(self, at: float) -> float:
+        now = max(at, self._last())
+        self._db.execute("UPDATE clock SET last = ?", (now,))
+        return now
+
+    def _repeat(self, write: Write, now: float) -> Repeat | None:
+        under_key = self._kept(f"key:{write.key}", now) if write.key is not None else None
+        return repeat(under_key, self._kept(f"lost:{write.request}", now), write.request, now)
+
+    def _kept(self, name: str, now: float) -> Kept | None:
+        found = self._db.execute(_KEPT, (name, now)).fetchone()
+        if found is None:
+            return None
+        write_id, request, at, outcome, answer = found
+        return Kept(
+            write_id=write_id,
+            request=request,
+            at=at,
+            outcome=Outcome(outcome) if outcome else None,
+            answer=answer,
+        )
 
     def _replaced(self, write: Write, now: float) -> list[str]:
         """The earlier tries of the same request of which nobody can tell that they took effect."""
-        asked = {"request": write.request, "expired": now - PENDING_SECONDS}
+        asked = {
+            "request": write.request,
+            "expired": now - PENDING_SECONDS,
+            "forgotten": now - self._terms.keep,
+        }
         return [row[0] for row in self._db.execute(_REPLACED, asked)]
 
     def _answers(self, reservation: Reservation, replaced: Collection[str], now: float) -> Reserved:
@@ -169,7 +237,7 @@ class SqliteStore:
     def _times(self, charge: Charge, replaced: Collection[str], now: float) -> list[float]:
         rows = self._db.execute(
             "SELECT at, write_id FROM charges WHERE cap = ? AND at > ? ORDER BY at DESC LIMIT ?",
-            (charge.cap, now - longest(charge), most(charge) + len(replaced)),
+            (charge.cap, now - self._back(longest(charge)), most(charge) + len(replaced)),
         )
         return [at for at, owner in rows if owner not in replaced][::-1]
 
@@ -179,7 +247,7 @@ class SqliteStore:
             _FIND.format(compare=column),
             {
                 "digest": lookup.digest,
-                "since": now - lookup.within,
+                "since": now - self._back(lookup.within),
                 "across": lookup.across_teams,
                 "team": lookup.team,
                 "author": lookup.author,
@@ -187,6 +255,10 @@ class SqliteStore:
             },
         )
         return Found(posts=tuple(_remembered(row, now) for row in rows))
+
+    def _back(self, seconds: float) -> float:
+        """How far back is looked; what is forgotten may be there still, until the janitor comes."""
+        return min(seconds, self._terms.keep)
 
     def _remember(self, write: Write, replaced: Collection[str], now: float) -> None:
         found = write.fingerprint if write.publishes else None
@@ -208,62 +280,58 @@ class SqliteStore:
         columns, values = ", ".join(row), ", ".join(f":{column}" for column in row)
         self._db.execute(f"INSERT INTO writes ({columns}) VALUES ({values})", row)  # noqa: S608 - names from above
 
+        if write.key is not None:
+            kept = (f"key:{write.key}", write.id, write.request, now, None, None, now + KEY_SECONDS)
+            self._db.execute("REPLACE INTO kept VALUES (?, ?, ?, ?, ?, ?, ?)", kept)
+
+    def _remember_all(self, posts: Sequence[Published], at: float) -> int:
+        now = self._advance(at)
+        return sum(self._remember_published(post, now) for post in posts)
+
+    def _remember_published(self, post: Published, now: float) -> bool:
+        write = as_write(post)
+        known = self._db.execute("SELECT text, event FROM writes WHERE id = ?", (write.id,))
+        if known.fetchone() == (post.fingerprint.text, post.fingerprint.event):
+            return False
+        self._forget([write.id])
+        self._remember(write, (), now)
+        settled = "UPDATE writes SET outcome = 'ok', url = ? WHERE id = ?"
+        self._db.execute(settled, (post.url, write.id))
+        return True
+
+    def _forget_post(self, post: str) -> int:
+        chosen = "SELECT id FROM writes WHERE coalesce(post, target) = ? OR target = ?"
+        ids = [row[0] for row in self._db.execute(chosen, (post, post))]
+        self._forget(ids)
+        return len(ids)
+
+    def _release(self, write_id: str) -> bool:
+        chosen = "SELECT id FROM writes WHERE id = ? AND outcome IS NOT 'ok'"
+        found = self._db.execute(chosen, (write_id,)).fetchone() is not None
+        if found:
+            self._db.execute("DELETE FROM kept WHERE write_id = ?", (write_id,))
+            self._forget([write_id])
+        return found
+
+    def _reset(self, cap: str) -> int:
+        counters = self._db.execute("SELECT DISTINCT cap FROM charges").fetchall()
+        chosen = [row for row in counters if is_counter_of(row[0], cap)]
+        self._db.executemany("DELETE FROM charges WHERE cap = ?", chosen)
+        return len(chosen)
+
+    def _accept_loss(self) -> bool:
+        epoch, lost, accepted = self._db.execute(
+            "SELECT epoch, lost, accepted FROM clock"
+        ).fetchone()
+        known = [*json.loads(accepted), *json.loads(lost)]
+        self._db.execute("UPDATE clock SET lost = '[]', accepted = ?", (json.dumps(known),))
+        self._terms.take_note(epoch)
+        return bool(json.loads(lost))
+
     def _forget(self, write_ids: Collection[str]) -> None:
         each = [(write_id,) for write_id in write_ids]
         self._db.executemany("DELETE FROM charges WHERE write_id = ?", each)
         self._db.executemany("DELETE FROM writes WHERE id = ?", each)
-
-    def _prune(self) -> None:
-        """Forget what is older than `keep`, some at a time, so that no call pays for many."""
-        before = self._last() - self._keep
-        self._db.execute(
-            "DELETE FROM writes WHERE seq IN (SELECT seq FROM writes WHERE at <= ? LIMIT ?)",
-            (before, _PRUNED_AT_ONCE),
-        )
-        self._db.execute(
-            "DELETE FROM charges WHERE rowid IN (SELECT rowid FROM charges WHERE at <= ? LIMIT ?)",
-            (before, _PRUNED_AT_ONCE),
-        )
-
-
-def _open(path: Path, timeout: float) -> sqlite3.Connection:
-    """Open the file and bring it up to this version.
-
-    Raises:
-        StoreError: a damaged file is left where it is: starting without it would give every cap
-            back, and that is for an operator to decide.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)  # before SQLite makes it readable for all
-        db = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
-    except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"{path} cannot be used as state: {error}") from error
-    try:
-        _prepare(db)
-    except sqlite3.OperationalError as error:
-        db.close()
-        raise StoreError(f"{path} cannot be used as state: {error}") from error
-    except sqlite3.DatabaseError as error:
-        db.close()
-        raise StoreError(
-            f"{path} is no usable state: {error}; move it away to begin with empty state"
-        ) from error
-    return db
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = NORMAL")
-    db.execute("BEGIN IMMEDIATE")  # of several processes that start at once, one migrates
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(_MIGRATIONS):
-        raise sqlite3.DatabaseError(f"its schema {version} is of a newer gateway")
-    for migration in _MIGRATIONS[version:]:
-        for statement in migration.strip().split(";\n"):
-            db.execute(statement)
-    db.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
-    db.execute("COMMIT")
 
 
 def _remembered(row: tuple[Any, ...], now: float) -> Remembered:

@@ -44,18 +44,10 @@ class _Job:
 class Transactions:
     """Runs work on a connection, batch by batch."""
 
-    def __init__(
-        self, db: sqlite3.Connection, *, timeout: float, finish: Callable[[], None]
-    ) -> None:
-        """Start the thread.
-
-        Args:
-            timeout: seconds that a caller waits at most.
-            finish: runs at the end of each transaction, inside it.
-        """
+    def __init__(self, db: sqlite3.Connection, *, timeout: float) -> None:
+        """Start the thread; `timeout` is the seconds that a caller waits at most."""
         self._db = db
         self._timeout = timeout
-        self._finish = finish
         self._closed = False
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._owed: deque[_Job] = deque(maxlen=_OWED_AT_MOST)
@@ -127,13 +119,12 @@ class Transactions:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             results = [(job, job.work()) for job in batch if not job.abandoned]
-            self._finish()
             self._db.execute("COMMIT")
         except sqlite3.OperationalError as error:  # locked, full, gone: no job's fault
             self._roll_back()
             self._owed.extend(job for job in batch if job.again)
             self._fail(batch, error)
-        except (sqlite3.Error, UnicodeError) as error:
+        except (sqlite3.Error, UnicodeError, StoreError) as error:
             self._roll_back()
             if len(batch) == 1:
                 self._fail(batch, error)
@@ -149,7 +140,8 @@ class Transactions:
                 self._db.execute("ROLLBACK")
 
     def _fail(self, batch: list[_Job], error: Exception) -> None:
-        _call(batch, _deliver_error, batch, StoreError(f"the state failed: {error}"))
+        told = error if isinstance(error, StoreError) else StoreError(f"the state failed: {error}")
+        _call(batch, _deliver_error, batch, told)
 
 
 def _deliver_error(batch: list[_Job], error: StoreError) -> None:

@@ -1,0 +1,70 @@
+"""Tidies up the file behind the transactions: forgets what has expired, and checkpoints.
+
+On a thread and a connection of its own, in steps so short that a reservation that falls upon one
+hardly waits. A checkpoint copies the journal into the file while readers and writers go on
+(`PASSIVE`); only this thread waits for the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+from pathlib import Path
+
+from gateway.state.sqlite.file import connect
+from gateway.state.terms import Terms
+
+_PAUSE = 1.0
+_BETWEEN_STEPS = 0.02
+_STEP = 100
+"""Rows that are forgotten in one transaction."""
+_CHECKPOINT_BYTES = 4 * 2**20
+_EXPIRED = (
+    "DELETE FROM writes WHERE seq IN (SELECT seq FROM writes WHERE at <= :before LIMIT :step)",
+    "DELETE FROM charges WHERE rowid IN (SELECT rowid FROM charges WHERE at <= :before LIMIT :step)",
+    "DELETE FROM kept WHERE name IN (SELECT name FROM kept WHERE until <= :now LIMIT :step)",
+)
+
+
+class Janitor:
+    """The thread; it begins at once."""
+
+    def __init__(self, path: Path, terms: Terms) -> None:
+        self._path = path
+        self._journal = path.with_name(f"{path.name}-wal")
+        self._terms = terms
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
+        self._thread.start()
+
+    async def close(self) -> None:
+        """End it."""
+        self._stop.set()
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        with (
+            contextlib.suppress(sqlite3.Error),
+            contextlib.closing(connect(self._path, self._terms)) as db,
+        ):
+            while not self._stop.wait(_PAUSE):
+                with contextlib.suppress(sqlite3.Error, OSError):  # the next round tries again
+                    self._forget(db)
+                    self._checkpoint(db)
+
+    def _forget(self, db: sqlite3.Connection) -> None:
+        while self._forget_some(db) and not self._stop.wait(_BETWEEN_STEPS):
+            pass
+
+    def _forget_some(self, db: sqlite3.Connection) -> bool:
+        """Forget a step's rows of each table; whether there are more."""
+        now = float(db.execute("SELECT last FROM clock").fetchone()[0])
+        asked = {"now": now, "before": now - self._terms.keep, "step": _STEP}
+        counts = [db.execute(statement, asked).rowcount for statement in _EXPIRED]
+        return max(counts) == _STEP
+
+    def _checkpoint(self, db: sqlite3.Connection) -> None:
+        if self._journal.exists() and self._journal.stat().st_size >= _CHECKPOINT_BYTES:
+            db.execute("PRAGMA wal_checkpoint(PASSIVE)")
