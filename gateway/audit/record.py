@@ -21,6 +21,7 @@ def decision(write: Write, decided: Decision) -> Record:
         "write_id": write.id,
         "effect": decided.effect.value,
         "revision": decided.revision,
+        "repeats": decided.repeats,
         "integration": write.integration,
         "person": write.person,
         "token": write.token,

@@ -39,6 +39,7 @@ from gateway.proxy.passthrough import Passthrough
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.reload import Policies
 from gateway.proxy.server import ServerLimits, strict
+from gateway.proxy.stored import Seal
 from gateway.proxy.upstream import Pool, Timeouts, tls_context
 from gateway.settings import Settings
 from gateway.state import Terms, open_store
@@ -207,7 +208,7 @@ class Gateway:
             await self._recover(store, key, clock, observer)
             audit = self._open_audit(key, clock, observer)
         pool = self._pool()
-        app = self._app(policies, store, audit, pool, derived(key, "digests"), clock, observer)
+        app = self._app(policies, store, audit, pool, key, clock, observer)
         tls = (settings["server.tls_cert"], settings["server.tls_key"])
         proxy = Listener(
             app,
@@ -241,7 +242,7 @@ class Gateway:
         store: Store,
         audit: AuditWriter,
         pool: Pool,
-        secret: bytes,
+        key: bytes,
         clock: SystemClock,
         observer: Observer,
     ) -> ProxyApp:
@@ -262,13 +263,14 @@ class Gateway:
                 observer=observer,
                 contact=settings.contact,
                 anonymous=settings["identify.anonymous.write"],
-                secret=secret,
+                secret=derived(key, "digests"),
+                seal=Seal(derived(key, "answers")),
             ),
             passthrough=Passthrough(
                 upstream=pool,
                 forwarding=forwarding,
                 anonymous=settings["identify.anonymous.read"],
-                secret=secret,
+                secret=derived(key, "digests"),
             ),
             observer=observer,
             contact=settings.contact,

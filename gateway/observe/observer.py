@@ -64,6 +64,7 @@ class Observer:
             self._finding(finding.rule, finding.mode.value, finding.result.value).inc()
             if finding.result is Result.ERROR and finding.open:
                 self._metrics.open_errors.labels(finding.rule).inc()
+                self._log.warning("state.rule_open", rule=finding.rule, decision_id=write.id)
 
     def settled(self, write: Write, settlement: Settlement) -> None:
         """What became of a write that passed is known."""

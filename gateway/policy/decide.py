@@ -21,6 +21,8 @@ from gateway.model import (
     Finding,
     Mode,
     Need,
+    Repeat,
+    Repeated,
     Reservation,
     Result,
     Violation,
@@ -31,6 +33,8 @@ from gateway.policy.policyset import PolicySet, Rule
 
 PLACEHOLDERS = ("integration", "operation", "team", "rule", "title")
 """What every rule's message may name, beside the figures of its check."""
+IDEMPOTENCY = "idempotency-key"
+"""The rule of the gateway's own under which repeated requests are found."""
 STORE_RETRY = 5.0
 """Seconds after which a write that the store stopped is worth sending again."""
 
@@ -93,14 +97,17 @@ def _unanswered(rule: Rule) -> Finding:
     """A rule whose question state could not answer: refused, unless the rule says otherwise."""
     if rule.open_on_error:
         return _bare(rule, Result.ERROR, open=True)
-    violation = Violation(
+    return _bare(rule, Result.ERROR, violation=_state_unavailable())
+
+
+def _state_unavailable() -> Violation:
+    return Violation(
         code="state_unavailable",
         status=503,
         message="What was posted before cannot be looked up at the moment.",
         fix="Nothing was posted; try again later.",
         retry_after=STORE_RETRY,
     )
-    return _bare(rule, Result.ERROR, violation=violation)
 
 
 def _bare(
@@ -182,7 +189,7 @@ def reservation(
             continue
         needs.append((rule, need))
     remember = not refused and write.publishes and write.fingerprint is not None
-    if not needs and not remember:
+    if not needs and not remember and write.key is None:
         return None
     deciding = {rule.id: need for rule, need in needs if rule.mode.decides}
     others = tuple({rule.id: need} for rule, need in needs if not rule.mode.decides)
@@ -191,6 +198,55 @@ def reservation(
 
 def _is_attempt(need: Need) -> bool:
     return isinstance(need, Charge) and need.attempts
+
+
+def unanswered_key() -> Finding:
+    """Refuse a write whose key state could not look up: it may be there already."""
+    return _keyed(Result.ERROR, _state_unavailable())
+
+
+def repeated(policies: PolicySet, repeat: Repeat) -> Decision:
+    """Let the earlier write decide: its answer is given again, or the repeat refused."""
+    if repeat.kind is Repeated.ANSWERED:
+        effect, findings = Effect.REPLAY, (_keyed(Result.PASS, None),)
+    else:
+        effect, findings = Effect.REFUSE, (_keyed(Result.FAIL, _REPEATS[repeat.kind]),)
+    return Decision(
+        effect=effect, revision=policies.revision, findings=findings, repeats=repeat.write_id
+    )
+
+
+def _keyed(result: Result, violation: Violation | None) -> Finding:
+    return Finding(
+        rule=IDEMPOTENCY,
+        check=IDEMPOTENCY,
+        mode=Mode.ENFORCE,
+        result=result,
+        violation=violation,
+    )
+
+
+_REPEATS: Mapping[Repeated, Violation] = {
+    Repeated.MISMATCH: Violation(
+        code="idempotency_mismatch",
+        status=422,
+        message="Another request was sent under this idempotency key.",
+        fix="A key stands for one request: make a new one for each post.",
+    ),
+    Repeated.IN_FLIGHT: Violation(
+        code="request_in_flight",
+        status=409,
+        message="The same request is being posted at this moment.",
+        fix="Repeat it when it is done: it gets the same answer.",
+        retry_after=2.0,
+    ),
+    Repeated.UNKEPT: Violation(
+        code="answer_not_kept",
+        status=409,
+        message="This request was written already, and its answer was not kept.",
+        fix="Nothing was posted again: look for the post.",
+    ),
+}
 
 
 def decide(policies: PolicySet, findings: tuple[Finding, ...]) -> Decision:

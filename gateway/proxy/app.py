@@ -45,12 +45,15 @@ class ProxyApp:
         started = perf_counter()
         exchange = Exchange(scope, receive, send, self.new_id)
         status = sent = 0
+        response = None
         try:
             response = await self._respond(exchange, self.policies.current)
             status = response.status
             sent = await exchange.answer(response)
         except ClientGoneError:
             exchange.code = "client_gone"
+            if response is not None and response.when_lost is not None:
+                await response.when_lost()
         except UpstreamError as error:  # SOE cut its body: ours stays unfinished, and closes
             exchange.code = error.code
         self.observer.finished(exchange, status, sent, perf_counter() - started)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from gateway.ports import UpstreamResponse
 
 
 class ClientGoneError(GatewayError):
-    """The client left before its request was whole: nobody is there to be answered."""
+    """The client left, before its request was whole or before it had its answer."""
 
 
 class Receive(Protocol):
@@ -29,12 +29,16 @@ class Send(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer: a whole reply of ours, or SOE's with `rest` still streaming behind its body."""
+    """An answer: a whole reply of ours, or SOE's with `rest` still streaming behind its body.
+
+    `when_lost` is to be called where the client did not get all of it.
+    """
 
     status: int
     headers: Headers
     body: bytes = b""
     rest: UpstreamResponse | None = None
+    when_lost: Callable[[], Awaitable[None]] | None = None
 
     @classmethod
     def of(cls, reply: Reply) -> Response:
@@ -121,22 +125,25 @@ class Exchange:
 
         Raises:
             UpstreamError: SOE cut its body; the client's connection is left incomplete and closes.
+            ClientGoneError: the client left before it had all.
         """
-        rest = response.rest
-        await self._send(
-            {
-                "type": "http.response.start",
-                "status": response.status,
-                "headers": response.headers,
-            }
-        )
-        if rest is None:
+        try:
+            await self._send(
+                {
+                    "type": "http.response.start",
+                    "status": response.status,
+                    "headers": response.headers,
+                }
+            )
+            if response.rest is not None:
+                return await self._stream(response.body, response.rest)
             await self._send({"type": "http.response.body", "body": response.body})
             return len(response.body)
-        try:
-            return await self._stream(response.body, rest)
+        except OSError:
+            raise ClientGoneError from None
         finally:
-            await rest.aclose()
+            if response.rest is not None:
+                await response.rest.aclose()
 
     async def _stream(self, body: bytes, rest: UpstreamResponse) -> int:
         sent = 0

@@ -10,29 +10,40 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 
-from gateway.errors import AuditError, StoreError, UpstreamError
+from gateway.errors import AuditError, RequestError, StoreError, UpstreamError
 from gateway.model import (
-    Answer,
     Contact,
     Decision,
     Effect,
     Headers,
     Outcome,
+    Repeat,
+    Repeated,
+    Reply,
     Reservation,
     Reserved,
     Settlement,
     Write,
 )
 from gateway.observe.observer import Observer
-from gateway.policy.decide import decide, judge, reservation, select
+from gateway.policy.decide import (
+    decide,
+    judge,
+    repeated,
+    reservation,
+    select,
+    unanswered_key,
+)
 from gateway.policy.policyset import PolicySet
 from gateway.ports import AuditLog, Clock, Store, Upstream, UpstreamResponse
 from gateway.proxy.exchange import Exchange, Response, one
 from gateway.proxy.forward import Forwarding
 from gateway.proxy.identify import Caller, admit_write, identify
+from gateway.proxy.stored import Seal
 from gateway.soe import answers
 from gateway.soe.api import BodyKind, Route, body_limit
 from gateway.soe.read import Reading, credentials, read_write
@@ -52,6 +63,16 @@ class _Delivery:
     status: int | None = None
     post: str | None = None
     url: str | None = None
+    answer: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """A decision, whether state may hold something for it, and the answer that is given again."""
+
+    decision: Decision
+    held: bool = False
+    answer: Reply | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +82,8 @@ class Pipeline:
     Attributes:
         anonymous: `allow` or `refuse` for the writes of callers that nobody registered.
         contact: stands in every refusal.
-        secret: keys the digests of tokens and requests.
+        secret: keys the digests of tokens, requests and idempotency keys.
+        seal: seals the answers that state keeps.
     """
 
     store: Store
@@ -73,6 +95,7 @@ class Pipeline:
     contact: Contact
     anonymous: str
     secret: bytes
+    seal: Seal
 
     async def handle(self, exchange: Exchange, route: Route, policies: PolicySet) -> Response:
         """Decide a write under one set of policies, then refuse it or send it."""
@@ -85,22 +108,25 @@ class Pipeline:
         write = self._write(exchange, route, caller, reading, body, at)
         exchange.integration = write.integration
         if one(exchange.headers, b"x-gateway-dry-run") == b"true":
-            decision, _ = await self._decide(write, policies, self.store.peek)
-            return Response.of(answers.dry_run(decision, write.id))
+            decided = await self._decide(write, policies, self.store.peek)
+            return Response.of(answers.dry_run(decided.decision, write.id))
 
-        decision, reserved = await self._decide(write, policies, self.store.reserve)
+        decided = await self._decide(write, policies, self.store.reserve)
+        decision = decided.decision
         delivery = _Delivery()
         try:
             await self.audit.decided(write, decision)  # durable, or AuditError: nothing was sent
             self.observer.decided(write, decision)
             exchange.effect = decision.effect
+            if decided.answer is not None:
+                return _replayed(decided.answer, decision, write.id)
             if decision.effect is not Effect.ALLOW:
                 reply = answers.refuse(route.endpoint.api, decision, write.id, self.contact)
                 return Response.of(reply)
             upstream = await self._send(exchange, write, body, delivery)
             return await self._receive(upstream, route, write, decision, delivery)
         finally:
-            await self._settle(write, decision, delivery, reserved=reserved)
+            await self._settle(write, decided, delivery)
 
     def _admit(
         self,
@@ -145,39 +171,60 @@ class Pipeline:
                 value.decode("latin-1") for name, value in fields if name == b"x-explicit-action"
             ),
             user_agent=(one(fields, b"user-agent") or b"").decode("latin-1"),
-            request=self._request_digest(exchange, caller, body),
+            request=self._digest(
+                caller,
+                exchange.method.encode(),
+                exchange.target,
+                one(fields, b"content-type") or b"",
+                body,
+            ),
+            key=self._key(route, fields, caller, reading),
         )
 
-    def _request_digest(self, exchange: Exchange, caller: Caller, body: bytes) -> str:
+    def _key(self, route: Route, fields: Headers, caller: Caller, reading: Reading) -> str | None:
+        """The digest of the key under which a post may be sent again, for its answer."""
+        in_head, in_form = one(fields, b"idempotency-key"), (reading.request_id or "").encode()
+        if in_head and in_form and in_head != in_form:
+            raise RequestError(
+                400, "ambiguous_key", "Idempotency-Key and request_id are different keys."
+            )
+        key = in_head or in_form
+        if not key or not route.endpoint.publishes or reading.preview:
+            return None
+        return self._digest(caller, b"idempotency-key", key)
+
+    def _digest(self, caller: Caller, *parts: bytes) -> str:
+        """The keyed digest of something of a caller."""
         digest = hashlib.blake2b(key=self.secret, digest_size=16)
-        for part in (
-            caller.name.encode(),
-            (caller.token or "").encode(),
-            exchange.method.encode(),
-            exchange.target,
-            one(exchange.headers, b"content-type") or b"",
-            body,
-        ):
+        for part in (caller.name.encode(), (caller.token or "").encode(), *parts):
             digest.update(b"%d:" % len(part))
             digest.update(part)
         return digest.hexdigest()
 
-    async def _decide(self, write: Write, policies: PolicySet, ask: _Ask) -> tuple[Decision, bool]:
-        """Judge without state, ask state what is needed, judge with its answers.
-
-        Returns the decision, and whether state was asked and may hold something back.
-        """
+    async def _decide(self, write: Write, policies: PolicySet, ask: _Ask) -> _Decided:
+        """Judge without state, ask state what is needed, judge with its answers."""
         rules = select(policies, write)
         findings = judge(rules, write, None)
         asked = reservation(rules, write, findings)
         if asked is None:
-            return decide(policies, findings), False
+            return _Decided(decide(policies, findings))
         try:
-            answered: Mapping[str, Answer] | StoreError = (await ask(asked)).answers
+            reserved = await ask(asked)
         except StoreError as error:
             self.observer.store_failed("reserve", error)
-            answered = error
-        return decide(policies, judge(rules, write, answered)), True
+            keyed = (unanswered_key(),) if write.key is not None else ()
+            return _Decided(decide(policies, (*keyed, *judge(rules, write, error))), held=True)
+        if reserved.repeat is not None:
+            return self._repeated(policies, reserved.repeat)
+        decision = decide(policies, judge(rules, write, reserved.answers))
+        return _Decided(decision, held=asked.remember)
+
+    def _repeated(self, policies: PolicySet, repeat: Repeat) -> _Decided:
+        """Let the earlier write decide, with its answer where that can be read."""
+        answer = repeat.answer and self.seal.open(repeat.write_id, repeat.answer)
+        if repeat.kind is Repeated.ANSWERED and not answer:  # sealed by a key that is gone
+            repeat = replace(repeat, kind=Repeated.UNKEPT)
+        return _Decided(repeated(policies, repeat), answer=answer or None)
 
     async def _send(
         self, exchange: Exchange, write: Write, body: bytes, delivery: _Delivery
@@ -215,25 +262,53 @@ class Pipeline:
         delivery.status = upstream.status
         delivery.outcome = answers.outcome(route.endpoint.api, upstream.status, plain)
         delivery.post, delivery.url = answers.learn(route, upstream.status, upstream.headers, plain)
-        fields = self.forwarding.to_client(upstream.headers)
+        fields = tuple(self.forwarding.to_client(upstream.headers))
+        when_lost = None
+        if upstream.complete and write.publishes:
+            reply = Reply(upstream.status, fields, body)
+            if write.key is not None and answers.is_final(route.endpoint.api, reply, plain):
+                delivery.answer = self.seal.close(write.id, reply)
+            if delivery.outcome is Outcome.OK:
+                when_lost = partial(self._keep_answer, write.id, reply)
         fields += answers.decision_fields(decision, write.id)
-        return Response(upstream.status, tuple(fields), body, upstream)
+        return Response(upstream.status, fields, body, upstream, when_lost)
 
-    async def _settle(
-        self, write: Write, decision: Decision, delivery: _Delivery, *, reserved: bool
-    ) -> None:
-        settlement = Settlement(outcome=delivery.outcome, post=delivery.post, url=delivery.url)
+    async def _keep_answer(self, write_id: str, reply: Reply) -> None:
+        """Keep an answer for the client that left: it will send the same request again."""
+        try:
+            await self.store.keep_answer(write_id, self.seal.close(write_id, reply))
+        except StoreError as error:
+            self.observer.store_failed("keep_answer", error)
+
+    async def _settle(self, write: Write, decided: _Decided, delivery: _Delivery) -> None:
+        decision = decided.decision
+        settlement = Settlement(
+            outcome=delivery.outcome,
+            post=delivery.post,
+            url=delivery.url,
+            answer=delivery.answer,
+        )
         if decision.effect is Effect.ALLOW:
             self.observer.settled(write, settlement)
             try:
                 await self.audit.settled(write, settlement, delivery.status)
             except AuditError as error:
                 self.observer.audit_failed(error)
-        if reserved:
+        if decided.held:
             try:
                 await self.store.settle(write.id, settlement)
             except StoreError as error:
                 self.observer.store_failed("settle", error)
+
+
+def _replayed(answer: Reply, decision: Decision, write_id: str) -> Response:
+    """SOE's stored answer, with the decision that gives it again."""
+    fields = (
+        *answer.headers,
+        (b"idempotent-replayed", b"true"),
+        *answers.decision_fields(decision, write_id),
+    )
+    return Response(answer.status, fields, answer.body)
 
 
 async def _read_ahead(upstream: UpstreamResponse) -> bytes:

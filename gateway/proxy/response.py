@@ -17,11 +17,15 @@ class Cycle(RequestResponseCycle):
     _head = b""
 
     async def send(self, message: Any) -> None:
-        """Send a part of the response."""
+        """Send a part of the response.
+
+        Raises:
+            ConnectionResetError: the client is gone (ASGI 2.4).
+        """
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
         if self.disconnected:
-            return
+            raise ConnectionResetError("the client is gone")
         if self.response_complete:  # or its bytes would answer the next request
             raise RuntimeError("the response is complete")
         if message["type"] == "http.response.start":

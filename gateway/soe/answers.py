@@ -93,6 +93,8 @@ def refuse(api: Api, decision: Decision, write_id: str, contact: Contact | None)
         status, code, error_id = 403, "confirmation_required", 403
     elif retry_after is not None:
         error_id = _V2_LATER
+    elif status == 422:
+        error_id = _V2_ERROR_OF_STATUS[422]
     detail = _told(violations)
     problem = _Problem(
         status=status,
@@ -347,6 +349,8 @@ def _told_contact(contact: Contact | None) -> dict[str, str] | None:
 # ── what SOE's answers mean ──────────────────────────────────────────────────────────────────
 
 _V2_FAILURES = (500, 503)
+_LATER = (401, 403, 408, 425, 429)
+"""The same request may do better under other circumstances, or with other rights."""
 _LEARNED = ("question", "answer", "comment", "article", "collection")
 _LINKS = ("webUrl", "shareUrl", "shareLink", "link")
 _URL_LIMIT = 2048
@@ -364,6 +368,21 @@ def outcome(api: Api, status: int, body: bytes) -> Outcome:
     if isinstance(error_id, int):
         return Outcome.FAILED if error_id in _V2_FAILURES else Outcome.REFUSED
     return Outcome.OK if 200 <= status < 300 else Outcome.REFUSED
+
+
+def is_final(api: Api, reply: Reply, body: bytes) -> bool:
+    """Whether SOE would say the same to the same request later: then it may be said for it.
+
+    Args:
+        reply: SOE's, as the client gets it.
+        body: its body, decoded; an unreadable one tells nothing.
+    """
+    became = outcome(api, reply.status, body)
+    if became is not Outcome.REFUSED:
+        return became is Outcome.OK
+    if reply.status in _LATER or any(name == b"retry-after" for name, _ in reply.headers):
+        return False
+    return api is not Api.V2 or _document(body).get("error_id") != _V2_LATER
 
 
 def learn(
