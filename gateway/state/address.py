@@ -69,7 +69,7 @@ def _network(parts: SplitResult, query: Mapping[str, str]) -> Address:
     host = parts.hostname or ""
     host.encode("idna")  # what fails here would fail so at each connect
     port = _PORT if parts.port is None else parts.port
-    user, password = parts.username or None, parts.password
+    user, password = parts.username or None, parts.password or None
     path = parts.path.removeprefix("/")
     _must(host and port and not parts.fragment)
     _must((user is None or password is not None) and not (path and "db" in query))

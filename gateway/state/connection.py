@@ -133,7 +133,7 @@ class Connection(asyncio.Protocol):
                     self.useful = True
                     if not future.done():  # else its caller has left
                         future.set_result(answer)
-        except ProtocolError:
+        except (ProtocolError, MemoryError, TypeError):  # no RESP2, or of no sane size
             self.end("the state does not speak as Redis does")
         if elsewhere:
             self.end(f"the connection to the state was given up: {elsewhere}")
