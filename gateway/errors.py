@@ -57,7 +57,15 @@ class RequestError(GatewayError):
 
 
 class StoreError(GatewayError):
-    """The state is out of reach: each rule's `on_error` decides."""
+    """The state is out of reach: each rule's `on_error` decides.
+
+    Args:
+        code: the first word of what a server answered, such as `OOM`; empty where none did.
+    """
+
+    def __init__(self, text: str, *, code: str = "") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class AuditError(GatewayError):

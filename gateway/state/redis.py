@@ -14,15 +14,11 @@ import asyncio
 import contextlib
 import random
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from gateway.errors import StoreError
 from gateway.model import (
@@ -38,6 +34,7 @@ from gateway.model import (
 )
 from gateway.ports import Store
 from gateway.state.accounting import PENDING_SECONDS, answered
+from gateway.state.resp import Client, Script
 
 _SITE = "{soe-gateway}"
 _OWED_AT_MOST = 10_000
@@ -55,29 +52,22 @@ def open_redis(url: str, keep: float, timeout: float) -> Store:
 
 
 class RedisStore:
-    """The store over a pool of connections.
+    """The store over one connection.
 
     Args:
-        url: `redis://[user:password@]host[:port][/database]`, `rediss://…`, `unix:///path`.
+        url: as `Address.parse` reads it.
         stamped: entries are stamped with `Write.at` instead of Redis's clock, for tests.
     """
 
     def __init__(self, url: str, keep: float, timeout: float, *, stamped: bool = False) -> None:
         self._keep = keep
-        self._timeout = timeout
         self._stamped = stamped
         self._epoch = ""
         self._owed: dict[str, tuple[Settlement, bool]] = {}
         self._paying: asyncio.Task[None] | None = None
         try:
-            self._redis = Redis.from_url(
-                url,
-                decode_responses=True,
-                socket_timeout=timeout,
-                socket_connect_timeout=timeout,
-                retry=Retry(NoBackoff(), 0),  # a reservation is asked for once
-            )
-        except ValueError as error:
+            self._redis = Client(url, timeout=timeout)
+        except StoreError as error:
             raise StoreError(f"state.url: {error}") from None
         self._reserve = self._script("reserve.lua")
         self._settle = self._script("settle.lua")
@@ -110,8 +100,7 @@ class RedisStore:
             self._paying.cancel()
         with contextlib.suppress(StoreError):
             await self._pay()
-        with contextlib.suppress(RedisError, OSError):
-            await self._redis.aclose()
+        await self._redis.aclose()
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────
 
@@ -164,17 +153,11 @@ class RedisStore:
         known = (settlement.post or "", settlement.url or "", "1" if late else "0")
         await self._call(self._settle, [*told, *known])
 
-    def _script(self, name: str) -> Callable[..., Awaitable[Any]]:
-        return self._redis.register_script(Path(__file__).with_name(name).read_text())
+    def _script(self, name: str) -> Script:
+        return Script.of(Path(__file__).with_name(name).read_text())
 
-    async def _call(self, script: Callable[..., Awaitable[Any]], args: Sequence[Any]) -> Any:
-        try:
-            async with asyncio.timeout(self._timeout):
-                return await script(keys=[_SITE], args=args)
-        except TimeoutError:
-            raise StoreError("the state did not answer in time") from None
-        except (RedisError, OSError) as error:
-            raise StoreError(f"the state failed: {error}") from None
+    async def _call(self, script: Script, args: Sequence[Any]) -> Any:
+        return await self._redis.run(script, [_SITE], args)
 
     # ── what is owed ─────────────────────────────────────────────────────────────────────────
 
