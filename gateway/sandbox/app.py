@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import re
 import secrets
 import time
@@ -40,12 +41,21 @@ _BACKOFF = 60
 
 @dataclass(slots=True)
 class Behaviour:
-    """How the next writes are answered, as somebody told through `/_sandbox/next`."""
+    """How the next writes are answered, as somebody told through `/_sandbox/next`.
+
+    Attributes:
+        reads: means the next requests of any kind.
+        headers: header fields that the answers get, in place of others of their names.
+        members: what the JSON of the answers gets, such as v2.3's `backoff`.
+    """
 
     status: int | None = None
     delay: float = 0.0
     drop: str = ""
     count: int = 0
+    reads: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+    members: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -144,7 +154,8 @@ async def _answered(sandbox: Sandbox, request: Request, act: Any) -> Response:
         }
     )
     told = Behaviour()
-    if request.method not in ("GET", "HEAD") and sandbox.next.count > 0:
+    is_meant = sandbox.next.reads or request.method not in ("GET", "HEAD")
+    if is_meant and sandbox.next.count > 0:
         told = sandbox.next
         told.count -= 1
     if told.delay:
@@ -152,11 +163,15 @@ async def _answered(sandbox: Sandbox, request: Request, act: Any) -> Response:
     if told.drop == "before":
         return _Drop()
     if told.status is not None:
-        return JSONResponse({"status": told.status, "title": "As told"}, told.status, _THROTTLE)
+        document = {"status": told.status, "title": "As told"} | told.members
+        return JSONResponse(document, told.status, _THROTTLE | told.headers)
     response: Response = await act(sandbox, request, raw)
     if told.drop == "after":
         return _Drop()
-    response.headers.update(_THROTTLE)
+    if told.members:
+        document = json.loads(bytes(response.body)) | told.members
+        response = JSONResponse(document, response.status_code)
+    response.headers.update(_THROTTLE | told.headers)
     return response
 
 
@@ -262,7 +277,7 @@ async def _v23(sandbox: Sandbox, request: Request, raw: bytes) -> Response:
             id=number,
             word=word,
         )
-        return JSONResponse(v23.wrapper(method(call)))
+        return JSONResponse(v23.wrapper(method(call), call.filter))
     except SiteError as error:
         return JSONResponse(v23.error(error), 400)
 
