@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "check": "look for problems in policies, without running anything",
     "test": "run the tests that stand in policy files",
     "keys": "make a gateway key for an integration",
+    "seed": "remember what stands on the site, so that copies of it are found",
     "healthcheck": "ask a running gateway whether it is well",
 }
 _INTERRUPTED = 130

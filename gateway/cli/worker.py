@@ -25,6 +25,7 @@ from gateway.audit.key import derived, load_or_make_key
 from gateway.audit.recovery import recover
 from gateway.audit.sinks import open_sink
 from gateway.audit.writer import AuditWriter
+from gateway.cli import parts
 from gateway.clock import SystemClock
 from gateway.model import Settlement
 from gateway.observe.logs import Output, logger
@@ -40,9 +41,9 @@ from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.reload import Policies
 from gateway.proxy.server import ServerLimits, strict
 from gateway.proxy.stored import Seal
-from gateway.proxy.upstream import Pool, Timeouts, tls_context
+from gateway.proxy.upstream import Pool
 from gateway.settings import Settings
-from gateway.state import Terms, open_store
+from gateway.state import open_store
 
 VARIABLE = "_SOE_GATEWAY_WORKER"
 """Makes a process a worker: its number and its end of the channel to the supervisor, as JSON.
@@ -194,20 +195,12 @@ class Gateway:
         policies = Policies(self._load, settings["policies.directory"], observer)
         clock = SystemClock()
         key, _ = load_or_make_key(settings["audit.key_file"] or self._data / "audit.key")
-        store = open_store(
-            settings["state.url"] or f"sqlite:///{(self._data / 'state.db').absolute()}",
-            Terms(
-                keep=settings["state.keep"],
-                timeout=settings["state.timeout"],
-                accept_loss=settings["state.after_loss"] == "accept",
-                note=self._data / "state.epoch",
-                tell=observer.event,
-            ),
-        )
+        terms = parts.state_terms(settings, tell=observer.event)
+        store = open_store(parts.state_url(settings), terms)
         with _one_at_a_time(self._audit_directories()):
             await self._recover(store, key, clock, observer)
             audit = self._open_audit(key, clock, observer)
-        pool = self._pool()
+        pool = parts.pool(settings)
         app = self._app(policies, store, audit, pool, key, clock, observer)
         tls = (settings["server.tls_cert"], settings["server.tls_key"])
         proxy = Listener(
@@ -305,23 +298,6 @@ class Gateway:
         writer = f"{socket.gethostname()}-{secrets.token_hex(4)}"
         sinks = [open_sink(url, writer) for url in self._sinks()]
         return AuditWriter(sinks, Chain(key, writer), clock, observer.audit_synced)
-
-    def _pool(self) -> Pool:
-        settings = self._settings
-        origin = settings["upstream.url"]
-        ca_file = settings["upstream.ca_file"]
-        return Pool(
-            origin,
-            ssl_context=tls_context(str(ca_file) if ca_file else None)
-            if origin.scheme == "https"
-            else None,
-            timeouts=Timeouts(
-                connect=settings["upstream.connect_timeout"],
-                first_byte=settings["upstream.first_byte_timeout"],
-                total=settings["upstream.total_timeout"],
-            ),
-            connections=settings["upstream.connections"],
-        )
 
     def _limits(self) -> ServerLimits:
         return ServerLimits(
