@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import json
 import re
@@ -122,7 +123,7 @@ class _Pages:
         return await _answered(self.sandbox, request, _v3)
 
     async def v23(self, request: Request) -> Response:
-        return await _answered(self.sandbox, request, _v23)
+        return _compressed(await _answered(self.sandbox, request, _v23))
 
     async def scim(self, request: Request) -> Response:
         return await _answered(self.sandbox, request, _scim)
@@ -172,6 +173,16 @@ async def _answered(sandbox: Sandbox, request: Request, act: Any) -> Response:
         document = json.loads(bytes(response.body)) | told.members
         response = JSONResponse(document, response.status_code)
     response.headers.update(_THROTTLE | told.headers)
+    return response
+
+
+def _compressed(response: Response) -> Response:
+    """Compress an answer, as v2.3 does whatever a client accepts."""
+    if isinstance(response, _Drop):
+        return response
+    response.body = gzip.compress(response.body, compresslevel=1)
+    response.headers["content-length"] = str(len(response.body))
+    response.headers["content-encoding"] = "gzip"
     return response
 
 

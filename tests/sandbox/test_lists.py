@@ -119,3 +119,11 @@ async def test_reads_behave_as_told(client: httpx.AsyncClient) -> None:
     assert (slow.json()["backoff"], slow.headers["x-a"]) == (7, "b")
     assert len(slow.json()["items"]) == 8
     assert (never.status_code, again.status_code) == (429, 200)
+
+
+async def test_v2_compresses_whatever_a_client_accepts(client: httpx.AsyncClient) -> None:
+    """As the vendor's documentation says."""
+    answer = await client.get("/api/2.3/questions", headers={"accept-encoding": "identity"})
+
+    assert answer.headers["content-encoding"] == "gzip"
+    assert len(answer.json()["items"]) == 8
