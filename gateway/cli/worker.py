@@ -201,6 +201,7 @@ class Gateway:
                 timeout=settings["state.timeout"],
                 accept_loss=settings["state.after_loss"] == "accept",
                 note=self._data / "state.epoch",
+                identity=derived(key, "state").hex()[:16],
                 tell=observer.event,
             ),
         )

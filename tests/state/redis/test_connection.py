@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import StoreError
-from gateway.state.address import Address
-from gateway.state.connection import Call, Connection
+from gateway.state.redis.address import Address
+from gateway.state.redis.connection import Call, Connection
 
 texts = st.text(max_size=12)
 words = st.sampled_from(["OK", "QUEUED", ""])

@@ -14,7 +14,7 @@ from typing import Any
 from hiredis import ProtocolError, Reader, pack_command
 
 from gateway.errors import StoreError
-from gateway.state.address import Address
+from gateway.state.redis.address import Address
 
 Word = str | bytes | int | float
 Call = tuple[bytes, asyncio.Future[Any], float]

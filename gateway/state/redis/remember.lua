@@ -1,0 +1,18 @@
+-- Remember posts that stand on the site. ARGV[1]: {at, keep, posts: [record, …]}, as JSON.
+-- Returns how many were new, or have another text.
+
+if redis.call('EXISTS', site .. ':lost') == 1 then return lost() end
+local ask = cjson.decode(ARGV[1])
+local now = stamp(ask.at, redis.call('HGET', site .. ':meta', 'last'))
+redis.call('HSET', site .. ':meta', 'last', text(now))
+local new = 0
+for _, post in ipairs(ask.posts) do
+  local known = redis.call('HGET', site .. ':write:' .. post.id, 'text')
+  if known ~= table.concat(post.digests, ' ') then
+    forget(post.id)
+    insert(post, now, ask.keep, 'ok')
+    redis.call('HSET', site .. ':write:' .. post.id, 'text', table.concat(post.digests, ' '))
+    new = new + 1
+  end
+end
+return new
