@@ -681,14 +681,15 @@ async def test_remembering_again_takes_the_newer_text(store: Administered) -> No
 
 async def test_a_post_can_be_forgotten(store: Administered) -> None:
     """All its versions, whether it came through or was seeded; its charges stay."""
-    needs: dict[str, Need] = {"cap": cap("a", (9, 60.0))}
+    needs: dict[str, Need] = {"cap": cap()}
     await store.reserve(asks(write(1), needs))
     await store.settle("w1", Settlement(outcome=Outcome.OK, post="question/1"))
     await take_edit(store)
     await store.remember([published(1), published(2)], NOW)
 
     assert (await store.forget("question/1"), await store.forget("question/1")) == (3, 0)
-    assert len(found(await store.peek(asks(write(9), {"copies": look()})))) == 1
+    later = await store.peek(asks(write(9), needs | {"copies": look()}))
+    assert (len(found(later)), charged(later).accepted) == (1, False)
 
 
 async def take_edit(store: Administered) -> None:

@@ -150,12 +150,12 @@ class RedisStore:
             told = await self._redis.call("HMGET", key, "post", "target")
             if post in told:
                 write_id = key.removeprefix(f"{_SITE}:write:")
-                forgotten += int(await self._run("release", write_id, "1"))
+                forgotten += int(await self._run("forget", write_id))
         return forgotten
 
     async def release(self, write_id: str) -> bool:
         """As `ports.Administered.release`."""
-        return bool(await self._run("release", write_id, "0"))
+        return bool(await self._run("release", write_id))
 
     async def reset(self, cap: str) -> int:
         """As `ports.Administered.reset`."""
@@ -323,7 +323,7 @@ class RedisStore:
 
 _SCRIPTS = (
     *("reserve", "settle", "keep_answer", "remember", "put_back", "adopt", "accept_loss"),
-    "release",
+    *("forget", "release"),
 )
 
 
