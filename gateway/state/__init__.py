@@ -31,7 +31,7 @@ def open_store(url: str, *, keep: float, timeout: float) -> Store:
     """Open the store that a URL names.
 
     `memory:`, `sqlite:///relative`, `sqlite:////absolute`, or Redis or Valkey as
-    `redis://[user:password@]host[:port][/database]`, `rediss://…` with TLS, `unix:///path`.
+    `address.py` reads it: `redis://host`, `rediss://host` with TLS, `unix:///path`.
 
     Args:
         keep: seconds after which posts and charges are forgotten; at least the longest window.
