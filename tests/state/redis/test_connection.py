@@ -183,6 +183,18 @@ async def test_a_greeting_that_was_answered_too_late_is_none() -> None:
     assert wire.pieces == [b"*3\r\n$6\r\nCLIENT\r\n$7\r\nSETNAME\r\n$11\r\nsoe-gateway\r\n"]
 
 
+async def test_why_a_server_closes_is_told_rather_than_that_it_does() -> None:
+    """Its words come first, and its end may come before anybody read them."""
+    connection, _, _ = wired()
+    greeting = asyncio.create_task(connection.greet(Address(path="/s", database=1)))
+    await asyncio.sleep(0)
+    connection.data_received(b"-ERR max number of clients reached\r\n")
+    connection.eof_received()
+
+    with pytest.raises(StoreError, match="ERR max number of clients"):
+        await greeting
+
+
 async def test_what_is_no_text_comes_all_the_same() -> None:
     """Somebody else's bytes in the database are no reason to fail."""
     connection, _, _ = wired()
