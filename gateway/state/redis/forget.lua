@@ -1,18 +1,14 @@
--- Forget the text of a write; what it was charged to stays. ARGV[1]: its id. Returns 1 where it did.
+-- Forget the text of the versions of a post; what they were charged to stays.
+-- ARGV[1]: the post; then the ids of writes, of which some may be of it. Returns how many were.
 
-local key = site .. ':write:' .. ARGV[1]
-local members, kept = cjson.decode(redis.call('HGET', key, 'indexed') or '[]'), {}
-local texts, events = site .. ':text:', site .. ':event:'
-for i = 1, #members, 2 do
-  local name = members[i]
-  if string.sub(name, 1, #texts) == texts or string.sub(name, 1, #events) == events then
-    redis.call('ZREM', name, members[i + 1])
-  else
-    kept[#kept + 1] = name
-    kept[#kept + 1] = members[i + 1]
+local forgotten = 0
+for i = 2, #ARGV do
+  local write = read(ARGV[i])
+  if write and write[TEXT] ~= '' and (write[POST] == ARGV[1] or write[FACTS][7] == ARGV[1]) then
+    forget_text(ARGV[i], write)
+    write[TEXT], write[EVENT] = '', ''
+    write_again(ARGV[i], write)
+    forgotten = forgotten + 1
   end
 end
-if #kept == #members then return 0 end
-redis.call('HSET', key, 'indexed', #kept > 0 and cjson.encode(kept) or '[]')
-redis.call('HDEL', key, 'text')
-return 1
+return forgotten

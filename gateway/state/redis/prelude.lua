@@ -1,12 +1,15 @@
 -- What the scripts share. KEYS[1]: the site's prefix with its hash tag.
 --
 -- Keys of a site: `meta` (epoch, last stamp, seq, identity), `write:<id>`, and by score of their
--- stamp `cap:<counter>`, `request:<digest>`, `text:<digest>`, `event:<digest>`; `key:<digest>` and
--- `again:<request>` hold answers; `lost` and `accepted` name epochs; `gone:<id>` turns back what
--- comes too late. A record of a write is what `insert` takes: id, at, caps, attempts, request, key,
--- digests, fields, replaces.
+-- stamp `cap:<counter>`, `request:<digest>`, `print:<digest>`; `key:<digest>` and `again:<request>`
+-- hold answers; `lost` and `accepted` name epochs; `gone:<id>` turns back what comes too late.
+--
+-- A write is one packed string: a hash of so many fields would take three times its memory. As a
+-- record from outside it is a table of these names, its `facts` those behind `facts` here.
 
 local site = KEYS[1]
+local AT, OUTCOME, POST, URL, SEQ, CAPS, REPLACES, KEY, TEXT, EVENT, REQUEST, FACTS =
+  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 
 local function text(number) return string.format('%.17g', number) end
 
@@ -21,18 +24,37 @@ local function stamp(at, last)
   return math.max(at, tonumber(last or '0'))
 end
 
-local function forget(id)
-  local key = site .. ':write:' .. id
-  local indexed = redis.call('HGET', key, 'indexed')
-  if not indexed then return end
-  local members = cjson.decode(indexed)
-  for i = 1, #members, 2 do redis.call('ZREM', members[i], members[i + 1]) end
-  redis.call('DEL', key)
+local function read(id)
+  local packed = redis.call('GET', site .. ':write:' .. id)
+  return packed and cmsgpack.unpack(packed)
 end
 
-local function add(key, member, at, keep)
+local function write_again(id, write)
+  redis.call('SET', site .. ':write:' .. id, cmsgpack.pack(write), 'KEEPTTL')
+end
+
+-- A number before the id keeps the order of those with the same stamp.
+local function member(id, write) return string.format('%010x:', write[SEQ]) .. id end
+
+local function id_of(member_) return string.sub(member_, 12) end
+
+local function forget_text(id, write)
+  redis.call('ZREM', site .. ':print:' .. write[TEXT], member(id, write))
+  redis.call('ZREM', site .. ':print:' .. write[EVENT], member(id, write))
+end
+
+local function forget(id)
+  local write = read(id)
+  if not write then return end
+  for _, counter in ipairs(write[CAPS]) do redis.call('ZREM', site .. ':cap:' .. counter, id) end
+  redis.call('ZREM', site .. ':request:' .. write[REQUEST], id)
+  forget_text(id, write)
+  redis.call('DEL', site .. ':write:' .. id)
+end
+
+local function add(key, member_, at, keep)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', text(at - keep))
-  redis.call('ZADD', key, text(at), member)
+  redis.call('ZADD', key, text(at), member_)
   redis.call('EXPIRE', key, math.ceil(keep) + 60)
 end
 
@@ -40,22 +62,25 @@ local function charge_attempt(counter, id, at, keep)
   add(site .. ':cap:' .. counter, '!' .. id, at, keep)
 end
 
--- Remember a write and what it is charged to.
-local function insert(write, at, keep, outcome)
-  local indexed = {}
-  local function index(key, member)
-    add(key, member, at, keep)
-    indexed[#indexed + 1] = key
-    indexed[#indexed + 1] = member
+-- Remember a write and what it is charged to. What is written needs no `request`: only a try of
+-- which nobody knows is looked for there.
+local function insert(record, at, keep, outcome, post, url)
+  local seq = redis.call('HINCRBY', site .. ':meta', 'seq', 1)
+  local write = {at, outcome, post, url, seq, record.caps, record.replaces, record.key,
+    record.text, record.event, record.request, record.facts}
+  for _, counter in ipairs(record.caps) do add(site .. ':cap:' .. counter, record.id, at, keep) end
+  if record.request ~= '' and outcome ~= 'ok' then
+    add(site .. ':request:' .. record.request, record.id, at, keep)
   end
-  for _, counter in ipairs(write.caps) do index(site .. ':cap:' .. counter, write.id) end
-  if write.request ~= '' then index(site .. ':request:' .. write.request, write.id) end
-  -- A number before the id keeps the order of those with the same stamp.
-  local member = string.format('%016x:', redis.call('HINCRBY', site .. ':meta', 'seq', 1)) .. write.id
-  for _, digest in ipairs(write.digests) do index(site .. ':' .. digest, member) end
-  local key = site .. ':write:' .. write.id
-  redis.call('HSET', key, 'at', text(at), 'indexed', cjson.encode(indexed),
-    'replaces', cjson.encode(write.replaces), 'key', write.key, unpack(write.fields))
-  if outcome ~= '' then redis.call('HSET', key, 'outcome', outcome) end
-  redis.call('EXPIRE', key, math.ceil(keep) + 60)
+  if record.text ~= '' then add(site .. ':print:' .. record.text, member(record.id, write), at, keep) end
+  if record.event ~= '' and record.event ~= record.text then
+    add(site .. ':print:' .. record.event, member(record.id, write), at, keep)
+  end
+  redis.call('SET', site .. ':write:' .. record.id, cmsgpack.pack(write), 'EX', math.ceil(keep) + 60)
+end
+
+-- Free the key of a write, where it is still its.
+local function free_key(id, write)
+  local kept = site .. ':key:' .. write[KEY]
+  if write[KEY] ~= '' and redis.call('HGET', kept, 'write') == id then redis.call('DEL', kept) end
 end

@@ -4,11 +4,8 @@
 local ask = cjson.decode(ARGV[1])
 local back = 0
 for _, entry in ipairs(ask.entries) do
-  local key = site .. ':write:' .. entry.id
-  if redis.call('EXISTS', key) == 0 then
-    insert(entry, entry.at, ask.keep, entry.outcome)
-    if entry.post ~= '' then redis.call('HSET', key, 'post', entry.post) end
-    if entry.url ~= '' then redis.call('HSET', key, 'url', entry.url) end
+  if redis.call('EXISTS', site .. ':write:' .. entry.id) == 0 then
+    insert(entry, entry.at, ask.keep, entry.outcome, entry.post, entry.url)
     back = back + 1
   end
   for _, counter in ipairs(entry.attempts) do charge_attempt(counter, entry.id, entry.at, ask.keep) end

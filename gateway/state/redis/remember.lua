@@ -7,11 +7,10 @@ local now = stamp(ask.at, redis.call('HGET', site .. ':meta', 'last'))
 redis.call('HSET', site .. ':meta', 'last', text(now))
 local new = 0
 for _, post in ipairs(ask.posts) do
-  local known = redis.call('HGET', site .. ':write:' .. post.id, 'text')
-  if known ~= table.concat(post.digests, ' ') then
+  local known = read(post.id)
+  if not known or known[TEXT] ~= post.text or known[EVENT] ~= post.event then
     forget(post.id)
-    insert(post, now, ask.keep, 'ok')
-    redis.call('HSET', site .. ':write:' .. post.id, 'text', table.concat(post.digests, ' '))
+    insert(post, now, ask.keep, 'ok', '', post.url)
     new = new + 1
   end
 end

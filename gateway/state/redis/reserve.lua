@@ -52,8 +52,9 @@ local replaced, is_replaced = {}, {}
 if record.request ~= '' then
   local tries = redis.call('ZRANGEBYSCORE', site .. ':request:' .. record.request, '(' .. text(forgotten), '+inf')
   for _, try in ipairs(tries) do
-    local write = redis.call('HMGET', site .. ':write:' .. try, 'outcome', 'at')
-    local outcome = write[1] or (write[2] and now - tonumber(write[2]) >= ask.pending and 'unknown')
+    local write = read(try)
+    local outcome = write and write[OUTCOME]
+    if outcome == '' and now - write[AT] >= ask.pending then outcome = 'unknown' end
     if outcome == 'failed' or outcome == 'unknown' then
       replaced[#replaced + 1] = try
       is_replaced[try] = true
@@ -88,20 +89,21 @@ local function has_room(charge, found)
 end
 
 local function find(lookup)
-  local key = site .. ':' .. lookup.compare .. ':' .. lookup.digest
+  local key, compared = site .. ':print:' .. lookup.digest, lookup.compare == 'text' and TEXT or EVENT
   local since = '(' .. text(math.max(now - lookup.within, forgotten))
   local found, from = {}, 0
   repeat
     local members = redis.call('ZREVRANGEBYSCORE', key, '+inf', since, 'LIMIT', from, 64)
-    for _, member in ipairs(members) do
-      local other = string.sub(member, 18)
-      local write = redis.call('HMGET', site .. ':write:' .. other, 'at', 'outcome', 'integration', 'token',
-        'author', 'operation', 'team', 'thread', 'post', 'target', 'url', 'request')
-      local in_scope = lookup.across_teams or (write[7] or '') == lookup.team
-      local by_author = lookup.author == '' or write[5] == lookup.author
-      if write[1] and in_scope and by_author and not is_replaced[other] and #found < 64 then
-        table.insert(write, 1, other)
-        found[#found + 1] = write
+    for _, member_ in ipairs(members) do
+      local other = id_of(member_)
+      local write = not is_replaced[other] and #found < 64 and read(other)
+      if write and write[compared] == lookup.digest then
+        local facts = write[FACTS]  -- integration, token, author, operation, team, thread, target
+        local in_scope = lookup.across_teams or facts[5] == lookup.team
+        if in_scope and (lookup.author == '' or facts[3] == lookup.author) then
+          found[#found + 1] = {other, text(write[AT]), write[OUTCOME], write[POST], write[URL],
+            write[REQUEST], unpack(facts)}
+        end
       end
     end
     from = from + 64
@@ -138,7 +140,7 @@ for i, group in ipairs(ask.groups) do
   end
 end
 if held then
-  insert(record, now, ask.keep, '')
+  insert(record, now, ask.keep, '', '', '')
   seq = seq + 1
   if record.key ~= '' then
     local key = site .. ':key:' .. record.key

@@ -7,25 +7,19 @@
 local id, outcome, keeps, answerable, answer = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[6] == '1', ARGV[7]
 
 if ARGV[8] == '1' then redis.call('SET', site .. ':gone:' .. id, '1', 'EX', 600) end
-local key = site .. ':write:' .. id
-local write = redis.call('HMGET', key, 'at', 'outcome', 'replaces', 'key')
-if not write[1] or write[2] then return end
-if write[4] ~= '' then
-  local kept = site .. ':key:' .. write[4]
-  if redis.call('HGET', kept, 'write') == id then
-    if not answerable then
-      redis.call('DEL', kept)
-    else
-      redis.call('HSET', kept, 'outcome', outcome)
-      if answer ~= '' then redis.call('HSET', kept, 'answer', answer) end
-    end
-  end
+local write = read(id)
+if not write or write[OUTCOME] ~= '' then return end
+if not answerable then
+  free_key(id, write)
+elseif write[KEY] ~= '' and redis.call('HGET', site .. ':key:' .. write[KEY], 'write') == id then
+  redis.call('HSET', site .. ':key:' .. write[KEY], 'outcome', outcome)
+  if answer ~= '' then redis.call('HSET', site .. ':key:' .. write[KEY], 'answer', answer) end
 end
 if not keeps then
   forget(id)
   return
 end
-for _, old in ipairs(cjson.decode(write[3])) do forget(old) end
-redis.call('HSET', key, 'outcome', outcome)
-if ARGV[4] ~= '' then redis.call('HSET', key, 'post', ARGV[4]) end
-if ARGV[5] ~= '' then redis.call('HSET', key, 'url', ARGV[5]) end
+for _, old in ipairs(write[REPLACES]) do forget(old) end
+write[OUTCOME], write[POST], write[URL], write[REPLACES] = outcome, ARGV[4], ARGV[5], {}
+write_again(id, write)
+if outcome == 'ok' then redis.call('ZREM', site .. ':request:' .. write[REQUEST], id) end

@@ -16,7 +16,7 @@ import base64
 import contextlib
 import random
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -134,11 +134,10 @@ class RedisStore:
     async def remember(self, posts: Sequence[Published], at: float) -> int:
         """As `ports.Administered.remember`."""
         records = [
-            _record(as_write(post)) | {"caps": [], "attempts": [], "replaces": []} for post in posts
+            _record(as_write(post)) | {"caps": [], "replaces": [], "url": post.url or ""}
+            for post in posts
         ]
-        for record, post in zip(records, posts, strict=True):
-            record["fields"] += ["url", post.url or ""]
-        asked = {"keep": self._terms.keep, "posts": records}
+        asked: dict[str, Any] = {"keep": self._terms.keep, "posts": records}
         if self._stamped:
             asked["at"] = at
         return int(await self._run("remember", orjson.dumps(asked)))
@@ -146,11 +145,8 @@ class RedisStore:
     async def forget(self, post: str) -> int:
         """As `ports.Administered.forget`."""
         forgotten = 0
-        async for key in self._keys("write:"):
-            told = await self._redis.call("HMGET", key, "post", "target")
-            if post in told:
-                write_id = key.removeprefix(f"{_SITE}:write:")
-                forgotten += int(await self._run("forget", write_id))
+        async for writes in self._named("write:"):
+            forgotten += int(await self._run("forget", post, *writes))
         return forgotten
 
     async def release(self, write_id: str) -> bool:
@@ -160,9 +156,10 @@ class RedisStore:
     async def reset(self, cap: str) -> int:
         """As `ports.Administered.reset`."""
         emptied = 0
-        async for key in self._keys("cap:"):
-            if is_counter_of(key.removeprefix(f"{_SITE}:cap:"), cap):
-                emptied += int(await self._redis.call("DEL", key))
+        async for counters in self._named("cap:"):
+            for counter in counters:
+                if is_counter_of(counter, cap):
+                    emptied += int(await self._redis.call("DEL", f"{_SITE}:cap:{counter}"))
         return emptied
 
     async def accept_loss(self) -> bool:
@@ -170,16 +167,13 @@ class RedisStore:
         await self._run("adopt", self._epoch, _new_epoch(), "", "0")  # notes what is not noted yet
         return bool(await self._run("accept_loss"))
 
-    async def _keys(self, kind: str) -> Any:
-        cursor = "0"
-        seen: set[str] = set()  # Redis may tell a key twice
+    async def _named(self, kind: str) -> AsyncIterator[list[str]]:
+        """Give the names of the keys of a kind, some at a time; one may come twice."""
+        prefix, cursor = f"{_SITE}:{kind}", "0"
         while True:
-            pattern = f"{_SITE}:{kind}*"
-            cursor, keys = await self._redis.call("SCAN", cursor, "MATCH", pattern, "COUNT", 500)
-            for key in keys:
-                if key not in seen:
-                    seen.add(key)
-                    yield key
+            asked = ("SCAN", cursor, "MATCH", f"{prefix}*", "COUNT", 500)
+            cursor, keys = await self._redis.call(*asked)
+            yield [key.removeprefix(prefix) for key in keys]
             if cursor == "0":
                 return
 
@@ -347,22 +341,17 @@ def _as_text(sealed: bytes | None) -> bytes:
 def _record(write: Write) -> Record:
     """A write as `prelude.lua` describes it, as far as the write tells."""
     found = write.fingerprint if write.publishes else None
-    facts = {
-        "integration": write.integration,
-        "token": write.token,
-        "author": write.author,
-        "operation": write.operation,
-        "team": write.team,
-        "thread": write.thread,
-        "target": write.target,
-        "request": write.request,
-    }
+    facts = (
+        *(write.integration, write.token, write.author, write.operation),
+        *(write.team, write.thread, write.target),
+    )
     return {
         "id": write.id,
         "request": write.request,
         "key": write.key or "",
-        "digests": [f"text:{found.text}", f"event:{found.event}"] if found else [],
-        "fields": [part for fact in facts.items() if fact[1] is not None for part in fact],
+        "text": found.text if found else "",
+        "event": found.event if found else "",
+        "facts": [fact or "" for fact in facts],
     }
 
 
@@ -381,22 +370,22 @@ def _need(need: Need) -> dict[str, Any]:
     }
 
 
-def _remembered(row: Sequence[Any], now: float) -> Remembered:
-    write_id, at, outcome, *facts, post, target, url, request = row
-    integration, token, author, operation, team, thread = facts
-    pending = outcome is None and now - float(at) < PENDING_SECONDS
+def _remembered(row: Sequence[str], now: float) -> Remembered:
+    write_id, at, outcome, post, url, request, *facts = row
+    integration, token, author, operation, team, thread, target = facts
+    pending = not outcome and now - float(at) < PENDING_SECONDS
     return Remembered(
         write_id=write_id,
         at=float(at),
         pending=pending,
         outcome=None if pending else Outcome(outcome or "unknown"),
         integration=integration,
-        token=token,
+        token=token or None,
         author=author,
         operation=operation,
-        team=team,
-        thread=thread,
-        post=post or target,
+        team=team or None,
+        thread=thread or None,
+        post=post or target or None,
         url=url or None,
         request=request,
     )
