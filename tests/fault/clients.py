@@ -56,6 +56,14 @@ class Try:
         return self.code == "duplicate_in_flight"
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Whether a read was answered with 200, and how long that took."""
+
+    ok: bool
+    seconds: float
+
+
 @dataclass
 class Clients:
     """All callers of a site, over connections that are kept.
@@ -63,13 +71,12 @@ class Clients:
     Attributes:
         ports: of the gateways; they are asked in turn.
         tries: the writes, in the order of their answers.
-        reads: how many reads were answered with 200, and how many were sent.
+        reads: likewise.
     """
 
     ports: Sequence[int]
     tries: list[Try] = field(default_factory=list)
-    reads_ok: int = 0
-    reads: int = 0
+    reads: list[Read] = field(default_factory=list)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _idle: dict[int, list[_Connection]] = field(default_factory=dict)
 
@@ -83,14 +90,13 @@ class Clients:
         self.tries.append(done)
         return done
 
-    async def read(self) -> bool:
-        """Read something; whether it was answered with 200."""
+    async def read(self) -> None:
+        """Read something."""
         number = next(self._numbers)
-        self.reads += 1
+        began = time.time()
         answer = await self._ask(number, read(number))
         ok = answer is not None and answer.status == 200
-        self.reads_ok += ok
-        return ok
+        self.reads.append(Read(ok, time.time() - began))
 
     async def leave(self, question: Question, *, after: float, bytes_sent: float) -> None:
         """Begin to post a question, and be gone before the answer.

@@ -44,7 +44,7 @@ TEN_A_MINUTE = f"""{_POLICY}\
     rate_cap: {{limit: 10, window: 1m}}
 """
 TEN_A_MINUTE_EACH = TEN_A_MINUTE.replace("window: 1m", "window: 1m, per: [token]")
-TEN_A_MINUTE_AND_NO_COPIES = TEN_A_MINUTE + NO_COPIES.removeprefix(_POLICY)
+TEN_A_MINUTE_AND_NO_COPIES = TEN_A_MINUTE_EACH + NO_COPIES.removeprefix(_POLICY)
 
 
 def full(short: int, long: int) -> int:
@@ -76,10 +76,6 @@ class Site:
         with contextlib.suppress(AssertionError):
             await until(lambda: not self.books().open)
         return self.books()
-
-    def reads_ok(self) -> float:
-        """The part of the reads that were answered well."""
-        return self.clients.reads_ok / max(1, self.clients.reads)
 
     def crashes(self) -> str:
         """What the gateways say about bugs; nothing, if all is well."""
