@@ -15,6 +15,7 @@ from tests.fault.wire import Message, read_message
 
 ANSWERED_WITHIN = 30.0
 """Seconds after which a client gives up; nothing here should take as long."""
+_HOST = "127.0.0.1"
 _Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -109,7 +110,7 @@ class Clients:
         began = time.time()
         request = question.request(number)
         port = self.ports[number % len(self.ports)]
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        _, writer = await asyncio.open_connection(_HOST, port)
         writer.write(request[: round(len(request) * bytes_sent)])
         await asyncio.sleep(after)
         if number % 2:
@@ -141,20 +142,22 @@ class Clients:
 
     async def _ask(self, number: int, request: bytes) -> Message | None:
         port = self.ports[number % len(self.ports)]
+        answer = writer = None
         try:
             async with asyncio.timeout(ANSWERED_WITHIN):
-                reader, writer = self._kept(port) or await asyncio.open_connection(
-                    "127.0.0.1", port
-                )
+                reader, writer = self._kept(port) or await asyncio.open_connection(_HOST, port)
                 writer.write(request)
                 answer = await read_message(reader)
         except (TimeoutError, OSError):
             return None
-        if answer is None or answer.fields.get(b"connection") == b"close":
-            writer.close()
         else:
-            self._idle.setdefault(port, []).append((reader, writer))
-        return answer
+            if answer is not None and answer.fields.get(b"connection") != b"close":
+                self._idle.setdefault(port, []).append((reader, writer))
+                writer = None
+            return answer
+        finally:
+            if writer is not None:
+                writer.close()
 
     def _kept(self, port: int) -> _Connection | None:
         idle = self._idle.get(port, [])
