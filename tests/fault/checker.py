@@ -57,20 +57,18 @@ class Books:
         return {each["write_id"]: each for each in self.audit if each["kind"] == "sending"}
 
     @cached_property
-    def outcomes(self) -> Mapping[str, Sequence[str]]:
+    def outcomes(self) -> Mapping[str, tuple[str, ...]]:
         """All outcomes by write id."""
-        found: defaultdict[str, list[str]] = defaultdict(list)
+        found: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
         for each in self.audit:
             if each["kind"] == "outcome":
-                found[each["write_id"]].append(each["outcome"])
-        return found
+                found[each["write_id"]] += (each["outcome"],)
+        return dict(found)
 
     @cached_property
     def allowed(self) -> Sequence[str]:
         """The ids of writes that were decided to pass."""
-        return [
-            write_id for write_id, each in self.decisions.items() if each["effect"] == "allow"
-        ]
+        return [write_id for write_id, each in self.decisions.items() if each["effect"] == "allow"]
 
     @cached_property
     def arrived(self) -> Mapping[int, Sequence[Arrival]]:

@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.fault.posts import Question, read
 from tests.fault.wire import Message, read_message
@@ -169,9 +170,7 @@ class Clients:
         return None
 
 
-async def _steadily(
-    stop: asyncio.Event, rate: float, act: Callable[[], Awaitable[object]]
-) -> None:
+async def _steadily(stop: asyncio.Event, rate: float, act: Callable[[], Awaitable[object]]) -> None:
     """Begin an act so many times a second, and wait for all in the end."""
     loop = asyncio.get_running_loop()
     began, done = loop.time(), 0
@@ -190,7 +189,7 @@ async def _awaited(act: Callable[[], Awaitable[object]]) -> None:
     await act()
 
 
-def _told(answer: Message) -> dict[str, object]:
+def _told(answer: Message) -> dict[str, Any]:
     try:
         document = json.loads(answer.body)
     except ValueError:

@@ -67,9 +67,7 @@ async def endure(
     """
     clients = running.clients
     reads = len(clients.reads)
-    async with clients.load(
-        lambda number: Question(serial=f"{name}{number}", old=number % 4 == 3)
-    ):
+    async with clients.load(lambda number: Question(serial=f"{name}{number}", old=number % 4 == 3)):
         await accepted_again(clients, time.time())
         await begin()
         # What was let pass a moment before may still be on its way to SOE.

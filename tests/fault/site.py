@@ -81,9 +81,7 @@ class Site:
         """What the gateways say about bugs; nothing, if all is well."""
         logs = [each.data / name for each in self.gateways for name in ("stdout", "stderr")]
         lines = [line for log in logs if log.exists() for line in log.read_text().splitlines()]
-        return "\n".join(
-            line for line in lines if "gateway.crashed" in line or "Traceback" in line
-        )
+        return "\n".join(line for line in lines if "gateway.crashed" in line or "Traceback" in line)
 
 
 @contextlib.asynccontextmanager

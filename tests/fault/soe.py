@@ -111,7 +111,8 @@ def _told(arrival: Arrival, *, old: bool) -> tuple[int, object]:
 
 def _answer(status: int, document: object) -> bytes:
     body = json.dumps(document).encode()
-    return (
-        b"HTTP/1.1 %d Told\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s"
-        % (status, len(body), body)
+    return b"HTTP/1.1 %d Told\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (
+        status,
+        len(body),
+        body,
     )

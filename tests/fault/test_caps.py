@@ -34,7 +34,8 @@ async def four(
 ) -> AsyncIterator[Site]:
     """Four processes: two of each of two replicas over Valkey, or four over one SQLite file."""
     valkey.ask("FLUSHALL")
-    words, replicas = ("--workers", "4"), 1
+    words: tuple[str, ...] = ("--workers", "4")
+    replicas = 1
     if request.param == "valkey":
         words, replicas = ("--workers", "2", "--state", valkey.url), 2
     folder: Path = tmp_path_factory.mktemp("caps")

@@ -27,9 +27,7 @@ COPIES = full(40, 100)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def four(
-    tmp_path_factory: pytest.TempPathFactory, valkey: Valkey
-) -> AsyncIterator[Site]:
+async def four(tmp_path_factory: pytest.TempPathFactory, valkey: Valkey) -> AsyncIterator[Site]:
     """Two workers of each of two replicas, before an SOE that takes 20 ms over a write."""
     valkey.ask("FLUSHALL")
     folder: Path = tmp_path_factory.mktemp("copies")

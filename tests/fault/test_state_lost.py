@@ -52,9 +52,7 @@ async def lost(folder: Path, **environ: str) -> AsyncIterator[tuple[Site, Valkey
     valkey = Valkey()
     words = ("--workers", "2", "--state", valkey.url)
     try:
-        async with site(
-            folder, TEN_A_MINUTE_AND_NO_COPIES, *words, environ=environ
-        ) as running:
+        async with site(folder, TEN_A_MINUTE_AND_NO_COPIES, *words, environ=environ) as running:
             for number in range(10):
                 await running.clients.write(Question(serial=f"spent{number}", token=SPENT))
             await running.clients.write(PUBLISHED)

@@ -38,7 +38,7 @@ async def test_a_stop_finishes_the_writes_in_flight(
             async with asyncio.TaskGroup() as group:
                 for each in range(IN_FLIGHT):
                     group.create_task(running.clients.write(Question(serial=f"n{each}")))
-                await until(lambda: len(running.soe.arrivals) == IN_FLIGHT)  # noqa: B023
+                await until(lambda: len(running.soe.arrivals) == IN_FLIGHT)
                 in_flight = sum(each.until > time.time() for each in running.soe.arrivals)
                 process.send_signal(signal.SIGTERM)
             began = time.time()
