@@ -29,15 +29,18 @@ AT_ONCE = 40
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["valkey", "sqlite"])
-async def four(
+async def processes(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, valkey: Valkey
 ) -> AsyncIterator[Site]:
-    """Four processes: two of each of two replicas over Valkey, or four over one SQLite file."""
+    """Two workers of each of two replicas over Valkey, or four over one SQLite file.
+
+    Half as many in the short form.
+    """
     valkey.ask("FLUSHALL")
-    words: tuple[str, ...] = ("--workers", "4")
+    words: tuple[str, ...] = ("--workers", str(full(2, 4)))
     replicas = 1
     if request.param == "valkey":
-        words, replicas = ("--workers", "2", "--state", valkey.url), 2
+        words, replicas = ("--workers", str(full(1, 2)), "--state", valkey.url), 2
     folder: Path = tmp_path_factory.mktemp("caps")
     async with site(folder, TEN_A_MINUTE_EACH, *words, replicas=replicas) as running:
         running.soe.takes = 0.02
@@ -64,24 +67,24 @@ async def post_many(running: Site, token: str) -> list[Try]:
     return tries
 
 
-async def test_ten_a_minute_are_ten_whatever_is_tried(four: Site) -> None:
-    """Four processes count as one."""
-    four.soe.says = lambda: 201
-    tries = await post_many(four, "greedy")
-    books = await four.settled()
+async def test_ten_a_minute_are_ten_whatever_is_tried(processes: Site) -> None:
+    """All processes count as one."""
+    processes.soe.says = lambda: 201
+    tries = await post_many(processes, "greedy")
+    books = await processes.settled()
 
     assert sum(each.accepted for each in tries) == 10
     assert Counter(each.code for each in tries) == {"": 10, "rate_cap": TRIES - 10}
     assert broken(books) == []
-    assert four.crashes() == ""
+    assert processes.crashes() == ""
 
 
-async def test_places_that_soe_freed_are_used(four: Site) -> None:
+async def test_places_that_soe_freed_are_used(processes: Site) -> None:
     """Of an SOE that refuses each third write there come ten posts, too, and no more."""
     answers = itertools.cycle((201, 404, 201))
-    four.soe.says = lambda: next(answers)
-    tries = await post_many(four, "unlucky")
-    books = await four.settled()
+    processes.soe.says = lambda: next(answers)
+    tries = await post_many(processes, "unlucky")
+    books = await processes.settled()
     refused = sum(arrival.status == 404 for each in tries for arrival in books.of(each))
 
     assert sum(each.accepted for each in tries) == 10
@@ -91,4 +94,4 @@ async def test_places_that_soe_freed_are_used(four: Site) -> None:
         "rate_cap": TRIES - 10 - refused,
     }
     assert broken(books) == []
-    assert four.crashes() == ""
+    assert processes.crashes() == ""

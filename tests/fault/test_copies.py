@@ -22,16 +22,17 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
+WORKERS = str(full(1, 2))
 ROUNDS = full(3, 100)
 COPIES = full(40, 100)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def four(tmp_path_factory: pytest.TempPathFactory, valkey: Valkey) -> AsyncIterator[Site]:
-    """Two workers of each of two replicas, before an SOE that takes 20 ms over a write."""
+async def replicas(tmp_path_factory: pytest.TempPathFactory, valkey: Valkey) -> AsyncIterator[Site]:
+    """Two replicas, of two workers in the long form, before an SOE that takes 20 ms over a write."""
     valkey.ask("FLUSHALL")
     folder: Path = tmp_path_factory.mktemp("copies")
-    words = ("--workers", "2", "--state", valkey.url)
+    words = ("--workers", WORKERS, "--state", valkey.url)
     async with site(folder, NO_COPIES, *words, replicas=2) as running:
         running.soe.takes = 0.02
         yield running
@@ -60,26 +61,26 @@ async def post_copies(running: Site, serials: Sequence[str], *answers: int) -> N
         await asyncio.gather(*(insist(running.clients, each) for each in copies))
 
 
-async def test_of_many_copies_at_once_one_is_published(four: Site) -> None:
+async def test_of_many_copies_at_once_one_is_published(replicas: Site) -> None:
     """Never are two with SOE at a time, and only one comes there, in each round."""
     serials = [f"first{number}" for number in range(ROUNDS)]
-    await post_copies(four, serials)
-    books = await four.settled()
+    await post_copies(replicas, serials)
+    books = await replicas.settled()
 
-    assert [four.soe.published(serial) for serial in serials] == [1] * ROUNDS
-    assert [four.soe.arrived(serial) for serial in serials] == [1] * ROUNDS
+    assert [replicas.soe.published(serial) for serial in serials] == [1] * ROUNDS
+    assert [replicas.soe.arrived(serial) for serial in serials] == [1] * ROUNDS
     assert broken(books) == []
-    assert four.crashes() == ""
+    assert replicas.crashes() == ""
 
 
-async def test_where_soe_refused_one_copy_another_gets_through(four: Site) -> None:
+async def test_where_soe_refused_one_copy_another_gets_through(replicas: Site) -> None:
     """What SOE did not take stands in nobody's way, and still one is published."""
     serials = [f"second{number}" for number in range(ROUNDS)]
-    await post_copies(four, serials, 404)
-    books = await four.settled()
+    await post_copies(replicas, serials, 404)
+    books = await replicas.settled()
 
-    assert [four.soe.published(serial) for serial in serials] == [1] * ROUNDS
-    assert [four.soe.arrived(serial) for serial in serials] == [2] * ROUNDS
+    assert [replicas.soe.published(serial) for serial in serials] == [1] * ROUNDS
+    assert [replicas.soe.arrived(serial) for serial in serials] == [2] * ROUNDS
     assert [most_at_once(books.arrivals, serial) for serial in serials] == [1] * ROUNDS
     assert broken(books) == []
-    assert four.crashes() == ""
+    assert replicas.crashes() == ""

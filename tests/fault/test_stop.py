@@ -24,7 +24,7 @@ LEAVING = full(30, 500)
 STOPPED_WITHIN = 5.0
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["2", "1"][: full(1, 2)])
 async def test_a_stop_finishes_the_writes_in_flight(
     tmp_path: Path, workers: str, measured: Measured
 ) -> None:
