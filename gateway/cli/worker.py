@@ -21,10 +21,11 @@ import orjson
 
 from gateway.admin.app import admin_app
 from gateway.audit.key import derived
-from gateway.audit.recovery import recover
+from gateway.audit.recovery import Recovered, recover
 from gateway.audit.writer import AuditWriter
 from gateway.cli.assembly import audit_directories, audit_key, open_audit, open_state
 from gateway.clock import SystemClock
+from gateway.errors import StoreError
 from gateway.model import Settlement
 from gateway.observe.logs import Output, logger
 from gateway.observe.metrics import Metrics, keep_in_files
@@ -274,13 +275,21 @@ class Gateway:
         )
 
     async def _recover(
-        self, store: Any, key: bytes, clock: SystemClock, observer: Observer
+        self, store: Store, key: bytes, clock: SystemClock, observer: Observer
     ) -> None:
         """Give the writes that a dead process left open their outcomes, in log and state."""
-        for directory in audit_directories(self._settings):
-            for found in recover(directory, key, clock.now()):
-                await store.settle(found.write_id, Settlement(outcome=found.outcome))
-                observer.recovered(found.write_id, found.outcome)
+        directories = audit_directories(self._settings)
+        found = [each for folder in directories for each in recover(folder, key, clock.now())]
+        async with asyncio.TaskGroup() as group:  # a state that hangs costs one time-out, not each
+            for each in found:
+                group.create_task(self._end(store, each, observer))
+
+    async def _end(self, store: Store, found: Recovered, observer: Observer) -> None:
+        try:
+            await store.settle(found.write_id, Settlement(outcome=found.outcome))
+        except StoreError as error:  # it settles what it owes when it works again
+            observer.store_failed("settle", error)
+        observer.recovered(found.write_id, found.outcome)
 
     def _pool(self) -> Pool:
         settings = self._settings
