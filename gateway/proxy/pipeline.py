@@ -213,7 +213,8 @@ class Pipeline:
         except StoreError as error:
             self.observer.store_failed("reserve", error)
             keyed = (unanswered_key(),) if write.key is not None else ()
-            return _Decided(decide(policies, (*keyed, *judge(rules, write, error))), held=True)
+            # Nothing is held: what the store takes too late, it releases by itself.
+            return _Decided(decide(policies, (*keyed, *judge(rules, write, error))))
         if reserved.repeat is not None:
             return self._repeated(policies, reserved.repeat)
         decision = decide(policies, judge(rules, write, reserved.answers))

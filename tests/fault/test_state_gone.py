@@ -98,14 +98,8 @@ async def test_every_write_is_refused_and_nothing_is_sent(
     assert outage.crashes == ""
 
 
-async def test_writes_are_refused_within_a_second(
-    outage: Outage, request: pytest.FixtureRequest
-) -> None:
+async def test_writes_are_refused_within_a_second(outage: Outage) -> None:
     """Nobody waits longer for a refusal."""
-    if "hangs" in request.node.callspec.id:
-        reason = "the reservation waits a second, and then its settling waits another one"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=False))
-
     assert outage.slowest < REFUSED_WITHIN + SLACK
 
 

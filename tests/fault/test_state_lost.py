@@ -38,11 +38,6 @@ SPENT = "spender"
 """The token whose cap is used up before the loss."""
 PUBLISHED = Question(serial="published", token="author")
 
-# What a process did not know before the loss it cannot miss: one that starts, or is asked for the
-# first time, takes the empty state for a new one.
-comes_soon = pytest.mark.xfail(reason="`state.after_loss` is not there yet", strict=False)
-
-
 @asynccontextmanager
 async def lost(folder: Path, **environ: str) -> AsyncIterator[tuple[Site, Valkey, float]]:
     """Two workers under load, whose Valkey was killed and is back, empty; gives when it was back.
@@ -79,7 +74,6 @@ def both_answer(running: Site) -> bool:
     return "soe_gateway_workers 2.0" in metrics
 
 
-@comes_soon
 async def test_nothing_passes_after_a_loss(tmp_path: Path, measured: Measured) -> None:
     """Neither through who knows of it, nor through a worker that starts after it."""
     async with lost(tmp_path) as (running, _, since):
@@ -95,7 +89,6 @@ async def test_nothing_passes_after_a_loss(tmp_path: Path, measured: Measured) -
     assert {each.code for each in after} == {"state_unavailable"}
 
 
-@comes_soon
 async def test_an_operator_may_accept_the_loss(tmp_path: Path, measured: Measured) -> None:
     """Then writes pass again, without a restart."""
     async with lost(tmp_path) as (running, valkey, _):
@@ -113,7 +106,6 @@ async def test_an_operator_may_accept_the_loss(tmp_path: Path, measured: Measure
     assert pause < RECOVERED_WITHIN
 
 
-@comes_soon
 async def test_where_losses_are_accepted_what_processes_know_still_counts(
     tmp_path: Path, measured: Measured
 ) -> None:

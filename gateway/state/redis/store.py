@@ -81,7 +81,7 @@ class RedisStore:
     def __init__(self, url: str, terms: Terms, *, stamped: bool = False) -> None:
         self._terms = terms
         self._stamped = stamped
-        self._epoch = terms.noted()
+        self._epoch = ""
         self._seq = 0
         self._journal = Journal()
         self._mending = asyncio.Lock()
@@ -164,7 +164,8 @@ class RedisStore:
 
     async def accept_loss(self) -> bool:
         """As `ports.Administered.accept_loss`."""
-        await self._run("adopt", self._epoch, _new_epoch(), "", "0")  # notes what is not noted yet
+        known = self._terms.noted()  # a loss that nobody has met yet is accepted with the others
+        await self._run("adopt", known, _new_epoch(), "", "0")
         return bool(await self._run("accept_loss"))
 
     async def _named(self, kind: str) -> AsyncIterator[list[str]]:
@@ -180,6 +181,8 @@ class RedisStore:
     # ── asking ───────────────────────────────────────────────────────────────────────────────
 
     async def _ask(self, reservation: Reservation, *, peek: bool) -> Reserved:
+        if not self._epoch:  # another process of this data directory may know it by now
+            self._epoch = self._terms.noted()
         try:
             told = await self._run("reserve", self._question(reservation, peek=peek))
         except StoreError as error:
