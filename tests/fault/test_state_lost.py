@@ -38,6 +38,7 @@ SPENT = "spender"
 """The token whose cap is used up before the loss."""
 PUBLISHED = Question(serial="published", token="author")
 
+
 @asynccontextmanager
 async def lost(folder: Path, **environ: str) -> AsyncIterator[tuple[Site, Valkey, float]]:
     """Two workers under load, whose Valkey was killed and is back, empty; gives when it was back.
