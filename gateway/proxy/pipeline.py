@@ -218,7 +218,7 @@ class Pipeline:
         if reserved.repeat is not None:
             return self._repeated(policies, reserved.repeat)
         decision = decide(policies, judge(rules, write, reserved.answers))
-        return _Decided(decision, held=asked.remember)
+        return _Decided(decision, held=asked.remember and reserved.taken)
 
     def _repeated(self, policies: PolicySet, repeat: Repeat) -> _Decided:
         """Let the earlier write decide, with its answer where that can be read."""
