@@ -1,36 +1,25 @@
-"""Which earlier posts are near-copies of a new one: the same questions for each engine.
+"""Which earlier posts are near-copies of a new one: the same questions to each engine.
 
-A post is the set of its prints (winnowed pieces of its text). It is remembered under its smallest
-ones; a new post asks with all of its own, so that whatever is added to a copy hides nothing. Posts
-that share two prints or more are candidates, and their whole sets are compared by the caller.
-
-Laws:
-    Post numbers rise and are never used twice, also after a post was deleted: what is newer than
-    a number is all that was added since it was the last.
-    `ahead` may run before the lock; `since` inside it gives what came between. Together they miss
-    nothing, so of two copies the second always finds the first.
+To find and to remember is one step for whoever watches: of two copies that come at once, the
+second finds the first. `prints.py` says how; here is where the posts and their table lie: for one
+process in memory, for the processes of a machine in SQLite and a mapped file beside it, for
+replicas in Redis (`neighbours.lua`).
 """
 
 from __future__ import annotations
 
+import fcntl
+import mmap as mmap_
+import os
 import sqlite3
 from array import array
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from heapq import nlargest
+from mmap import mmap
+from pathlib import Path
+from struct import Struct
 
-REMEMBERED = 16
-"""The smallest prints of a post, under which it is found again."""
-
-LISTED = 32
-"""The newest posts that are listed under one print: phrases stand in very many."""
-
-CANDIDATES = 24
-"""The posts that share the most prints are compared, and no others."""
-
-AT_LEAST = 2
-"""One shared print is chance or a phrase."""
+from gateway.state.prints import CANDIDATES, PrintTable, most_hits, table_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,79 +30,42 @@ class Neighbour:
     prints: array[int]
 
 
-@dataclass(frozen=True, slots=True)
-class Ahead:
-    """What was found before the lock: up to which post, which posts, which lists are full."""
-
-    seen: int
-    numbers: tuple[int, ...]
-    full: tuple[int, ...]
-
-
-def packed(prints: Iterable[int]) -> array[int]:
-    """Give prints as they are stored: in ascending order, of each the low 32 bits.
-
-    Two posts of 512 prints share one of them by chance once in 16,000 times.
-    """
-    return array("I", [value & 0xFFFFFFFF for value in sorted(prints)])
-
-
-def shared(one: array[int], other: array[int]) -> int:
-    """Count the prints that two posts share."""
-    return len(set(one).intersection(other))
-
-
-def most_hits(hits: Iterable[int], at_least: int = AT_LEAST) -> tuple[int, ...]:
-    """Give the posts that were hit most often, the newer first among equals."""
-    often = [(n, number) for number, n in Counter(hits).items() if n >= at_least]
-    return tuple(number for _, number in nlargest(CANDIDATES, often))
-
-
 class MemoryNeighbours:
-    """Over dicts, for one process. No await between `find` and `add`: that is the lock."""
+    """For one process. No await between `find` and `add`: that is the lock."""
 
-    def __init__(self) -> None:
+    def __init__(self, rows: int) -> None:
+        self._table = PrintTable(mmap(-1, table_size(rows)), rows)
+        self._posts: dict[int, tuple[float, Neighbour]] = {}
         self._last = 0
-        self._posts: dict[int, tuple[float, str, array[int]]] = {}
-        self._lists: dict[int, list[int]] = {}
 
-    def find(self, prints: array[int], at_least: int = AT_LEAST) -> list[Neighbour]:
+    def find(self, prints: array[int]) -> list[Neighbour]:
         """Give the posts that share the most prints."""
-        lists = self._lists
-        hits = [number for value in prints for number in lists.get(value, ())]
-        found = (self._posts[number] for number in most_hits(hits, at_least))
-        return [Neighbour(write_id, kept) for _, write_id, kept in found]
+        first = next(iter(self._posts), 0)
+        numbers = most_hits(self._table.hits(prints), first, self._last)
+        found = [self._posts[number][1] for number in numbers if number in self._posts]
+        return found[:CANDIDATES]
 
     def add(self, write_id: str, at: float, prints: array[int]) -> int:
         """Remember a post, and give its number."""
         self._last += 1
-        self._posts[self._last] = (at, write_id, prints)
-        for value in prints[:REMEMBERED]:
-            listed = self._lists.setdefault(value, [])
-            listed.append(self._last)
-            del listed[:-LISTED]
+        self._posts[self._last] = (at, Neighbour(write_id, prints))
+        self._table.add(self._last, prints)
         return self._last
 
     def delete(self, number: int) -> None:
         """Forget a post."""
-        post = self._posts.pop(number, None)
-        for value in post[2][:REMEMBERED] if post else ():
-            listed = self._lists.get(value, [])
-            if number in listed:
-                listed.remove(number)
-            if not listed:
-                self._lists.pop(value, None)
+        self._posts.pop(number, None)
 
     def prune(self, before: float, most: int) -> None:
-        """Forget posts of up to an instant, the oldest first and at most so many."""
-        old = []
-        for number, (at, _, _) in self._posts.items():
-            if at > before or len(old) == most:
-                break
-            old.append(number)
-        for number in old:
-            self.delete(number)
+        """Forget posts of up to an instant, the oldest first, at most so many."""
+        for _ in range(most):
+            oldest = next(iter(self._posts), None)
+            if oldest is None or self._posts[oldest][0] > before:
+                return
+            del self._posts[oldest]
 
+
+# ── SQLite ───────────────────────────────────────────────────────────────────────────────────────
 
 SCHEMA = """
 CREATE TABLE numbers (last INTEGER NOT NULL);
@@ -121,92 +73,139 @@ INSERT INTO numbers VALUES (0);
 CREATE TABLE posts (
     number INTEGER PRIMARY KEY, write_id TEXT NOT NULL, at REAL NOT NULL, prints BLOB NOT NULL
 );
-CREATE TABLE prints (print INTEGER, post INTEGER, PRIMARY KEY (print, post)) WITHOUT ROWID;
 """
-PRAGMAS = (
-    "PRAGMA mmap_size = 2147418112",
-    "PRAGMA cache_size = -8192",
-)
-"""Another process's commit empties SQLite's own cache, so the mapped file is the cache."""
+"""A counter, not SQLite's own choice: that would give the number of a deleted post once more."""
 
-_HITS = "SELECT print, post FROM json_each(?) CROSS JOIN prints ON print = value"
-_TRIM = """
-DELETE FROM prints WHERE print = ?1 AND post < (
-    SELECT post FROM prints WHERE print = ?1 ORDER BY post DESC LIMIT 1 OFFSET ?2)
+_ENDS = "SELECT last, coalesce((SELECT min(number) FROM posts), 0) FROM numbers"
+_PRUNE = """
+DELETE FROM posts
+WHERE number IN (SELECT number FROM posts ORDER BY number LIMIT ?) AND at <= ?
 """
+_SYNCED = Struct("=I")
+_ADDED_AT_ONCE = 256
+_SYNC_EVERY = 4096
+_MAPPED = mmap_.MAP_SHARED | getattr(mmap_, "MAP_POPULATE", 0)
+"""Where the kernel can, pages are mapped at the start and not by the first writes."""
 
 
 class SqliteNeighbours:
-    """Over two tables of the state's file."""
+    """For the processes of one machine: posts in SQLite, their table in a file that all map.
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+    `ahead` runs before the transaction, `since` and `add` inside it, `read` and `sync` after it.
+    """
 
-    def last(self) -> int:
-        """Give the number of the newest post."""
-        return int(self._db.execute("SELECT last FROM numbers").fetchone()[0])
-
-    def ahead(self, prints: array[int], at_least: int = AT_LEAST) -> Ahead:
-        """Look up a post without the lock; needs no transaction, for it reads `last` first."""
-        seen = self.last()
-        asked = f"[{','.join(map(str, prints))}]"
-        rows = self._db.execute(_HITS, (asked,)).fetchall()
-        lists = Counter(value for value, _ in rows)
-        return Ahead(
-            seen=seen,
-            numbers=most_hits((number for _, number in rows), at_least),
-            full=tuple(value for value in prints[:REMEMBERED] if lists[value] >= LISTED),
-        )
-
-    def since(self, seen: int) -> list[int]:
-        """Inside the lock: give what was added after `ahead` looked. Each is a candidate."""
-        asked = "SELECT number FROM posts WHERE number > ?"
-        return [number for (number,) in self._db.execute(asked, (seen,))]
-
-    def add(self, write_id: str, at: float, prints: array[int], full: Sequence[int]) -> int:
-        """Inside the lock: remember a post, and give its number.
+    def __init__(self, db: sqlite3.Connection, path: Path, rows: int) -> None:
+        """Map the table, and make up for what a power cut may have taken from it.
 
         Args:
-            full: of `ahead`: lists that lose their oldest posts.
+            db: has `SCHEMA`, and is in no transaction.
+            path: of the table; it is made where it is missing.
+            rows: the posts that it remembers at least; the same for all processes.
         """
+        self._db = db
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # of several that start at once, one builds
+            if os.fstat(descriptor).st_size != table_size(rows):
+                os.ftruncate(descriptor, 0)
+                os.ftruncate(descriptor, table_size(rows))
+            self._memory = mmap(descriptor, table_size(rows), flags=_MAPPED)
+            self._table = PrintTable(self._memory, rows)
+            self._make_up()
+        finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # the mapping keeps a descriptor of its own
+            os.close(descriptor)
+
+    def ahead(self, prints: array[int]) -> tuple[int, list[int]]:
+        """Without the lock: give the number of the newest post, and posts up to it that share prints.
+
+        The number is read first. So these and what `since` gives for it are all there are.
+        """
+        last, first = self._db.execute(_ENDS).fetchone()
+        return last, most_hits(self._table.hits(prints), first, last)
+
+    def since(self, last: int) -> list[int]:
+        """Inside the transaction: give the posts that came after `ahead`; each is a candidate."""
+        asked = "SELECT number FROM posts WHERE number > ?"
+        return [number for (number,) in self._db.execute(asked, (last,))]
+
+    def add(self, write_id: str, at: float, prints: array[int]) -> int:
+        """Inside the transaction: remember a post, and give its number."""
         self._db.execute("UPDATE numbers SET last = last + 1")
-        number = self.last()
+        number = self._last()
         self._db.execute("INSERT INTO posts VALUES (?, ?, ?, ?)", (number, write_id, at, prints))
-        self._trim(full)
-        rows = [(value, number) for value in prints[:REMEMBERED]]
-        self._db.executemany("INSERT OR IGNORE INTO prints VALUES (?, ?)", rows)
+        self._table.add(number, prints)  # before the commit, which lets others see the number
         return number
 
     def read(self, numbers: Iterable[int]) -> list[Neighbour]:
-        """Without the lock: give candidates; one that is gone by now was released."""
-        asked = "SELECT write_id, prints FROM posts WHERE number = ?"
-        found = (self._db.execute(asked, (number,)).fetchone() for number in numbers)
-        return [Neighbour(row[0], array("I", row[1])) for row in found if row is not None]
+        """After the transaction: give the candidates that are still there."""
+        found: list[Neighbour] = []
+        for number in numbers:
+            asked = "SELECT write_id, prints FROM posts WHERE number = ?"
+            row = self._db.execute(asked, (number,)).fetchone()
+            if row is not None:
+                found.append(Neighbour(row[0], array("I", row[1])))
+        return found
 
     def delete(self, number: int) -> None:
-        """Inside the lock: forget a post."""
-        row = self._db.execute("SELECT prints FROM posts WHERE number = ?", (number,)).fetchone()
-        if row is not None:
-            rows = [(value, number) for value in array("I", row[0])[:REMEMBERED]]
-            self._db.executemany("DELETE FROM prints WHERE print = ? AND post = ?", rows)
-            self._db.execute("DELETE FROM posts WHERE number = ?", (number,))
+        """Inside the transaction: forget a post."""
+        self._db.execute("DELETE FROM posts WHERE number = ?", (number,))
 
     def prune(self, before: float, most: int) -> None:
-        """Inside the lock: forget posts of up to an instant, the oldest first, at most so many."""
-        asked = "SELECT number, at FROM posts ORDER BY number LIMIT ?"
-        for number, at in self._db.execute(asked, (most,)).fetchall():
-            if at > before:
+        """Inside the transaction: forget posts of up to an instant, oldest first, at most so many."""
+        self._db.execute(_PRUNE, (most, before))
+
+    def sync(self) -> None:
+        """After a transaction: now and then put the table on disk, so that a start is short."""
+        if self._last() - self._synced() >= _SYNC_EVERY:
+            self._flush()
+
+    def close(self) -> None:
+        """Put the table on disk and let it go."""
+        self._flush()
+        self._memory.close()
+
+    def _flush(self) -> None:
+        last = self._last()
+        self._memory.flush()
+        _SYNCED.pack_into(self._memory, 0, last)
+
+    def _make_up(self) -> None:
+        """Add the posts that may be missing in the table: those since it was put on disk."""
+        # A power cut may also have taken posts whose numbers were on disk here already.
+        done = min(self._synced(), self._last())
+        while True:
+            self._db.execute("BEGIN IMMEDIATE")  # others may be adding
+            asked = "SELECT number, prints FROM posts WHERE number > ? ORDER BY number LIMIT ?"
+            rows = self._db.execute(asked, (done, _ADDED_AT_ONCE)).fetchall()
+            for number, prints in rows:
+                self._table.add(number, array("I", prints))
+            self._db.execute("COMMIT")
+            if not rows:
                 break
-            self.delete(number)
+            done = rows[-1][0]
+        self._flush()
 
-    def _trim(self, full: Sequence[int]) -> None:
-        self._db.executemany(_TRIM, [(value, LISTED - 2) for value in full])
+    def _last(self) -> int:
+        return int(self._db.execute("SELECT last FROM numbers").fetchone()[0])
+
+    def _synced(self) -> int:
+        return int(_SYNCED.unpack_from(self._memory)[0])
 
 
-# What Redis answers: the post as `near_add` in neighbours.lua wrote it.
+# ── Redis ────────────────────────────────────────────────────────────────────────────────────────
+
+_ROWS = 1 << 20
+"""Of the table in Redis: short rows cost memory for their keys, long ones time."""
+
+
+def row_keys(site: str, prints: array[int]) -> list[bytes]:
+    """Give the keys of the rows of a post's prints, for the scripts with neighbours.lua."""
+    start = f"{site}:near:".encode()
+    return [start + (value % _ROWS).to_bytes(3, "little") for value in prints]
 
 
 def from_redis(post: bytes) -> Neighbour:
-    """Read a post that neighbours.lua stored."""
-    write_id, _, prints = post[8:].partition(b"\0")
+    """Read a post as `near_add` wrote it."""
+    write_id, _, prints = post.partition(b"\0")
     return Neighbour(write_id.decode(), array("I", prints))
