@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 SHARED ?= ../shared
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check gen lock bench security clean
+.PHONY: help setup run test check gen lock bench security fault clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -52,6 +52,9 @@ bench: setup ## measure against nginx and stock httpx, side by side; ARGS=--shor
 
 security: setup ## fire the catalogue and the fuzzer, where they are present; SECONDS_FUZZ=60
 	SHARED=$(SHARED) SECONDS_FUZZ=$(or $(SECONDS_FUZZ),60) scripts/security $(ARGS)
+
+fault: setup ## break what the gateway needs, under load, and compare what all sides know; ARGS=-k kill
+	FAULT_ROUNDS=full $(BIN)/pytest tests/fault $(ARGS)
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .cache .run build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

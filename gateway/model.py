@@ -254,8 +254,8 @@ class Reservation:
 
     Each group maps rule ids to needs and is charged whole or not at all; attempt charges are made
     always. The first group holds the enforcing and holding rules; each warning or observed rule is
-    a group of its own. `write` is remembered as pending if it publishes text and the first group
-    was taken; `remember=False` forbids that (nothing of the first group may be charged either).
+    a group of its own. `write` is remembered as pending if the first group was taken, and found
+    again if it publishes text; `remember=False` forbids that: then only attempts are charged.
     """
 
     write: Write

@@ -68,7 +68,10 @@ class Administered(Store, Protocol):
         """
 
     async def forget(self, post: str) -> int:
-        """Forget the text of a post, as `question/12`, in all its versions; gives how many."""
+        """Forget the text of a post, as `question/12`, in all its versions; gives how many.
+
+        What it was charged to stays charged: it was written.
+        """
 
     async def release(self, write_id: str) -> bool:
         """Take back a reservation that is in flight, or whose outcome nobody knows."""

@@ -47,6 +47,11 @@ class Valkey:
             connection.sendall(b"*%d\r\n%s" % (len(parts), b"".join(parts)))
             return connection.recv(65_536)
 
+    def memory(self) -> int:
+        """The bytes that its data takes."""
+        told = self.ask("INFO", "memory")
+        return int(told.split(b"used_memory:")[1].split(b"\r\n")[0])
+
     def pause(self) -> None:
         """Let it hang."""
         self._process.send_signal(signal.SIGSTOP)

@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 import uvloop
 from tqdm import tqdm
 
-from gateway.cli import parts
+from gateway.cli.assembly import open_pool, state_terms, state_url
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError, ProblemsError
 from gateway.observe.logs import EVENTS
@@ -97,7 +97,7 @@ async def _seed(
 ) -> dict[str, object]:
     clock = SystemClock()
     contact = settings.contact
-    pool = parts.pool(settings)
+    pool = open_pool(settings)
     reader = Reader(
         PoolTransport(pool),
         pool.origin.url.decode(),
@@ -106,12 +106,12 @@ async def _seed(
         contact=contact.url or contact.email or contact.name,
         note=watcher.note,
     )
-    terms = parts.state_terms(settings, lambda event, **_: watcher.note(EVENTS[event]))
-    store = None if args.dry_run else open_store(parts.state_url(settings), terms)
+    terms = state_terms(settings, lambda event, **_: watcher.note(EVENTS[event]))
+    store = None if args.dry_run else open_store(state_url(settings), terms)
     try:
         about = {
             "upstream": pool.origin.url.decode(),
-            "state": _without_secrets(parts.state_url(settings)),
+            "state": _without_secrets(state_url(settings)),
             "epoch": terms.noted(),
         }
         progress = Progress(
@@ -137,7 +137,7 @@ def _settings(args: argparse.Namespace) -> Settings:
     given = {flag: getattr(args, flag[2:]) for flag in _SETTINGS}
     flags = {FLAGS[flag]: value for flag, value in given.items() if value is not None}
     settings = load_settings(flags=flags, environ=os.environ, config=args.config)
-    if parts.state_url(settings) == "memory:" and not args.dry_run:
+    if state_url(settings) == "memory:" and not args.dry_run:
         raise SeedError("memory: is gone when this command ends; name the state of serve")
     return settings
 

@@ -20,13 +20,12 @@ from typing import Any, Protocol
 import orjson
 
 from gateway.admin.app import admin_app
-from gateway.audit.chain import Chain
-from gateway.audit.key import derived, load_or_make_key
-from gateway.audit.recovery import recover
-from gateway.audit.sinks import open_sink
+from gateway.audit.key import derived
+from gateway.audit.recovery import Recovered, recover
 from gateway.audit.writer import AuditWriter
-from gateway.cli import parts
+from gateway.cli.assembly import audit_directories, audit_key, open_audit, open_pool, open_state
 from gateway.clock import SystemClock
+from gateway.errors import StoreError
 from gateway.model import Settlement
 from gateway.observe.logs import Output, logger
 from gateway.observe.metrics import Metrics, keep_in_files
@@ -43,7 +42,6 @@ from gateway.proxy.server import ServerLimits, strict
 from gateway.proxy.stored import Seal
 from gateway.proxy.upstream import Pool
 from gateway.settings import Settings
-from gateway.state import open_store
 
 VARIABLE = "_SOE_GATEWAY_WORKER"
 """Makes a process a worker: its number and its end of the channel to the supervisor, as JSON.
@@ -183,7 +181,6 @@ class Gateway:
     def __init__(self, settings: Settings, front: Front) -> None:
         self._settings = settings
         self._front = front
-        self._data: Path = settings["data.directory"]
 
     async def serve(self) -> None:
         """Start everything, wait for a signal, stop everything in order."""
@@ -194,13 +191,12 @@ class Gateway:
         observer = front.observer(settings, output, metrics)
         policies = Policies(self._load, settings["policies.directory"], observer)
         clock = SystemClock()
-        key, _ = load_or_make_key(settings["audit.key_file"] or self._data / "audit.key")
-        terms = parts.state_terms(settings, tell=observer.event)
-        store = open_store(parts.state_url(settings), terms)
-        with _one_at_a_time(self._audit_directories()):
+        key = audit_key(settings)
+        store = open_state(settings, observer.event, key)
+        with _one_at_a_time(audit_directories(settings)):
             await self._recover(store, key, clock, observer)
-            audit = self._open_audit(key, clock, observer)
-        pool = parts.pool(settings)
+            audit = open_audit(settings, key, clock, observer.audit_synced)
+        pool = open_pool(settings)
         app = self._app(policies, store, audit, pool, key, clock, observer)
         tls = (settings["server.tls_cert"], settings["server.tls_key"])
         proxy = Listener(
@@ -279,25 +275,21 @@ class Gateway:
         )
 
     async def _recover(
-        self, store: Any, key: bytes, clock: SystemClock, observer: Observer
+        self, store: Store, key: bytes, clock: SystemClock, observer: Observer
     ) -> None:
         """Give the writes that a dead process left open their outcomes, in log and state."""
-        for directory in self._audit_directories():
-            for found in recover(directory, key, clock.now()):
-                await store.settle(found.write_id, Settlement(outcome=found.outcome))
-                observer.recovered(found.write_id, found.outcome)
+        directories = audit_directories(self._settings)
+        found = [each for folder in directories for each in recover(folder, key, clock.now())]
+        async with asyncio.TaskGroup() as group:  # a state that hangs costs one time-out, not each
+            for each in found:
+                group.create_task(self._end(store, each, observer))
 
-    def _sinks(self) -> tuple[str, ...]:
-        default = (f"file://{(self._data / 'audit').absolute()}",)
-        return self._settings["audit.sinks"] or default
-
-    def _audit_directories(self) -> list[Path]:
-        return [Path(url.removeprefix("file://")) for url in self._sinks() if url[:5] == "file:"]
-
-    def _open_audit(self, key: bytes, clock: SystemClock, observer: Observer) -> AuditWriter:
-        writer = f"{socket.gethostname()}-{secrets.token_hex(4)}"
-        sinks = [open_sink(url, writer) for url in self._sinks()]
-        return AuditWriter(sinks, Chain(key, writer), clock, observer.audit_synced)
+    async def _end(self, store: Store, found: Recovered, observer: Observer) -> None:
+        try:
+            await store.settle(found.write_id, Settlement(outcome=found.outcome))
+        except StoreError as error:  # it settles what it owes when it works again
+            observer.store_failed("settle", error)
+        observer.recovered(found.write_id, found.outcome)
 
     def _limits(self) -> ServerLimits:
         return ServerLimits(

@@ -188,12 +188,12 @@ def reservation(
         if need is None or (refused and not _is_attempt(need)):
             continue
         needs.append((rule, need))
-    remember = not refused and write.publishes and write.fingerprint is not None
-    if not needs and not remember and write.key is None:
+    is_text = write.publishes and write.fingerprint is not None
+    if not needs and write.key is None and (refused or not is_text):
         return None
     deciding = {rule.id: need for rule, need in needs if rule.mode.decides}
     others = tuple({rule.id: need} for rule, need in needs if not rule.mode.decides)
-    return Reservation(write=write, groups=(deciding, *others), remember=remember)
+    return Reservation(write=write, groups=(deciding, *others), remember=not refused)
 
 
 def _is_attempt(need: Need) -> bool:

@@ -213,11 +213,12 @@ class Pipeline:
         except StoreError as error:
             self.observer.store_failed("reserve", error)
             keyed = (unanswered_key(),) if write.key is not None else ()
-            return _Decided(decide(policies, (*keyed, *judge(rules, write, error))), held=True)
+            # Nothing is held: what the store takes too late, it releases by itself.
+            return _Decided(decide(policies, (*keyed, *judge(rules, write, error))))
         if reserved.repeat is not None:
             return self._repeated(policies, reserved.repeat)
         decision = decide(policies, judge(rules, write, reserved.answers))
-        return _Decided(decision, held=asked.remember)
+        return _Decided(decision, held=asked.remember and reserved.taken)
 
     def _repeated(self, policies: PolicySet, repeat: Repeat) -> _Decided:
         """Let the earlier write decide, with its answer where that can be read."""

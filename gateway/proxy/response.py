@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -32,6 +33,11 @@ class Cycle(RequestResponseCycle):
             self._begin(message["status"], message["headers"])
         else:
             self._go_on(message.get("body", b""), more=message.get("more_body", False))
+
+    async def send_500_response(self) -> None:
+        """Tell a client that is still there that its app broke down."""
+        with contextlib.suppress(ConnectionResetError):
+            await super().send_500_response()
 
     def _begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         self.waiting_for_100_continue = False

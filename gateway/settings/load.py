@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,11 @@ class _WordReader(Reader):
 
 
 def load_settings(
-    *, flags: Mapping[str, str], environ: Mapping[str, str], config: Path | None = None
+    *,
+    flags: Mapping[str, str],
+    environ: Mapping[str, str],
+    config: Path | None = None,
+    required: Collection[str] | None = None,
 ) -> Settings:
     """Read all sources.
 
@@ -52,6 +56,7 @@ def load_settings(
         flags: of the command line, by dotted name; lists are separated by commas.
         environ: the environment; `SOE_GATEWAY_SECTION_NAME`, or `…_FILE` for a file that holds it.
         config: the file; without it `SOE_GATEWAY_CONFIG`, or `gateway.yaml` where there is one.
+        required: the settings that must be given; None for all that `serve` needs.
 
     Raises:
         ConfigError: with every mistake of every source.
@@ -70,7 +75,7 @@ def load_settings(
         default = _scalar(setting.default) if setting.default else None
         reader, node = given.get(name, (own, default))
         values[name] = None if node is None else setting.read(reader, node)
-        if node is None and setting.required:
+        if node is None and (setting.required if required is None else name in required):
             ways = filter(None, ("set it here", f"as {variable(name)}", setting.flag))
             own.problem(_START, f"{name} is missing; {' or '.join(ways)}")
     _find_contradictions(values, given)

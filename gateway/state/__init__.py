@@ -32,7 +32,7 @@ def open_store(url: str, terms: Terms) -> Administered:
     """Open the store that a URL names.
 
     `memory:`, `sqlite:///relative`, `sqlite:////absolute`, or Redis or Valkey as
-    `redis://[user:password@]host[:port][/database]`, `rediss://…` with TLS, `unix:///path`.
+    `address.py` reads it: `redis://host`, `rediss://host` with TLS, `unix:///path`.
 
     Raises:
         StoreError: nothing is known by this name, or it cannot be opened.

@@ -159,14 +159,16 @@ class MemoryStore:
 
     async def forget(self, post: str) -> int:
         """As `ports.Administered.forget`."""
-        ids = [
-            write_id
-            for write_id, entry in self._entries.items()
-            if post in (entry.post, entry.write.target)
+        chosen = [
+            entry
+            for entry in self._entries.values()
+            if entry.digests and post in (entry.post, entry.write.target)
         ]
-        for write_id in ids:
-            self._forget(write_id)
-        return len(ids)
+        for entry in chosen:
+            for digest in entry.digests:
+                _take_away(self._digests, digest, entry.write.id)
+            entry.write = replace(entry.write, fingerprint=None)
+        return len(chosen)
 
     async def release(self, write_id: str) -> bool:
         """As `ports.Administered.release`."""

@@ -30,6 +30,8 @@ class Terms:
             operator accepts it.
         note: the file that says which data this process last worked on, so that a restart does
             not take an empty store for a new one; None keeps no note.
+        identity: digest of the key that keys all digests: who shares a state must share it, or one
+            caller would be two; empty for operators, who make no digests.
         tell: hears of `state.lost`, `state.put_back` and `state.set_aside`, with facts.
     """
 
@@ -37,6 +39,7 @@ class Terms:
     timeout: float
     accept_loss: bool = False
     note: Path | None = None
+    identity: str = ""
     tell: Callable[..., None] = _unheard
 
     def noted(self) -> str:

@@ -22,6 +22,7 @@ def test_a_decision_tells_who_what_where_and_each_finding() -> None:
         "write_id": "w1",
         "effect": "refuse",
         "revision": "rev-1",
+        "repeats": None,
         "integration": "help-bot",
         "person": "jane",
         "token": "token-1",

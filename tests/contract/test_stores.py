@@ -17,14 +17,17 @@ from gateway.model import (
     Lookup,
     Need,
     Outcome,
+    Published,
     Remembered,
+    Repeat,
+    Repeated,
     Reservation,
     Reserved,
     Settlement,
     Window,
     Write,
 )
-from gateway.ports import Store
+from gateway.ports import Administered
 from gateway.state import Terms, open_store
 from gateway.state.redis import RedisStore
 from tests.samples import PRINT, a_write
@@ -35,10 +38,10 @@ KEEP = 86_400.0
 
 
 @pytest.fixture(params=["memory", "sqlite", "redis"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Administered]:
     """An empty store of each engine."""
     if request.param == "redis":
-        opened: Store = await emptied(request.getfixturevalue("valkey"))
+        opened: Administered = await emptied(request.getfixturevalue("valkey"))
     else:
         urls = {"memory": "memory:", "sqlite": f"sqlite:///{tmp_path / 'state.db'}"}
         opened = open_store(urls[request.param], Terms(keep=KEEP, timeout=10))
@@ -46,7 +49,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await opened.close()
 
 
-async def emptied(valkey: Valkey) -> Store:
+async def emptied(valkey: Valkey) -> Administered:
     """A store in an empty server, which takes its instants from the writes."""
     valkey.ask("FLUSHALL")
     return RedisStore(valkey.url, Terms(keep=KEEP, timeout=10), stamped=True)
@@ -98,7 +101,9 @@ def found(reserved: Reserved) -> list[str]:
     return [post.write_id for post in posts(reserved)]
 
 
-async def take(store: Store, number: int, after: float, needs: Mapping[str, Any]) -> Reserved:
+async def take(
+    store: Administered, number: int, after: float, needs: Mapping[str, Any]
+) -> Reserved:
     """Reserve a write of its own, which SOE takes."""
     reserved = await store.reserve(asks(write(number, after), needs))
     await store.settle(f"w{number}", Settlement(outcome=Outcome.OK))
@@ -108,7 +113,7 @@ async def take(store: Store, number: int, after: float, needs: Mapping[str, Any]
 # ── caps ─────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_cap_takes_as_many_as_its_limit(store: Store) -> None:
+async def test_a_cap_takes_as_many_as_its_limit(store: Administered) -> None:
     """Two fit into two; the third does not, and is told what is used."""
     needs: dict[str, Need] = {"cap": cap("a", (2, 60.0))}
     answers = [charged(await take(store, number, 0, needs)) for number in range(3)]
@@ -117,7 +122,7 @@ async def test_a_cap_takes_as_many_as_its_limit(store: Store) -> None:
     assert [answer.used for answer in answers] == [1, 2, 2]
 
 
-async def test_a_cap_says_when_it_has_room_again(store: Store) -> None:
+async def test_a_cap_says_when_it_has_room_again(store: Administered) -> None:
     """With two a minute, the place of the first is free a minute after it."""
     needs: dict[str, Need] = {"cap": cap("a", (2, 60.0))}
     for number, after in enumerate([0, 15]):
@@ -128,7 +133,7 @@ async def test_a_cap_says_when_it_has_room_again(store: Store) -> None:
     assert (answer.retry_after, answer.reset) == (40.0, 40.0)
 
 
-async def test_a_window_is_half_open(store: Store) -> None:
+async def test_a_window_is_half_open(store: Administered) -> None:
     """What was charged exactly one window ago counts no more; a moment less ago, it does."""
     needs: dict[str, Need] = {"cap": cap("a", (1, 60.0))}
     await take(store, 1, 0, needs)
@@ -137,7 +142,7 @@ async def test_a_window_is_half_open(store: Store) -> None:
     assert charged(await store.peek(asks(write(3, 60), needs))).accepted
 
 
-async def test_all_windows_of_a_cap_must_have_room(store: Store) -> None:
+async def test_all_windows_of_a_cap_must_have_room(store: Administered) -> None:
     """The one that is used up tells when to come back; nothing is charged meanwhile."""
     needs: dict[str, Need] = {"cap": cap("a", (1, 10.0), (2, 100.0))}
     answers = [
@@ -150,14 +155,16 @@ async def test_all_windows_of_a_cap_must_have_room(store: Store) -> None:
     assert [answer.retry_after for answer in answers] == [0, 5.0, 0, 80.0, 0]
 
 
-async def test_an_accepted_write_hears_of_the_window_with_the_least_left(store: Store) -> None:
+async def test_an_accepted_write_hears_of_the_window_with_the_least_left(
+    store: Administered,
+) -> None:
     """One of one used is nearer to the edge than one of two."""
     answer = charged(await take(store, 1, 0, {"cap": cap("a", (2, 100.0), (1, 10.0))}))
 
     assert (answer.window, answer.used) == (Window(limit=1, seconds=10.0), 1)
 
 
-async def test_a_group_is_charged_whole_or_not_at_all(store: Store) -> None:
+async def test_a_group_is_charged_whole_or_not_at_all(store: Administered) -> None:
     """One full cap leaves the others as they were, though each answers for itself."""
     await take(store, 1, 0, {"full": cap("full")})
     both = {"full": cap("full"), "free": cap("free")}
@@ -168,7 +175,7 @@ async def test_a_group_is_charged_whole_or_not_at_all(store: Store) -> None:
     assert charged(await take(store, 3, 0, {"free": cap("free")}), "free").accepted
 
 
-async def test_a_full_observed_cap_stops_nothing(store: Store) -> None:
+async def test_a_full_observed_cap_stops_nothing(store: Administered) -> None:
     """It tells that it is full; the first group is taken and charged all the same."""
     observed = {"observed": cap("observed")}
     await store.reserve(asks(write(1), {"cap": cap("a", (2, 60.0))}, observed))
@@ -178,7 +185,7 @@ async def test_a_full_observed_cap_stops_nothing(store: Store) -> None:
     assert not charged(await take(store, 3, 0, {"cap": cap("a", (2, 60.0))})).accepted
 
 
-async def test_an_observed_cap_counts_no_write_that_was_refused(store: Store) -> None:
+async def test_an_observed_cap_counts_no_write_that_was_refused(store: Administered) -> None:
     """Where the first group is not taken, nothing is charged elsewhere either."""
     await take(store, 1, 0, {"cap": cap()})
     await store.reserve(asks(write(2), {"cap": cap()}, {"observed": cap("observed")}))
@@ -188,7 +195,7 @@ async def test_an_observed_cap_counts_no_write_that_was_refused(store: Store) ->
     assert charged(free, "observed").accepted
 
 
-async def test_attempts_count_also_when_refused(store: Store) -> None:
+async def test_attempts_count_also_when_refused(store: Administered) -> None:
     """Each try pushes the end of the wait further away, as the wait that is told says."""
     needs: dict[str, Need] = {"cap": cap("a", (2, 60.0), attempts=True)}
     answers = [
@@ -200,7 +207,7 @@ async def test_attempts_count_also_when_refused(store: Store) -> None:
     assert [answer.retry_after for answer in answers] == [0, 0, 50.0, 50.0]
 
 
-async def test_an_attempt_is_not_released(store: Store) -> None:
+async def test_an_attempt_is_not_released(store: Administered) -> None:
     """It was made, whatever SOE said."""
     needs: dict[str, Need] = {"cap": cap(attempts=True)}
     await store.reserve(asks(write(1), needs))
@@ -209,7 +216,9 @@ async def test_an_attempt_is_not_released(store: Store) -> None:
     assert not charged(await store.reserve(asks(write(2), needs))).accepted
 
 
-async def test_a_write_that_may_not_be_remembered_charges_attempts_alone(store: Store) -> None:
+async def test_a_write_that_may_not_be_remembered_charges_attempts_alone(
+    store: Administered,
+) -> None:
     """A rule that needs no state refused it already."""
     needs: dict[str, Need] = {"cap": cap(), "tries": cap("tries", attempts=True)}
     await store.reserve(asks(write(1), needs, remember=False))
@@ -224,7 +233,7 @@ async def test_a_write_that_may_not_be_remembered_charges_attempts_alone(store: 
 # ── posts ────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_an_answer_is_about_what_was_there_before(store: Store) -> None:
+async def test_an_answer_is_about_what_was_there_before(store: Administered) -> None:
     """A write does not find itself; the next one finds it, in flight."""
     first = await store.reserve(asks(write(1), {"copies": look()}))
     second = await store.reserve(asks(write(2), {"copies": look()}))
@@ -233,7 +242,7 @@ async def test_an_answer_is_about_what_was_there_before(store: Store) -> None:
     assert (posts(second)[0].pending, posts(second)[0].outcome) == (True, None)
 
 
-async def test_a_kept_post_is_told_with_all_that_is_known(store: Store) -> None:
+async def test_a_kept_post_is_told_with_all_that_is_known(store: Administered) -> None:
     """Who wrote it, where it stands, and when."""
     asked = asks(write(1, person="jane", team="acme", thread="question/7"), {})
     await store.reserve(asked)
@@ -249,7 +258,7 @@ async def test_a_kept_post_is_told_with_all_that_is_known(store: Store) -> None:
     assert post.request == "r1"
 
 
-async def test_an_edit_is_remembered_under_the_post_that_it_changes(store: Store) -> None:
+async def test_an_edit_is_remembered_under_the_post_that_it_changes(store: Administered) -> None:
     """SOE names no new post; the target is the post."""
     await store.reserve(asks(write(1, target="answer/12"), {}))
     await store.settle("w1", Settlement(outcome=Outcome.OK))
@@ -259,7 +268,7 @@ async def test_an_edit_is_remembered_under_the_post_that_it_changes(store: Store
     assert post.post == "answer/12"
 
 
-async def test_posts_come_newest_first_and_at_most_sixty_four(store: Store) -> None:
+async def test_posts_come_newest_first_and_at_most_sixty_four(store: Administered) -> None:
     """A flood of copies costs no more than 64 to tell."""
     for number in range(70):
         await store.reserve(asks(write(number, number // 2), {}))
@@ -282,7 +291,7 @@ async def test_posts_come_newest_first_and_at_most_sixty_four(store: Store) -> N
     ],
 )
 async def test_a_lookup_stays_in_its_scope(
-    store: Store, question: dict[str, Any], expected: list[str]
+    store: Administered, question: dict[str, Any], expected: list[str]
 ) -> None:
     """Team, author, time and digest narrow what is found; the main site is a scope of its own."""
     await store.reserve(asks(write(1, 0), {}))
@@ -295,7 +304,9 @@ async def test_a_lookup_stays_in_its_scope(
 
 
 @pytest.mark.parametrize("changes", [{"publishes": False}, {"fingerprint": None}])
-async def test_what_publishes_no_text_is_not_found(store: Store, changes: dict[str, Any]) -> None:
+async def test_what_publishes_no_text_is_not_found(
+    store: Administered, changes: dict[str, Any]
+) -> None:
     """Votes and deletions are charged, and settled, but are no posts."""
     needs: dict[str, Need] = {"cap": cap()}
     await store.reserve(asks(write(1, **changes), needs))
@@ -306,7 +317,7 @@ async def test_what_publishes_no_text_is_not_found(store: Store, changes: dict[s
     assert not charged(later).accepted
 
 
-async def test_an_untaken_write_is_not_remembered(store: Store) -> None:
+async def test_an_untaken_write_is_not_remembered(store: Administered) -> None:
     """The gateway refuses it, so it stands in nobody's way."""
     await take(store, 1, 0, {"cap": cap()})
     other = Fingerprint(text="other", event="other", words=9)
@@ -315,7 +326,7 @@ async def test_an_untaken_write_is_not_remembered(store: Store) -> None:
     assert found(await store.peek(asks(write(3), {"copies": look(digest="other")}))) == []
 
 
-async def test_a_reservation_that_nobody_settles_keeps_itself(store: Store) -> None:
+async def test_a_reservation_that_nobody_settles_keeps_itself(store: Administered) -> None:
     """After 60 s it counts as kept, its outcome unknown."""
     needs: dict[str, Need] = {"cap": cap("a", (1, 600.0)), "copies": look()}
     await store.reserve(asks(write(1), needs))
@@ -333,7 +344,7 @@ async def test_a_reservation_that_nobody_settles_keeps_itself(store: Store) -> N
 
 @pytest.mark.parametrize("outcome", Outcome)
 async def test_what_keeps_and_what_releases_follows_from_the_outcome(
-    store: Store, outcome: Outcome
+    store: Administered, outcome: Outcome
 ) -> None:
     """A refused or unsent write leaves neither charge nor post; any other leaves both."""
     needs: dict[str, Need] = {"cap": cap(), "copies": look()}
@@ -350,7 +361,7 @@ async def test_what_keeps_and_what_releases_follows_from_the_outcome(
     ("first", "second"), [(Outcome.OK, Outcome.REFUSED), (Outcome.REFUSED, Outcome.OK)]
 )
 async def test_settling_twice_is_settling_once(
-    store: Store, first: Outcome, second: Outcome
+    store: Administered, first: Outcome, second: Outcome
 ) -> None:
     """The first word stands."""
     needs: dict[str, Need] = {"cap": cap(), "copies": look()}
@@ -361,7 +372,7 @@ async def test_settling_twice_is_settling_once(
     assert found(await store.peek(asks(write(2), needs))) == (["w1"] if first.keeps else [])
 
 
-async def test_settling_what_nobody_reserved_is_nothing(store: Store) -> None:
+async def test_settling_what_nobody_reserved_is_nothing(store: Administered) -> None:
     """As after a reservation that failed."""
     await store.settle("nobody", Settlement(outcome=Outcome.OK))
 
@@ -371,7 +382,7 @@ async def test_settling_what_nobody_reserved_is_nothing(store: Store) -> None:
 # ── the same request again ───────────────────────────────────────────────────────────────────
 
 
-async def tried(store: Store, outcome: Outcome, needs: Mapping[str, Any]) -> None:
+async def tried(store: Administered, outcome: Outcome, needs: Mapping[str, Any]) -> None:
     """A first try of request `r`, with its end."""
     await store.reserve(asks(write(1, request="r"), needs))
     await store.settle("w1", Settlement(outcome=outcome))
@@ -379,7 +390,7 @@ async def tried(store: Store, outcome: Outcome, needs: Mapping[str, Any]) -> Non
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.UNKNOWN])
 async def test_a_repeat_of_what_may_have_failed_meets_neither_cap_nor_copy(
-    store: Store, outcome: Outcome
+    store: Administered, outcome: Outcome
 ) -> None:
     """The same request takes the place of its earlier try."""
     needs: dict[str, Need] = {"cap": cap(), "copies": look()}
@@ -393,7 +404,9 @@ async def test_a_repeat_of_what_may_have_failed_meets_neither_cap_nor_copy(
     assert (charged(later).used, found(later)) == (1, ["w2"])
 
 
-async def test_a_repeat_that_is_released_leaves_its_earlier_try_as_it_was(store: Store) -> None:
+async def test_a_repeat_that_is_released_leaves_its_earlier_try_as_it_was(
+    store: Administered,
+) -> None:
     """That one may stand on the site; so it goes on counting, and is found."""
     needs: dict[str, Need] = {"cap": cap(), "copies": look()}
     await tried(store, Outcome.UNKNOWN, needs)
@@ -405,7 +418,7 @@ async def test_a_repeat_that_is_released_leaves_its_earlier_try_as_it_was(store:
     assert (charged(later).accepted, found(later)) == (False, ["w1"])
 
 
-async def test_a_second_repeat_meets_the_first(store: Store) -> None:
+async def test_a_second_repeat_meets_the_first(store: Administered) -> None:
     """One at a time: a repeat in flight is a copy in flight."""
     needs: dict[str, Need] = {"copies": look()}
     await tried(store, Outcome.UNKNOWN, needs)
@@ -418,7 +431,7 @@ async def test_a_second_repeat_meets_the_first(store: Store) -> None:
     ("outcome", "request_"), [(Outcome.OK, "r"), (Outcome.UNKNOWN, "other"), (Outcome.UNKNOWN, "")]
 )
 async def test_only_the_same_request_replaces_and_only_what_may_have_failed(
-    store: Store, outcome: Outcome, request_: str
+    store: Administered, outcome: Outcome, request_: str
 ) -> None:
     """What SOE took stands; and another caller's copy is a copy."""
     needs: dict[str, Need] = {"copies": look()}
@@ -430,7 +443,7 @@ async def test_only_the_same_request_replaces_and_only_what_may_have_failed(
 # ── peeking, time, forgetting, many at once ──────────────────────────────────────────────────
 
 
-async def test_a_peek_answers_as_reserve_would_and_changes_nothing(store: Store) -> None:
+async def test_a_peek_answers_as_reserve_would_and_changes_nothing(store: Administered) -> None:
     """A dry run costs no budget, however often."""
     needs: dict[str, Need] = {"cap": cap(), "tries": cap("tries", attempts=True), "copies": look()}
     peeks = [await store.peek(asks(write(number), needs)) for number in (1, 2)]
@@ -438,7 +451,7 @@ async def test_a_peek_answers_as_reserve_would_and_changes_nothing(store: Store)
     assert peeks[0] == peeks[1] == await store.reserve(asks(write(3), needs))
 
 
-async def test_a_preview_reserves_nothing(store: Store) -> None:
+async def test_a_preview_reserves_nothing(store: Administered) -> None:
     """SOE only validates it, so there is nothing to count."""
     needs: dict[str, Need] = {"cap": cap(), "tries": cap("tries", attempts=True), "copies": look()}
     await store.reserve(asks(write(1, preview=True), needs))
@@ -449,7 +462,7 @@ async def test_a_preview_reserves_nothing(store: Store) -> None:
     assert found(later) == []
 
 
-async def test_time_never_runs_back(store: Store) -> None:
+async def test_time_never_runs_back(store: Administered) -> None:
     """A clock that steps back opens no window: entries are stamped in their order."""
     needs: dict[str, Need] = {"cap": cap()}
     await take(store, 1, 30, needs)
@@ -459,7 +472,7 @@ async def test_time_never_runs_back(store: Store) -> None:
     assert (answer.accepted, answer.retry_after) == (False, 60.0)
 
 
-async def test_what_is_older_than_it_must_be_kept_is_forgotten(store: Store) -> None:
+async def test_what_is_older_than_it_must_be_kept_is_forgotten(store: Administered) -> None:
     """Expired data goes away by itself, as writes come."""
     await take(store, 1, 0, {"cap": cap("a", (1, 10 * KEEP))})
     for number in range(2, 12):
@@ -474,7 +487,7 @@ async def test_what_is_older_than_it_must_be_kept_is_forgotten(store: Store) -> 
     assert "w1" not in found(later)
 
 
-async def test_of_many_at_once_each_sees_all_before_it(store: Store) -> None:
+async def test_of_many_at_once_each_sees_all_before_it(store: Administered) -> None:
     """The order is total: one of fifty copies meets nobody."""
     reservations = [asks(write(number), {"copies": look()}) for number in range(50)]
     answers = await asyncio.gather(*map(store.reserve, reservations))
@@ -482,7 +495,7 @@ async def test_of_many_at_once_each_sees_all_before_it(store: Store) -> None:
     assert sorted(len(found(answer)) for answer in answers) == list(range(50))
 
 
-async def test_of_many_at_once_a_cap_takes_its_limit(store: Store) -> None:
+async def test_of_many_at_once_a_cap_takes_its_limit(store: Administered) -> None:
     """Ten of two hundred; a place that SOE's refusal frees is used again."""
     numbers = iter(range(200))
     published = []
@@ -499,3 +512,248 @@ async def test_of_many_at_once_a_cap_takes_its_limit(store: Store) -> None:
     await asyncio.gather(*(worker() for _ in range(8)))
 
     assert len(published) == 10
+
+
+# ── repeats ──────────────────────────────────────────────────────────────────────────────────
+
+SEALED = bytes(range(256))
+
+
+async def keyed(
+    store: Administered, number: int, *, after: float = 0.0, request: str = "r"
+) -> Repeat | None:
+    """Reserve a write under the key `k`, and give what it repeats."""
+    asked = asks(write(number, after, key="k", request=request), {"cap": cap("a", (9, 600.0))})
+    return (await store.reserve(asked)).repeat
+
+
+@pytest.mark.parametrize(
+    ("settlement", "expected"),
+    [
+        (None, Repeated.IN_FLIGHT),
+        (Settlement(outcome=Outcome.OK, answer=SEALED), Repeated.ANSWERED),
+        (Settlement(outcome=Outcome.OK), Repeated.UNKEPT),
+        (Settlement(outcome=Outcome.REFUSED, answer=SEALED), Repeated.ANSWERED),
+        (Settlement(outcome=Outcome.REFUSED), None),
+        (Settlement(outcome=Outcome.FAILED), None),
+        (Settlement(outcome=Outcome.UNKNOWN), None),
+        (Settlement(outcome=Outcome.NOT_SENT), None),
+    ],
+)
+async def test_a_repeat_under_its_key_meets_what_became_of_the_first(
+    store: Administered, settlement: Settlement | None, expected: Repeated | None
+) -> None:
+    """SOE's final answer is there; what failed, or is unknown, may be sent again."""
+    await keyed(store, 1)
+    if settlement is not None:
+        await store.settle("w1", settlement)
+
+    repeat = await keyed(store, 2)
+
+    assert (repeat and repeat.kind) == expected
+    if repeat is not None:
+        answer = SEALED if expected is Repeated.ANSWERED else None
+        assert (repeat.write_id, repeat.answer) == ("w1", answer)
+
+
+@pytest.mark.parametrize("outcome", [None, Outcome.OK, Outcome.FAILED, Outcome.UNKNOWN])
+async def test_another_request_under_a_key_is_told(
+    store: Administered, outcome: Outcome | None
+) -> None:
+    """Whatever became of the first, for a day."""
+    await keyed(store, 1)
+    if outcome is not None:
+        await store.settle("w1", Settlement(outcome=outcome))
+    kinds = [
+        repeat and repeat.kind
+        for after in (1, 86_399, 86_401)
+        for repeat in [await keyed(store, 2, after=after, request="other")]
+    ]
+
+    assert kinds == [Repeated.MISMATCH, Repeated.MISMATCH, None]
+
+
+async def test_a_repeat_is_neither_counted_nor_remembered(store: Administered) -> None:
+    """Not even as a try: it is answered before anything is counted."""
+    needs: dict[str, Need] = {
+        "cap": cap("a", (2, 60.0)), "tries": cap("tries", (2, 60.0), attempts=True)
+    }  # fmt: skip
+    for number in range(3):
+        await store.reserve(asks(write(number, key="k", request="r"), needs))
+
+    later = await store.peek(asks(write(9), needs | {"copies": look()}))
+
+    assert (charged(later).used, charged(later, "tries").used) == (2, 2)
+    assert found(later) == ["w0"]
+
+
+async def test_a_key_of_a_write_that_was_not_taken_is_free(store: Administered) -> None:
+    """The gateway refused it, and refusals are not repeated."""
+    await take(store, 1, 0, {"cap": cap()})
+    refused = await store.reserve(asks(write(2, key="k"), {"cap": cap()}))
+
+    assert not refused.taken
+    assert await keyed(store, 3, request="other") is None
+
+
+async def test_an_unsettled_key_is_free_for_its_request_alone_after_a_minute(
+    store: Administered,
+) -> None:
+    """Nobody knows what became of it: the same may be sent once more."""
+    await keyed(store, 1)
+    kinds = [
+        repeat and repeat.kind
+        for after, request in ((59.5, "r"), (60.0, "other"), (60.0, "r"))
+        for repeat in [await keyed(store, 2, after=after, request=request)]
+    ]
+
+    assert kinds == [Repeated.IN_FLIGHT, Repeated.MISMATCH, None]
+
+
+async def test_a_lost_answer_is_given_to_the_same_request_for_ten_minutes(
+    store: Administered,
+) -> None:
+    """Without any key; another request does not get it."""
+    await take(store, 1, 0, {})
+    await store.keep_answer("w1", SEALED)
+    repeats = [
+        (await store.reserve(asks(write(number, after, request=request), {}))).repeat
+        for number, after, request in (
+            (2, 5, "r1"),
+            (3, 5, "other"),
+            (4, 599, "r1"),
+            (5, 601, "r1"),
+        )
+    ]
+
+    answered = Repeat(kind=Repeated.ANSWERED, write_id="w1", answer=SEALED)
+    assert repeats == [answered, None, answered, None]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.REFUSED])
+async def test_only_what_was_written_has_an_answer_to_lose(
+    store: Administered, outcome: Outcome
+) -> None:
+    """Else a repeat would be told that it stands there."""
+    await store.reserve(asks(write(1, request="r"), {}))
+    await store.settle("w1", Settlement(outcome=outcome))
+    await store.keep_answer("w1", SEALED)
+
+    assert (await store.reserve(asks(write(2, request="r"), {}))).repeat is None
+
+
+# ── operators ────────────────────────────────────────────────────────────────────────────────
+
+
+def published(number: int, **changes: Any) -> Published:
+    """A question that stands on the site."""
+    usual: dict[str, Any] = {
+        "post": f"question/{number}", "author": "person:7", "operation": "question.create",
+        "team": None, "thread": None, "url": f"https://soe.example.com/q/{number}",
+        "fingerprint": PRINT,
+    }  # fmt: skip
+    return Published(**(usual | changes))
+
+
+async def test_a_remembered_post_is_found_like_one_that_came_through(store: Administered) -> None:
+    """A copy of what people wrote is a copy."""
+    assert await store.remember([published(1), published(2, team="acme")], NOW) == 2
+
+    (post,) = posts(await store.peek(asks(write(9, 5), {"copies": look()})))
+
+    assert (post.post, post.url) == ("question/1", "https://soe.example.com/q/1")
+    assert (post.author, post.outcome, post.pending) == ("person:7", Outcome.OK, False)
+
+
+async def test_remembering_again_takes_the_newer_text(store: Administered) -> None:
+    """The same is nothing new; another text takes the place of the first."""
+    other = Fingerprint(text="other", event="other", words=9)
+    counts = [
+        await store.remember([published(1, fingerprint=text)], NOW)
+        for text in (PRINT, PRINT, other)
+    ]
+    seen = await store.peek(asks(write(9), {"copies": look()}))
+    newer = await store.peek(asks(write(9), {"copies": look(digest="other")}))
+
+    assert counts == [1, 0, 1]
+    assert (found(seen), len(found(newer))) == ([], 1)
+
+
+async def test_a_post_that_is_remembered_again_is_kept_as_long_again(store: Administered) -> None:
+    """Whoever reads a site regularly loses nothing of it."""
+    await store.remember([published(1)], NOW)
+    await store.remember([published(1)], NOW + KEEP / 2)
+
+    seen = await store.peek(asks(write(9, KEEP + 60), {"copies": look(within=KEEP)}))
+
+    assert len(found(seen)) == 1
+
+
+async def test_teams_number_their_posts_for_themselves(store: Administered) -> None:
+    """The same number in a team and on the main site is two posts."""
+    assert await store.remember([published(1), published(1, team="acme")], NOW) == 2
+
+    here = await store.peek(asks(write(9), {"copies": look()}))
+    there = await store.peek(asks(write(9), {"copies": look(team="acme")}))
+
+    assert (len(found(here)), len(found(there))) == (1, 1)
+
+
+async def test_a_post_can_be_forgotten(store: Administered) -> None:
+    """All its versions, whether it came through or was seeded; its charges stay."""
+    needs: dict[str, Need] = {"cap": cap()}
+    await store.reserve(asks(write(1), needs))
+    await store.settle("w1", Settlement(outcome=Outcome.OK, post="question/1"))
+    await take_edit(store)
+    await store.remember([published(1), published(2)], NOW)
+
+    assert (await store.forget("question/1"), await store.forget("question/1")) == (3, 0)
+    later = await store.peek(asks(write(9), needs | {"copies": look()}))
+    assert (len(found(later)), charged(later).accepted) == (1, False)
+
+
+async def take_edit(store: Administered) -> None:
+    """An edit of `question/1`."""
+    await store.reserve(asks(write(2, target="question/1"), {}))
+    await store.settle("w2", Settlement(outcome=Outcome.OK))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [(None, True), (Outcome.UNKNOWN, True), (Outcome.FAILED, True), (Outcome.OK, False)],
+)
+async def test_what_is_not_known_to_be_written_can_be_released(
+    store: Administered, outcome: Outcome | None, expected: bool
+) -> None:
+    """Its charge, its post and its key are free; what SOE took stays."""
+    needs: dict[str, Need] = {"cap": cap(), "copies": look()}
+    await store.reserve(asks(write(1, key="k"), needs))
+    if outcome is not None:
+        await store.settle("w1", Settlement(outcome=outcome))
+
+    assert await store.release("w1") is expected
+    later = await store.peek(asks(write(2), needs))
+    assert charged(later).accepted is expected
+    assert found(later) == ([] if expected else ["w1"])
+    assert not await store.release("nobody")
+
+
+async def test_a_cap_can_be_reset(store: Administered) -> None:
+    """All counters of a rule, or those of one integration; the posts stay."""
+    names = ("rule|integration=a", "rule|integration=b", "ruler|integration=a")
+    for number, name in enumerate(names):
+        await take(store, number, 0, {"cap": cap(name)})
+    counts = [await store.reset(name) for name in ("rule|integration=a", "rule", "rule", "r")]
+    free = [charged(await store.peek(asks(write(9), {"cap": cap(n)}))).accepted for n in names]
+
+    assert counts == [1, 1, 0, 0]
+    assert free == [True, True, False]
+    assert len(found(await store.peek(asks(write(9), {"copies": look()})))) == 3
+
+
+async def test_where_nothing_was_lost_there_is_nothing_to_accept(store: Administered) -> None:
+    """And what was there is there still."""
+    await take(store, 1, 0, {"cap": cap()})
+
+    assert not await store.accept_loss()
+    assert not charged(await store.peek(asks(write(2), {"cap": cap()}))).accepted

@@ -43,6 +43,20 @@ class Running:
         return records
 
 
+def workers(running: Running) -> list[int]:
+    """The process ids of the supervisor's children."""
+    pid = running.process.pid
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 @contextlib.contextmanager
 def gateway(
     upstream: str, data: Path, *arguments: str, environ: Mapping[str, str] = OPEN

@@ -19,7 +19,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.conftest import ACTION_ONLY
-from tests.e2e.process import CONTACT, OPEN, Running, gateway
+from tests.e2e.process import CONTACT, OPEN, Running, alive, gateway, workers
 from tests.e2e.recorder import Recorded, Recorder, created, recorder
 from tests.shared import ROOT
 
@@ -35,20 +35,6 @@ def until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < deadline, "it did not come about"
         time.sleep(0.02)
-
-
-def workers(running: Running) -> list[int]:
-    """The process ids of the supervisor's children."""
-    pid = running.process.pid
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; a zombie does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def metric(running: Running, name: str, **labels: str) -> float:

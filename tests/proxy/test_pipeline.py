@@ -4,219 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from gateway.audit.chain import Chain
-from gateway.audit.sinks import FileSink
-from gateway.audit.writer import AuditWriter
-from gateway.errors import AuditError, StoreError
-from gateway.model import Contact, Reservation, Reserved, Settlement
-from gateway.observe.metrics import Metrics
-from gateway.observe.observer import Observer
-from gateway.policy.load import load
-from gateway.ports import Store
-from gateway.proxy.app import ProxyApp
-from gateway.proxy.forward import Forwarding
-from gateway.proxy.passthrough import Passthrough
-from gateway.proxy.pipeline import Pipeline
-from gateway.proxy.reload import Policies
-from gateway.proxy.upstream import Origin, Pool, Timeouts
+from gateway.errors import AuditError
 from gateway.state.memory import MemoryStore
-
-RULES = """\
-policy: tests
-owner: tests
-rules:
-  acted: {title: A user acted, mode: enforce, for: ["*"], explicit_action: {evidence: literal}}
-  one-a-minute: {title: One a minute, mode: enforce, for: ["*"], rate_cap: {limit: 1, window: 1m}}
-  no-copy: {title: No copies, mode: enforce, for: [question.create], duplicate: {within: 1d}}
-  shouting: {title: Quiet please, mode: warn, for: ["*"], if: {title: {matches: '!$'}}}
-"""
-OK = b"HTTP/1.1 201 Created\r\ncontent-length: 10\r\n\r\n" + b'{"id": 42}'
-NOT_FOUND = b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n{}"
-BROKEN = b"HTTP/1.1 500 Oh\r\ncontent-length: 2\r\n\r\n{}"
-CUT = b"HTTP/1.1 201 Created\r\ncontent-length: 100\r\n\r\n{"
-MOVED = b"HTTP/1.1 307 Moved\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n"
-
-
-class Quiet:
-    """A log that keeps its events."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[str, dict[str, Any]]] = []
-
-    def __getattr__(self, _: str) -> Callable[..., None]:
-        return lambda event, **facts: self.events.append((event, facts))
-
-
-class Ticking:
-    """A clock that a test sets."""
-
-    at = 1_795_000_000.0
-
-    def now(self) -> float:
-        return self.at
-
-
-class Broken:
-    """A store that is away, as the port says it."""
-
-    async def reserve(self, reservation: Reservation) -> Reserved:
-        raise StoreError("away")
-
-    async def settle(self, write_id: str, settlement: Settlement) -> None:
-        raise StoreError("away")
-
-    async def peek(self, reservation: Reservation) -> Reserved:
-        raise StoreError("away")
-
-    async def close(self) -> None:
-        pass
-
-
-@dataclass
-class Rig:
-    """A gateway of real parts before a scripted SOE."""
-
-    app: ProxyApp
-    audit: AuditWriter
-    clock: Ticking
-    directory: Path
-    log: Quiet
-    received: list[bytes]
-    answers: list[bytes | None]
-
-    async def send(
-        self,
-        *,
-        title: str = "How do I rotate the signing key?",
-        act: bool = True,
-        target: bytes = b"/api/v3/questions",
-        fields: tuple[tuple[bytes, bytes], ...] = (),
-        method: str = "POST",
-    ) -> tuple[int, dict[bytes, bytes], bytes]:
-        """Send a question; gives status, fields and body of the answer."""
-        question = {"title": title, "body": "It runs out soon.", "tags": ["keys"]}
-        body = json.dumps(question).encode() if method == "POST" else b""
-        headers = [
-            (b"host", b"gateway"),
-            (b"authorization", b"Bearer secret-token"),
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-            *fields,
-        ]
-        if act:
-            headers.append((b"x-explicit-action", b"true"))
-        messages = [{"type": "http.request", "body": body, "more_body": False}]
-        told: list[Any] = []
-
-        async def receive() -> Any:
-            return messages.pop(0) if messages else {"type": "http.disconnect"}
-
-        async def send(message: Any) -> None:
-            told.append(message)
-
-        scope = {
-            "type": "http",
-            "method": method,
-            "raw_target": target,
-            "headers": headers,
-            "client": ("127.0.0.1", 1),
-            "scheme": "http",
-        }
-        await self.app(scope, receive, send)
-        return (
-            told[0]["status"],
-            dict(told[0]["headers"]),
-            b"".join(message["body"] for message in told[1:]),
-        )
-
-    def records(self, kind: str) -> list[dict[str, Any]]:
-        """The audit log's records of a kind."""
-        lines = [
-            line
-            for path in sorted(self.directory.iterdir())
-            for line in path.read_text().splitlines()
-        ]
-        return [told for told in map(json.loads, lines) if told["kind"] == kind]
-
-
-@dataclass
-class Scripted:
-    """What SOE does with each request: an answer, or None to close without one."""
-
-    answers: list[bytes | None] = field(default_factory=list)
-    received: list[bytes] = field(default_factory=list)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0] or 0)
-            self.received.append(head + await reader.readexactly(length))
-            answer = self.answers.pop(0) if self.answers else OK
-            if answer is not None:
-                writer.write(answer)
-                await writer.drain()
-        except asyncio.IncompleteReadError:
-            pass
-        finally:
-            writer.close()
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    """The gateway, with state in memory and its audit log on disk."""
-    soe = Scripted()
-    server = await asyncio.start_server(soe.serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    rig = build(tmp_path, port, MemoryStore(86_400.0), soe)
-    yield rig
-    await rig.audit.close()
-    server.close()
-
-
-def build(tmp_path: Path, port: int, store: Store, soe: Scripted) -> Rig:
-    """Put the parts together."""
-    policies = tmp_path / "policies"
-    policies.mkdir(exist_ok=True)
-    (policies / "tests.yaml").write_text(RULES)
-    clock, log = Ticking(), Quiet()
-    observer = Observer(log, Metrics())
-    directory = tmp_path / "audit"
-    audit = AuditWriter([FileSink(directory, "w")], Chain(b"k" * 32, "w"), clock)
-    origin = Origin("http", "127.0.0.1", port)
-    pool = Pool(origin, timeouts=Timeouts(first_byte=2, total=4))
-    forwarding = Forwarding(authority=origin.authority, url=origin.url)
-    contact = Contact(name="Team", email="team@example.com")
-    ids = iter(f"{number:032x}" for number in range(1000))
-    app = ProxyApp(
-        policies=Policies(lambda: load(policies, today=date(2026, 11, 24)), policies, observer),
-        pipeline=Pipeline(
-            store=store,
-            audit=audit,
-            upstream=pool,
-            forwarding=forwarding,
-            clock=clock,
-            observer=observer,
-            contact=contact,
-            anonymous="allow",
-            secret=b"s" * 32,
-        ),
-        passthrough=Passthrough(
-            upstream=pool, forwarding=forwarding, anonymous="allow", secret=b"s" * 32
-        ),
-        observer=observer,
-        contact=contact,
-        new_id=lambda: next(ids),
-    )
-    return Rig(app, audit, clock, directory, log, soe.received, soe.answers)
-
+from tests.proxy.rig import BROKEN, CUT, MOVED, NOT_FOUND, OK, Broken, Rig, Scripted, build
 
 EXITS = {
     "ok": (OK, 201, "ok", True),
@@ -242,6 +36,15 @@ async def test_the_outcome_decides_what_is_kept(
     assert again == (429 if kept else 201)
     assert len(rig.received) == (1 if kept else 2)
     assert status == 504 or fields[b"gateway-policy"]
+
+
+async def test_a_cap_counts_what_publishes_no_text_too(rig: Rig) -> None:
+    """A vote takes its place, and gives it back where SOE refuses it."""
+    target = b"/api/v3/questions/1/upvote"
+    rig.answers.append(NOT_FOUND)
+    statuses = [(await rig.send(target=target, bodiless=True))[0] for _ in range(3)]
+
+    assert statuses == [404, 201, 429]
 
 
 async def test_a_write_is_sent_as_it_came(rig: Rig) -> None:

@@ -11,7 +11,7 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.observer import Observer
 from gateway.policy.load import load
 from gateway.proxy.reload import Policies
-from tests.proxy.test_pipeline import Quiet
+from tests.proxy.rig import Quiet
 
 RULE = "policy: p\nowner: o\nrules: {r: {title: T, mode: %s, for: ['*'], explicit_action: {evidence: literal}}}\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -65,7 +66,8 @@ class Recorder:
         try:
             self.scopes.append(scope)
             self.begun.set()
-            await self._serve(scope, receive, send)
+            with contextlib.suppress(ConnectionResetError):
+                await self._serve(scope, receive, send)
             self.finished += 1
         except asyncio.CancelledError:
             self.cancelled += 1

@@ -299,10 +299,11 @@ class SqliteStore:
         return bool(known != (post.fingerprint.text, post.fingerprint.event))
 
     def _forget_post(self, post: str) -> int:
-        chosen = "SELECT id FROM writes WHERE coalesce(post, target) = ? OR target = ?"
-        ids = [row[0] for row in self._db.execute(chosen, (post, post))]
-        self._forget(ids)
-        return len(ids)
+        return self._db.execute(
+            "UPDATE writes SET text = NULL, event = NULL "
+            "WHERE text IS NOT NULL AND (post = ? OR target = ?)",
+            (post, post),
+        ).rowcount
 
     def _release(self, write_id: str) -> bool:
         chosen = "SELECT id FROM writes WHERE id = ? AND outcome IS NOT 'ok'"

@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from gateway.errors import StoreError
-from gateway.state.address import Address
+from gateway.state.redis.address import Address
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ import pytest
 import trustme
 
 from gateway.errors import StoreError
-from gateway.state.resp import WAITING_AT_MOST, Client, Script
+from gateway.state.redis.client import WAITING_AT_MOST, Client, Script
 from tests.servers import Valkey
-from tests.state.relay import relay
+from tests.state.redis.relay import relay
 
 PATIENCE = 10.0
 COUNT = Script.of("return redis.call('INCRBY', KEYS[1], ARGV[1])")

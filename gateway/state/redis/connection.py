@@ -14,7 +14,7 @@ from typing import Any
 from hiredis import ProtocolError, Reader, pack_command
 
 from gateway.errors import StoreError
-from gateway.state.address import Address
+from gateway.state.redis.address import Address
 
 Word = str | bytes | int | float
 Call = tuple[bytes, asyncio.Future[Any], float]
@@ -81,11 +81,13 @@ class Connection(asyncio.Protocol):
         answers = [self._loop.create_future() for _ in steps]
         self.write([(packed(step), each, 0.0) for step, each in zip(steps, answers, strict=True)])
         told = await asyncio.gather(*answers, return_exceptions=True)
+        for (command, *_), answer in zip(steps, told, strict=True):
+            if (
+                isinstance(answer, StoreError) and answer.code
+            ):  # the server's words, before it closed
+                _judge(str(command), answer, address.password)
         if self._trouble:
             raise StoreError(self._trouble)
-        for (command, *_), answer in zip(steps, told, strict=True):
-            if isinstance(answer, StoreError):
-                _judge(str(command), answer, address.password)
         self.useful = False
 
     def end(self, trouble: str) -> None:

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import StoreError
-from gateway.state.address import Address
-from gateway.state.connection import Call, Connection, Word, fail, packed
+from gateway.state.redis.address import Address
+from gateway.state.redis.connection import Call, Connection, Word, fail, packed
 
 WAITING_AT_MOST = 10_000
 """Calls that may wait for an answer; one more is refused at once."""

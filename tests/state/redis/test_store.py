@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
 from gateway.errors import StoreError
 from gateway.model import Charge, Charged, Outcome, Reservation, Reserved, Settlement, Window
-from gateway.state import open_store
+from gateway.state import Terms, open_store
 from gateway.state.redis import RedisStore
 from tests.samples import a_write
 from tests.servers import Valkey
@@ -23,7 +24,7 @@ def asks(number: int) -> Reservation:
     return Reservation(write=write, groups=({"cap": CAP},))
 
 
-def accepted(reserved: Reserved) -> bool:
+def is_accepted(reserved: Reserved) -> bool:
     """Whether the cap had room."""
     answer = reserved.answers["cap"]
     assert isinstance(answer, Charged)
@@ -42,7 +43,7 @@ async def server() -> AsyncIterator[Valkey]:
 @pytest.fixture
 async def store(server: Valkey) -> AsyncIterator[RedisStore]:
     """A store in it, of little patience."""
-    opened = RedisStore(server.url, 86_400.0, 0.3)
+    opened = RedisStore(server.url, Terms(keep=86_400.0, timeout=0.3))
     yield opened
     await opened.close()
 
@@ -74,7 +75,7 @@ async def test_a_server_that_hangs_is_an_error_in_time(server: Valkey, store: Re
             await asyncio.sleep(0.05)
 
     assert took < 1
-    assert accepted(await store.reserve(asks(2)))
+    assert is_accepted(await store.reserve(asks(2)))
 
 
 async def test_a_reservation_that_comes_after_its_release_is_turned_back(
@@ -85,7 +86,7 @@ async def test_a_reservation_that_comes_after_its_release_is_turned_back(
     with pytest.raises(StoreError, match="LATE"):
         await store.reserve(asks(1))
 
-    assert accepted(await store.reserve(asks(2)))
+    assert is_accepted(await store.reserve(asks(2)))
 
 
 async def test_a_caller_who_leaves_charges_nothing(server: Valkey, store: RedisStore) -> None:
@@ -101,7 +102,7 @@ async def test_a_caller_who_leaves_charges_nothing(server: Valkey, store: RedisS
         while store._owed:
             await asyncio.sleep(0.05)
 
-    assert accepted(await store.reserve(asks(2)))
+    assert is_accepted(await store.reserve(asks(2)))
 
 
 async def test_what_could_not_be_settled_is_settled_later(
@@ -117,21 +118,103 @@ async def test_what_could_not_be_settled_is_settled_later(
         while store._owed:
             await asyncio.sleep(0.05)
 
-    assert accepted(await store.reserve(asks(2)))
+    assert is_accepted(await store.reserve(asks(2)))
+
+
+def terms(folder: Path, told: list[str], *, accept: bool = False) -> Terms:
+    """Terms with a note of what was worked on."""
+    return Terms(
+        keep=86_400.0,
+        timeout=0.5,
+        accept_loss=accept,
+        note=folder / "state.epoch",
+        tell=lambda event, **_: told.append(event),
+    )
 
 
 async def test_a_server_that_lost_its_data_gives_no_cap_back(
-    server: Valkey, store: RedisStore
+    server: Valkey, tmp_path: Path
 ) -> None:
-    """It comes back empty: whoever knew it before refuses."""
+    """Until an operator accepts it; a restart does not, and what is known here is put back."""
+    told: list[str] = []
+    store = RedisStore(server.url, terms(tmp_path, told))
     await store.reserve(asks(1))
+    await store.settle("w1", Settlement(outcome=Outcome.OK))
     server.kill()
-    with pytest.raises(StoreError):
-        await store.reserve(asks(2))
     server.start()
-    for number in (3, 4):
-        with pytest.raises(StoreError, match="LOST"):
-            await store.reserve(asks(number))
+    restarted = RedisStore(server.url, terms(tmp_path, told))
+    stranger = RedisStore(server.url, Terms(keep=86_400.0, timeout=0.5))
+    for each in (store, store, restarted, stranger):
+        with pytest.raises(StoreError, match="accept-loss"):
+            await ready(each.reserve, asks(2))
+    accepted = [await stranger.accept_loss() for _ in range(2)]
+    taken = [is_accepted(await each.reserve(asks(3))) for each in (store, restarted, stranger)]
+    for each in (store, restarted, stranger):
+        await each.close()
+
+    assert accepted == [True, False]
+    assert taken == [False, False, False]
+    assert told.count("state.put_back") == 2
+    assert "state.lost" in told
+
+
+async def test_a_loss_may_be_accepted_beforehand(server: Valkey, tmp_path: Path) -> None:
+    """What is known here counts all the same; what is not is gone."""
+    told: list[str] = []
+    store = RedisStore(server.url, terms(tmp_path, told, accept=True))
+    await store.reserve(asks(1))
+    await store.settle("w1", Settlement(outcome=Outcome.OK))
+    server.kill()
+    server.start()
+    known = is_accepted(await ready(store.reserve, asks(2)))
+    server.kill()
+    server.start()
+    restarted = RedisStore(server.url, terms(tmp_path, told, accept=True))
+    unknown = is_accepted(await restarted.reserve(asks(3)))
+    for each in (store, restarted):
+        await each.close()
+
+    assert (known, unknown) == (False, True)
+    assert told == ["state.put_back", "state.lost", "state.put_back", "state.lost"]
+
+
+async def test_a_replica_that_was_behind_is_brought_up(server: Valkey, tmp_path: Path) -> None:
+    """It has the epoch, but not the newest writes: who made them puts them back."""
+    told: list[str] = []
+    store = RedisStore(server.url, terms(tmp_path, told))
+    before = await store.reserve(asks(1))
+    older = server.ask("HGET", "{soe-gateway}:meta", "epoch").split(b"\r\n")[1].decode()
+    server.ask("FLUSHALL")
+    server.ask("HSET", "{soe-gateway}:meta", "epoch", older)
+    after = await store.reserve(asks(2))
+    await store.close()
+
+    assert (is_accepted(before), is_accepted(after)) == (True, False)
+    assert told == ["state.put_back"]
+
+
+async def test_who_has_another_key_may_not_share_a_state(server: Valkey) -> None:
+    """One caller would be two for it; the message says what to do."""
+    one, other = (
+        RedisStore(server.url, Terms(keep=1.0, timeout=1.0, identity=key)) for key in "ab"
+    )
+    await one.reserve(asks(1))
+    with pytest.raises(StoreError, match=r"shares one audit\.key"):
+        await other.reserve(asks(2))
+    for each in (one, other):
+        await each.close()
+
+
+async def ready(call: Callable[[Reservation], Awaitable[Reserved]], asked: Reservation) -> Reserved:
+    """Call when the connection is there again; what the state says then counts."""
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                return await call(asked)
+            except StoreError as error:
+                if error.code:
+                    raise
+                await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize("lost", ["SCRIPT FLUSH", "CLIENT KILL TYPE normal"])
@@ -143,7 +226,7 @@ async def test_scripts_and_connections_come_back_by_themselves(
     server.ask(*lost.split())
     await asyncio.sleep(0.05)
 
-    assert not accepted(await store.reserve(asks(2)))
+    assert not is_accepted(await store.reserve(asks(2)))
 
 
 async def test_a_full_server_is_an_error(server: Valkey, store: RedisStore) -> None:
@@ -154,7 +237,7 @@ async def test_a_full_server_is_an_error(server: Valkey, store: RedisStore) -> N
         await store.reserve(asks(1))
     server.ask("CONFIG", "SET", "maxmemory", "0")
 
-    assert accepted(await store.reserve(asks(2)))
+    assert is_accepted(await store.reserve(asks(2)))
 
 
 async def test_all_keys_lie_together_and_go_away(server: Valkey, store: RedisStore) -> None:
@@ -163,7 +246,7 @@ async def test_all_keys_lie_together_and_go_away(server: Valkey, store: RedisSto
     keys = [
         line for line in server.ask("KEYS", "*").decode().split("\r\n") if "soe-gateway" in line
     ]
-    lasting = {"{soe-gateway}:last", "{soe-gateway}:seq", "{soe-gateway}:epoch"}
+    lasting = {"{soe-gateway}:meta"}
 
     assert len(keys) > len(lasting)
     assert all(key.startswith("{soe-gateway}:") for key in keys)
@@ -172,7 +255,7 @@ async def test_all_keys_lie_together_and_go_away(server: Valkey, store: RedisSto
 
 async def test_replicas_share_one_count(server: Valkey) -> None:
     """Two stores, two hundred tries at once: one write passes."""
-    stores = [RedisStore(server.url, 86_400.0, 10.0) for _ in range(2)]
+    stores = [RedisStore(server.url, Terms(keep=86_400.0, timeout=10.0)) for _ in range(2)]
     tries = [stores[number % 2].reserve(asks(number)) for number in range(200)]
     taken = [reserved.taken for reserved in await asyncio.gather(*tries)]
     for each in stores:
@@ -184,4 +267,4 @@ async def test_replicas_share_one_count(server: Valkey) -> None:
 def test_a_wrong_url_is_told() -> None:
     """At the start, not at the first write."""
     with pytest.raises(StoreError, match=r"state\.url"):
-        open_store("redis://localhost:port", keep=1.0, timeout=1.0)
+        open_store("redis://localhost:port", Terms(keep=1.0, timeout=1.0))

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import StoreError
-from gateway.state.address import Address
-from gateway.state.connection import Call, Connection
+from gateway.state.redis.address import Address
+from gateway.state.redis.connection import Call, Connection
 
 texts = st.text(max_size=12)
 words = st.sampled_from(["OK", "QUEUED", ""])
@@ -181,6 +181,18 @@ async def test_a_greeting_that_was_answered_too_late_is_none() -> None:
         await greeting
 
     assert wire.pieces == [b"*3\r\n$6\r\nCLIENT\r\n$7\r\nSETNAME\r\n$11\r\nsoe-gateway\r\n"]
+
+
+async def test_why_a_server_closes_is_told_rather_than_that_it_does() -> None:
+    """Its words come first, and its end may come before anybody read them."""
+    connection, _, _ = wired()
+    greeting = asyncio.create_task(connection.greet(Address(path="/s", database=1)))
+    await asyncio.sleep(0)
+    connection.data_received(b"-ERR max number of clients reached\r\n")
+    connection.eof_received()
+
+    with pytest.raises(StoreError, match="ERR max number of clients"):
+        await greeting
 
 
 async def test_what_is_no_text_comes_all_the_same() -> None:

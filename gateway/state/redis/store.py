@@ -1,0 +1,394 @@
+"""The store in Redis or Valkey: one script call for each reservation.
+
+Redis runs a script without anything between its steps, so a script is the transaction. All keys of
+a site carry one hash tag: in a cluster they lie together. The stamps are of Redis's own clock, for
+the clocks of replicas differ.
+
+Data that is gone shows by its epoch (Redis came back empty, or another took its place) or by the
+number of the newest write (a replica took over that was behind). Then this process puts back what
+it knows; what else is gone, `Terms.accept_loss` or an operator decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import random
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from gateway.errors import StoreError
+from gateway.model import (
+    Charge,
+    Found,
+    Lookup,
+    Need,
+    Outcome,
+    Published,
+    Remembered,
+    Repeat,
+    Repeated,
+    Reservation,
+    Reserved,
+    Settlement,
+    Write,
+)
+from gateway.ports import Administered
+from gateway.state.accounting import (
+    KEY_SECONDS,
+    LOST_SECONDS,
+    PENDING_SECONDS,
+    answerable,
+    answered,
+    charges,
+    is_counter_of,
+)
+from gateway.state.published import as_write
+from gateway.state.redis.client import Client, Script
+from gateway.state.redis.journal import Journal, Record
+from gateway.state.terms import LOST, Terms
+
+_SITE = "{soe-gateway}"
+_OWED_AT_MOST = 10_000
+_PAUSES = (0.2, 1.0)
+"""Seconds between two tries to settle what is owed, drawn at random: replicas must not agree."""
+_BATCH = 100
+_GONE = ("LOST", "BEHIND")
+
+
+def open_redis(url: str, terms: Terms) -> Administered:
+    """Make the store; it connects when it is first asked.
+
+    Raises:
+        StoreError: the URL cannot be read.
+    """
+    return RedisStore(url, terms)
+
+
+class RedisStore:
+    """The store over one connection.
+
+    Args:
+        url: as `Address.parse` reads it.
+        stamped: entries are stamped with `Write.at` instead of Redis's clock, for tests.
+    """
+
+    def __init__(self, url: str, terms: Terms, *, stamped: bool = False) -> None:
+        self._terms = terms
+        self._stamped = stamped
+        self._epoch = ""
+        self._seq = 0
+        self._journal = Journal()
+        self._mending = asyncio.Lock()
+        self._put_back_to = ""
+        self._owed: dict[str, tuple[Settlement, bool]] = {}
+        self._paying: asyncio.Task[None] | None = None
+        try:
+            self._redis = Client(url, timeout=terms.timeout)
+        except StoreError as error:
+            raise StoreError(f"state.url: {error}") from None
+        self._scripts = {name: _script(name) for name in _SCRIPTS}
+
+    async def reserve(self, reservation: Reservation) -> Reserved:
+        """As `ports.Store.reserve`; what is reserved too late for its caller is released."""
+        if reservation.write.preview:
+            return await self.peek(reservation)
+        try:
+            return await self._ask(reservation, peek=False)
+        except (StoreError, asyncio.CancelledError):
+            self._owe(reservation.write.id, Settlement(outcome=Outcome.NOT_SENT), late=True)
+            raise
+
+    async def peek(self, reservation: Reservation) -> Reserved:
+        """As `ports.Store.peek`."""
+        return await self._ask(reservation, peek=True)
+
+    async def settle(self, write_id: str, settlement: Settlement) -> None:
+        """As `ports.Store.settle`; where Redis fails, it is settled when it answers again."""
+        self._journal.settled(write_id, settlement)
+        try:
+            await self._end(write_id, settlement, late=False)
+        except (StoreError, asyncio.CancelledError):
+            self._owe(write_id, settlement, late=False)
+            raise
+
+    async def keep_answer(self, write_id: str, answer: bytes) -> None:
+        """As `ports.Store.keep_answer`."""
+        await self._run("keep_answer", write_id, _as_text(answer), int(LOST_SECONDS))
+
+    async def close(self) -> None:
+        """Try once more to settle what is owed, and close the connection."""
+        if self._paying is not None:
+            self._paying.cancel()
+        with contextlib.suppress(StoreError):
+            await self._pay()
+        await self._redis.aclose()
+
+    # ── for operators ────────────────────────────────────────────────────────────────────────
+
+    async def remember(self, posts: Sequence[Published], at: float) -> int:
+        """As `ports.Administered.remember`."""
+        records = [
+            _record(as_write(post)) | {"caps": [], "replaces": [], "url": post.url or ""}
+            for post in posts
+        ]
+        asked: dict[str, Any] = {"keep": self._terms.keep, "posts": records}
+        if self._stamped:
+            asked["at"] = at
+        return int(await self._run("remember", orjson.dumps(asked)))
+
+    async def forget(self, post: str) -> int:
+        """As `ports.Administered.forget`."""
+        forgotten = 0
+        async for writes in self._named("write:"):
+            forgotten += int(await self._run("forget", post, *writes))
+        return forgotten
+
+    async def release(self, write_id: str) -> bool:
+        """As `ports.Administered.release`."""
+        return bool(await self._run("release", write_id))
+
+    async def reset(self, cap: str) -> int:
+        """As `ports.Administered.reset`."""
+        emptied = 0
+        async for counters in self._named("cap:"):
+            for counter in counters:
+                if is_counter_of(counter, cap):
+                    emptied += int(await self._redis.call("DEL", f"{_SITE}:cap:{counter}"))
+        return emptied
+
+    async def accept_loss(self) -> bool:
+        """As `ports.Administered.accept_loss`."""
+        known = self._terms.noted()  # a loss that nobody has met yet is accepted with the others
+        await self._run("adopt", known, _new_epoch(), "", "0")
+        return bool(await self._run("accept_loss"))
+
+    async def _named(self, kind: str) -> AsyncIterator[list[str]]:
+        """Give the names of the keys of a kind, some at a time; one may come twice."""
+        prefix, cursor = f"{_SITE}:{kind}", "0"
+        while True:
+            asked = ("SCAN", cursor, "MATCH", f"{prefix}*", "COUNT", 500)
+            cursor, keys = await self._redis.call(*asked)
+            yield [key.removeprefix(prefix) for key in keys]
+            if cursor == "0":
+                return
+
+    # ── asking ───────────────────────────────────────────────────────────────────────────────
+
+    async def _ask(self, reservation: Reservation, *, peek: bool) -> Reserved:
+        if not self._epoch:  # another process of this data directory may know it by now
+            self._epoch = self._terms.noted()
+        try:
+            told = await self._run("reserve", self._question(reservation, peek=peek))
+        except StoreError as error:
+            if error.code not in _GONE:
+                raise
+            await self._mend(error.code)  # or it raises
+            told = await self._run("reserve", self._question(reservation, peek=peek))
+        stamp, epoch, seq, how, *rest = told
+        self._adopt(epoch, seq)
+        if how:
+            write_id, answer = rest
+            sealed = base64.b64decode(answer) if answer else None
+            repeat = Repeat(kind=Repeated(how), write_id=write_id, answer=sealed)
+            return Reserved(answers={}, taken=False, repeat=repeat)
+        each, now = iter(rest[0]), float(stamp)
+        reserved = answered(
+            reservation,
+            lambda _: [float(at) for at in reversed(next(each))],
+            lambda _: Found(posts=tuple(_remembered(row, now) for row in next(each))),
+            now,
+        )
+        if not peek:
+            self._note(reservation, reserved, now)
+        return reserved
+
+    def _question(self, reservation: Reservation, *, peek: bool) -> bytes:
+        asked = {
+            "at": reservation.write.at if self._stamped else None,
+            "keep": self._terms.keep,
+            "pending": PENDING_SECONDS,
+            "key_seconds": int(KEY_SECONDS),
+            "lost_seconds": int(LOST_SECONDS),
+            "epoch": self._epoch,
+            "seq": self._seq,
+            "new_epoch": _new_epoch(),
+            "identity": self._terms.identity,
+            "peek": peek,
+            "remember": reservation.remember,
+            "groups": [[_need(need) for need in group.values()] for group in reservation.groups],
+            "write": _record(reservation.write),
+        }
+        try:
+            return orjson.dumps(asked)
+        except TypeError as error:  # text that is no UTF-8
+            raise StoreError(f"the state cannot take this: {error}") from None
+
+    def _adopt(self, epoch: str, seq: int) -> None:
+        self._seq = max(self._seq, seq)
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._terms.take_note(epoch)
+
+    def _note(self, reservation: Reservation, reserved: Reserved, now: float) -> None:
+        """Keep for the journal what was charged and remembered."""
+        made = charges(reservation, reserved.answers)
+        held = reserved.taken and reservation.remember
+        attempts = [charge.cap for charge in made if charge.attempts]
+        if held:
+            record = _record(reservation.write)
+            record["caps"] = [charge.cap for charge in made if not charge.attempts]
+            self._journal.reserved(record | {"at": now, "attempts": attempts, "replaces": []})
+
+    async def _end(self, write_id: str, settlement: Settlement, *, late: bool) -> None:
+        outcome = settlement.outcome
+        await self._run(
+            "settle",
+            *(write_id, outcome.value, _flag(outcome.keeps)),
+            *(settlement.post or "", settlement.url or ""),
+            *(_flag(answerable(settlement)), _as_text(settlement.answer), _flag(late)),
+        )
+
+    async def _run(self, name: str, *args: Any) -> Any:
+        return await self._redis.run(self._scripts[name], [_SITE], args)
+
+    # ── losses ───────────────────────────────────────────────────────────────────────────────
+
+    async def _mend(self, code: str) -> None:
+        """Put back what is known here, and go on if that is all, or the rest may be lost.
+
+        Raises:
+            StoreError: it may not, or Redis is away again.
+        """
+        async with self._mending:
+            if self._put_back_to != self._mark():
+                gone = await self._put_back()
+                self._terms.tell(
+                    "state.put_back", reason=code.lower(), known=len(self._journal), entries=gone
+                )
+            epoch = await self._run(
+                "adopt",
+                *(self._epoch, _new_epoch(), self._terms.identity, _flag(self._terms.accept_loss)),
+            )
+            if epoch:
+                if epoch != self._epoch:
+                    self._terms.tell("state.lost", accepted=True)
+                self._put_back_to = ""
+                self._adopt(epoch, 0)
+                return
+            if self._put_back_to != self._mark():
+                self._put_back_to = self._mark()
+                self._terms.tell("state.lost", accepted=False)
+            raise StoreError(LOST, code="LOST")
+
+    def _mark(self) -> str:
+        """What tells whether all that is known was put back: nothing new is known since."""
+        return f"{self._epoch}:{len(self._journal)}"
+
+    async def _put_back(self) -> int:
+        gone = 0
+        for batch in self._journal.batches(_BATCH):
+            asked = {"keep": self._terms.keep, "seq": self._seq, "entries": batch}
+            gone += int(await self._run("put_back", orjson.dumps(asked)))
+        return gone
+
+    # ── what is owed ─────────────────────────────────────────────────────────────────────────
+
+    def _owe(self, write_id: str, settlement: Settlement, *, late: bool) -> None:
+        """Settle it when Redis answers again."""
+        if len(self._owed) < _OWED_AT_MOST:  # the others keep themselves after PENDING_SECONDS
+            self._owed[write_id] = (settlement, late)
+        if self._paying is None or self._paying.done():
+            self._paying = asyncio.create_task(self._keep_paying())
+
+    async def _keep_paying(self) -> None:
+        while self._owed:
+            await asyncio.sleep(random.uniform(*_PAUSES))  # noqa: S311  # no secret
+            with contextlib.suppress(StoreError):
+                await self._pay()
+
+    async def _pay(self) -> None:
+        for write_id, (settlement, late) in list(self._owed.items()):
+            await self._end(write_id, settlement, late=late)
+            self._owed.pop(write_id, None)
+
+
+_SCRIPTS = (
+    *("reserve", "settle", "keep_answer", "remember", "put_back", "adopt", "accept_loss"),
+    *("forget", "release"),
+)
+
+
+def _script(name: str) -> Script:
+    folder = Path(__file__).parent
+    return Script.of((folder / "prelude.lua").read_text() + (folder / f"{name}.lua").read_text())
+
+
+def _new_epoch() -> str:
+    return secrets.token_hex(8)
+
+
+def _flag(value: bool) -> str:  # noqa: FBT001  # a script's argument
+    return "1" if value else "0"
+
+
+def _as_text(sealed: bytes | None) -> bytes:
+    return base64.b64encode(sealed) if sealed else b""
+
+
+def _record(write: Write) -> Record:
+    """A write as `prelude.lua` describes it, as far as the write tells."""
+    found = write.fingerprint if write.publishes else None
+    facts = (
+        *(write.integration, write.token, write.author, write.operation),
+        *(write.team, write.thread, write.target),
+    )
+    return {
+        "id": write.id,
+        "request": write.request,
+        "key": write.key or "",
+        "text": found.text if found else "",
+        "event": found.event if found else "",
+        "facts": [fact or "" for fact in facts],
+    }
+
+
+def _need(need: Need) -> dict[str, Any]:
+    if isinstance(need, Charge):
+        windows = [{"limit": each.limit, "seconds": each.seconds} for each in need.windows]
+        return {"cap": need.cap, "windows": windows, "attempts": need.attempts}
+    assert isinstance(need, Lookup)
+    return {
+        "compare": need.compare,
+        "digest": need.digest,
+        "within": need.within,
+        "team": need.team or "",
+        "across_teams": need.across_teams,
+        "author": need.author or "",
+    }
+
+
+def _remembered(row: Sequence[str], now: float) -> Remembered:
+    write_id, at, outcome, post, url, request, *facts = row
+    integration, token, author, operation, team, thread, target = facts
+    pending = not outcome and now - float(at) < PENDING_SECONDS
+    return Remembered(
+        write_id=write_id,
+        at=float(at),
+        pending=pending,
+        outcome=None if pending else Outcome(outcome or "unknown"),
+        integration=integration,
+        token=token or None,
+        author=author,
+        operation=operation,
+        team=team or None,
+        thread=thread or None,
+        post=post or target or None,
+        url=url or None,
+        request=request,
+    )

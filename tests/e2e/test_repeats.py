@@ -1,0 +1,131 @@
+"""Promise 14 over replicas: a post that is sent again is posted once, and answered twice."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.process import OPEN, Running, gateway
+from tests.e2e.recorder import Recorded, Recorder, created, recorder
+from tests.servers import Valkey
+
+pytestmark = pytest.mark.slow
+
+QUESTION = {"title": "How do I rotate the key?", "body": "It runs out next week.", "tags": ["keys"]}
+RULES = """\
+policy: repeats
+owner: tests
+rules:
+  no-copy: {title: No copies, mode: enforce, for: ["*"], duplicate: {within: 1d}}
+"""
+
+
+class Held:
+    """An SOE that answers when it may."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.free = threading.Event()
+        self.free.set()
+
+    def __call__(self, request: Recorded) -> bytes:
+        self.asked.set()
+        self.free.wait(10)
+        return created(request)
+
+
+@pytest.fixture(params=["valkey", "sqlite"])
+def replicas(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[tuple[list[Running], Recorder, Held]]:
+    """Two gateways that share their state and their key."""
+    policies = tmp_path / "policies"
+    policies.mkdir()
+    (policies / "repeats.yaml").write_text(RULES)
+    key = tmp_path / "audit.key"
+    key.write_text("k" * 64)
+    valkey = Valkey() if request.param == "valkey" else None
+    state = valkey.url if valkey else f"sqlite:///{tmp_path / 'state.db'}"
+    words = ("--policies", str(policies), "--state", state)
+    environ = OPEN | {"SOE_GATEWAY_AUDIT_KEY_FILE": str(key)}
+    folders = [tmp_path / name for name in "ab"]
+    for folder in folders:
+        folder.mkdir()
+    held = Held()
+    with (
+        recorder(held) as soe,
+        gateway(soe.url, folders[0], *words, environ=environ) as one,
+        gateway(soe.url, folders[1], *words, environ=environ) as other,
+    ):
+        yield [one, other], soe, held
+    if valkey:
+        valkey.close()
+
+
+def post(running: Running, **headers: str) -> httpx.Response:
+    """Send the question; two underscores stand for a hyphen."""
+    return httpx.post(
+        f"{running.proxy}/api/v3/questions",
+        content=json.dumps(QUESTION),
+        headers={
+            "content-type": "application/json",
+            "authorization": "Bearer t",
+            **{name.replace("__", "-"): value for name, value in headers.items()},
+        },
+        timeout=20,
+        trust_env=False,
+    )
+
+
+def test_a_key_holds_over_replicas(replicas: tuple[list[Running], Recorder, Held]) -> None:
+    """The other replica gives the same answer; a third try, too."""
+    (one, other), soe, _ = replicas
+    answers = [post(each, idempotency__key="k") for each in (one, other, one)]
+
+    assert [each.status_code for each in answers] == [201] * 3
+    assert len({each.content for each in answers}) == 1
+    assert [each.headers.get("idempotent-replayed") for each in answers] == [None, "true", "true"]
+    assert len(soe.requests) == 1
+
+
+def test_a_client_that_gave_up_gets_its_answer_from_the_other_replica(
+    replicas: tuple[list[Running], Recorder, Held],
+) -> None:
+    """It left while SOE was at work, and sends the same bytes again."""
+    (one, other), soe, held = replicas
+    held.free.clear()
+    body = json.dumps(QUESTION).encode()
+    with socket.create_connection(("127.0.0.1", one.port)) as client:
+        client.sendall(
+            b"POST /api/v3/questions HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\n"
+            b"authorization: Bearer t\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+        )
+        assert held.asked.wait(10)
+    held.free.set()
+    answers = [post(other)]
+    while answers[-1].status_code == 409:  # the first is in flight still
+        answers.append(post(other))
+    copies = {each.json().get("code") for each in answers[:-1]}
+
+    assert answers[-1].status_code == 201, answers[-1].text
+    assert answers[-1].headers["idempotent-replayed"] == "true"
+    assert copies <= {"duplicate_in_flight"}
+    assert len(soe.requests) == 1
+
+
+def test_what_state_keeps_shows_no_text(
+    replicas: tuple[list[Running], Recorder, Held], tmp_path: Path
+) -> None:
+    """Neither the answer nor the token is readable in the database."""
+    (one, _), _, _ = replicas
+    post(one, idempotency__key="k")
+    kept = b"".join(path.read_bytes() for path in tmp_path.glob("state.db*"))
+
+    assert b"4711" not in kept.replace(b"question/4711", b"").replace(b"questions/4711", b"")
+    assert b"Bearer" not in kept
