@@ -1,4 +1,4 @@
-"""The parts that commands put together from settings: the key, state, the audit log, the way to SOE."""
+"""The parts that commands put together from settings: key, state, audit log, the way to SOE."""
 
 from __future__ import annotations
 
@@ -50,33 +50,13 @@ def state_terms(settings: Settings, tell: Callable[..., None], key: bytes | None
     )
 
 
-def open_state(
-    settings: Settings, tell: Callable[..., None], key: bytes | None = None
-) -> Administered:
-    """Open the store, with arguments as of `state_terms`.
+def open_state(settings: Settings, terms: Terms) -> Administered:
+    """Open the store that the settings name.
 
     Raises:
         StoreError: it cannot be opened.
     """
-    return open_store(state_url(settings), state_terms(settings, tell, key))
-
-
-def open_pool(settings: Settings) -> Pool:
-    """Make the pool of connections to SOE."""
-    origin = settings["upstream.url"]
-    ca_file = settings["upstream.ca_file"]
-    return Pool(
-        origin,
-        ssl_context=tls_context(str(ca_file) if ca_file else None)
-        if origin.scheme == "https"
-        else None,
-        timeouts=Timeouts(
-            connect=settings["upstream.connect_timeout"],
-            first_byte=settings["upstream.first_byte_timeout"],
-            total=settings["upstream.total_timeout"],
-        ),
-        connections=settings["upstream.connections"],
-    )
+    return open_store(state_url(settings), terms)
 
 
 def sink_urls(settings: Settings) -> tuple[str, ...]:
@@ -105,3 +85,21 @@ def open_audit(
     writer = f"{socket.gethostname()}-{secrets.token_hex(4)}"
     sinks = [open_sink(url, writer) for url in sink_urls(settings)]
     return AuditWriter(sinks, Chain(key, writer), clock, on_sync)
+
+
+def open_pool(settings: Settings) -> Pool:
+    """Make the connections to SOE."""
+    origin = settings["upstream.url"]
+    ca_file = settings["upstream.ca_file"]
+    return Pool(
+        origin,
+        ssl_context=tls_context(str(ca_file) if ca_file else None)
+        if origin.scheme == "https"
+        else None,
+        timeouts=Timeouts(
+            connect=settings["upstream.connect_timeout"],
+            first_byte=settings["upstream.first_byte_timeout"],
+            total=settings["upstream.total_timeout"],
+        ),
+        connections=settings["upstream.connections"],
+    )

@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 import uvloop
 from tqdm import tqdm
 
-from gateway.cli.assembly import open_pool, state_terms, state_url
+from gateway.cli.assembly import open_pool, open_state, state_terms, state_url
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError, ProblemsError
 from gateway.observe.logs import EVENTS
@@ -39,7 +39,6 @@ from gateway.offline.seed.run import APIS, AUTO, Counts, Watcher, choose, seed
 from gateway.proxy.transport import PoolTransport
 from gateway.settings import FLAGS, Settings, load_settings
 from gateway.soe.read import is_slug
-from gateway.state import open_store
 
 _SETTINGS = ("--upstream", "--state", "--data")
 _VARIABLE = "SOE_GATEWAY_SEED_"
@@ -107,7 +106,7 @@ async def _seed(
         note=watcher.note,
     )
     terms = state_terms(settings, lambda event, **_: watcher.note(EVENTS[event]))
-    store = None if args.dry_run else open_store(state_url(settings), terms)
+    store = None if args.dry_run else open_state(settings, terms)
     try:
         about = {
             "upstream": pool.origin.url.decode(),

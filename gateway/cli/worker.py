@@ -23,7 +23,14 @@ from gateway.admin.app import admin_app
 from gateway.audit.key import derived
 from gateway.audit.recovery import Recovered, recover
 from gateway.audit.writer import AuditWriter
-from gateway.cli.assembly import audit_directories, audit_key, open_audit, open_pool, open_state
+from gateway.cli.assembly import (
+    audit_directories,
+    audit_key,
+    open_audit,
+    open_pool,
+    open_state,
+    state_terms,
+)
 from gateway.clock import SystemClock
 from gateway.errors import StoreError
 from gateway.model import Settlement
@@ -192,7 +199,7 @@ class Gateway:
         policies = Policies(self._load, settings["policies.directory"], observer)
         clock = SystemClock()
         key = audit_key(settings)
-        store = open_state(settings, observer.event, key)
+        store = open_state(settings, state_terms(settings, observer.event, key))
         with _one_at_a_time(audit_directories(settings)):
             await self._recover(store, key, clock, observer)
             audit = open_audit(settings, key, clock, observer.audit_synced)
