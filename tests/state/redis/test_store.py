@@ -342,6 +342,20 @@ async def test_idempotency_keys_are_put_back(
     assert [repeat and repeat.kind for repeat in repeats] == [expected, Repeated.MISMATCH]
 
 
+async def test_a_loss_that_was_accepted_leaves_the_key_that_is_shared(server: Valkey) -> None:
+    """The first who writes then says which it is."""
+    one, other = (
+        RedisStore(server.url, Terms(keep=1.0, timeout=1.0, identity=key)) for key in "ab"
+    )
+    await one.reserve(asks(1))
+    await one.accept_loss()
+    await one.reserve(asks(2))
+    with pytest.raises(StoreError, match=r"shares one audit\.key"):
+        await other.reserve(asks(3))
+    for each in (one, other):
+        await each.close()
+
+
 async def test_who_has_another_key_may_not_share_a_state(server: Valkey) -> None:
     """One caller would be two for it; the message says what to do."""
     one, other = (
