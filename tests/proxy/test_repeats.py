@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.model import Reply
+from gateway.proxy.exchange import Response
 from gateway.proxy.stored import Seal
 from tests.proxy.rig import BROKEN, NOT_FOUND, OK, Broken, Rig, Scripted, build
 
@@ -214,3 +216,22 @@ async def test_nothing_that_is_kept_shows_a_text(rig: Rig) -> None:
     kept = repr(vars(store)) + repr(list(vars(vars(store)["_keyed"])["_kept"].values()))
 
     assert "runs out" not in kept
+
+
+async def test_neither_keys_nor_texts_show_in_a_repr(rig: Rig) -> None:
+    """Whatever is logged of a bug must not tell them."""
+    reply = Reply(201, (), b"It runs out soon.")
+    shown = repr((rig.app.pipeline, rig.app.passthrough, reply, Response.of(reply)))
+
+    assert not [each for each in ("a" * 32, "s" * 32, "runs out") if each in shown]
+
+
+@pytest.mark.parametrize(("size", "status"), [(65_536, 201), (65_537, 409)])
+async def test_answers_of_up_to_64_kib_are_kept(rig: Rig, size: int, status: int) -> None:
+    """However the bytes of a longer one arrive."""
+    body = b'{"id": 42}'.ljust(size)
+    rig.answers.append(b"HTTP/1.1 201 OK\r\ncontent-length: %d\r\n\r\n%s" % (size, body))
+    await rig.send(fields=KEY)
+    again, _, _ = await rig.send(fields=KEY)
+
+    assert again == status
