@@ -3,16 +3,21 @@
 A writer that closed ended with `audit.closed`; one that lives holds a lock on its segment. What is
 left died, and its open decisions are closed here, in its own chain: `unknown` where a write may
 have begun to go upstream, `not_sent` where it cannot have.
+
+What had its outcome on record is told as well, the newest of it: the process may have died before
+state heard of it, and would leave a published post as one that may be sent again.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -24,19 +29,27 @@ from gateway.errors import AuditError
 from gateway.model import Effect, Outcome
 
 _TAIL = 4096
+_ENDED_AT_MOST = 1000
+"""Far more than a process can have had in flight to state when it died."""
 _CLOSED = b'"event":"audit.closed"'
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """A write that was open when its process died, and what is certain of it."""
+    """A write whose process died, and what is certain of it.
+
+    `was_open` where it had no outcome on record. `post` and `url` as in `Settlement`.
+    """
 
     write_id: str
     outcome: Outcome
+    was_open: bool = True
+    post: str | None = None
+    url: str | None = None
 
 
 def recover(directory: Path, key: bytes, at: float) -> tuple[Recovered, ...]:
-    """Close what dead writers left open in a directory, durably.
+    """Close what dead writers left open in a directory, durably; give what state may not know.
 
     Only the segments of writers that did not close are read.
 
@@ -68,9 +81,10 @@ def _close(
         if not died or _closed(paths[-1]) or segment(directory, writer, number).exists():
             return
         chain = Chain(key, writer)
+        left, ended = _read(paths, chain)
         recovered = [
             Recovered(write_id, Outcome.UNKNOWN if sent else Outcome.NOT_SENT)
-            for write_id, sent in _left_open(paths, chain).items()
+            for write_id, sent in left.items()
         ]
         endings = [record.recovered(each.write_id, each.outcome, at) for each in recovered]
         endings.append(record.admin("audit.closed", at, recovered=len(recovered)))
@@ -82,6 +96,7 @@ def _close(
         sink.sync()
         sink.close()
     yield from recovered
+    yield from ended
 
 
 @contextmanager
@@ -110,15 +125,21 @@ def _closed(path: Path) -> bool:
     return tail.endswith(b"\n") and _CLOSED in last[0]
 
 
-def _left_open(paths: Sequence[Path], chain: Chain) -> Mapping[str, bool]:
-    """Find the writes without an outcome, and whether each began to be sent; moves the chain."""
+def _read(paths: Sequence[Path], chain: Chain) -> tuple[Mapping[str, bool], Iterable[Recovered]]:
+    """Find the writes without an outcome, and whether each began to be sent; moves the chain.
+
+    With them the newest that ended, oldest first.
+    """
     left: dict[str, bool] = {}
+    ended: deque[Recovered] = deque(maxlen=_ENDED_AT_MOST)
     for line in lines(paths):
         try:
             told = orjson.loads(line)
             chain.seq, chain.prev = told["seq"], told["mac"]
             kind, write_id, effect = told["kind"], told.get("write_id"), told.get("effect")
-        except (orjson.JSONDecodeError, LookupError, TypeError):
+            if (end := _end(told)) is not None:
+                ended.append(end)
+        except (LookupError, TypeError, ValueError, AttributeError):
             continue  # spoilt afterwards, which the chain shows; the others still count
         if kind == "decision" and effect == Effect.ALLOW:
             left[write_id] = False
@@ -126,4 +147,20 @@ def _left_open(paths: Sequence[Path], chain: Chain) -> Mapping[str, bool]:
             left[write_id] = True
         elif kind == "outcome":
             left.pop(write_id, None)
-    return left
+    return left, ended
+
+
+def _end(told: Mapping[str, Any]) -> Recovered | None:
+    """What a record says of a write that ended; a decision ends one that it does not let pass."""
+    if told["kind"] == "decision" and told["effect"] in (Effect.REFUSE, Effect.HOLD):
+        return Recovered(told["write_id"], Outcome.NOT_SENT, was_open=False)
+    if told["kind"] != "outcome":
+        return None
+    post = told.get("post") or {}
+    return Recovered(
+        told["write_id"],
+        Outcome(told["outcome"]),
+        was_open=False,
+        post=post.get("id"),
+        url=post.get("url"),
+    )

@@ -284,7 +284,10 @@ class Gateway:
     async def _recover(
         self, store: Store, key: bytes, clock: SystemClock, observer: Observer
     ) -> None:
-        """Give the writes that a dead process left open their outcomes, in log and state."""
+        """Give the writes that a dead process left open their outcomes, in log and state.
+
+        State also hears of those that ended just before: settling twice is settling once.
+        """
         directories = audit_directories(self._settings)
         found = [each for folder in directories for each in recover(folder, key, clock.now())]
         async with asyncio.TaskGroup() as group:  # a state that hangs costs one time-out, not each
@@ -293,10 +296,12 @@ class Gateway:
 
     async def _end(self, store: Store, found: Recovered, observer: Observer) -> None:
         try:
-            await store.settle(found.write_id, Settlement(outcome=found.outcome))
+            ended = Settlement(outcome=found.outcome, post=found.post, url=found.url)
+            await store.settle(found.write_id, ended)
         except StoreError as error:  # it settles what it owes when it works again
             observer.store_failed("settle", error)
-        observer.recovered(found.write_id, found.outcome)
+        if found.was_open:
+            observer.recovered(found.write_id, found.outcome)
 
     def _limits(self) -> ServerLimits:
         return ServerLimits(

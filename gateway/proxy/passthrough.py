@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 
 from gateway.errors import RequestError
@@ -28,7 +28,7 @@ class Passthrough:
     upstream: Upstream
     forwarding: Forwarding
     anonymous: str
-    secret: bytes
+    secret: bytes = field(repr=False)
 
     async def handle(self, exchange: Exchange, route: Route, policies: PolicySet) -> Response:
         """Forward a read and return SOE's answer, still streaming."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import perf_counter
 
@@ -94,7 +94,7 @@ class Pipeline:
     observer: Observer
     contact: Contact
     anonymous: str
-    secret: bytes
+    secret: bytes = field(repr=False)
     seal: Seal
 
     async def handle(self, exchange: Exchange, route: Route, policies: PolicySet) -> Response:
@@ -265,7 +265,7 @@ class Pipeline:
         delivery.post, delivery.url = answers.learn(route, upstream.status, upstream.headers, plain)
         fields = tuple(self.forwarding.to_client(upstream.headers))
         when_lost = None
-        if upstream.complete and write.publishes:
+        if upstream.complete and write.publishes and len(body) <= _REPLY_KEPT:
             reply = Reply(upstream.status, fields, body)
             if write.key is not None and answers.is_final(route.endpoint.api, reply, plain):
                 delivery.answer = self.seal.close(write.id, reply)

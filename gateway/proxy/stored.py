@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 from cryptography.exceptions import InvalidTag
@@ -25,7 +25,7 @@ _BYTES_AT_MOST = 1 << 20
 class Seal:
     """Packs and seals answers with one key of 32 bytes."""
 
-    key: bytes
+    key: bytes = field(repr=False)
 
     def close(self, write_id: str, reply: Reply) -> bytes:
         """Give the answer to a write, sealed."""

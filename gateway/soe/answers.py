@@ -351,6 +351,8 @@ def _told_contact(contact: Contact | None) -> dict[str, str] | None:
 _V2_FAILURES = (500, 503)
 _LATER = (401, 403, 408, 425, 429)
 """The same request may do better under other circumstances, or with other rights."""
+_V2_NOT_FINAL = (401, 402, 403, 405, 406, _V2_LATER)
+"""The same said by v2.3: whose key or token, or which rights, were missing."""
 _LEARNED = ("question", "answer", "comment", "article", "collection")
 _LINKS = ("webUrl", "shareUrl", "shareLink", "link")
 _URL_LIMIT = 2048
@@ -380,9 +382,10 @@ def is_final(api: Api, reply: Reply, body: bytes) -> bool:
     became = outcome(api, reply.status, body)
     if became is not Outcome.REFUSED:
         return became is Outcome.OK
-    if reply.status in _LATER or any(name == b"retry-after" for name, _ in reply.headers):
+    is_passing = reply.status in _LATER or reply.status < 400  # a redirection says where, not what
+    if is_passing or any(name == b"retry-after" for name, _ in reply.headers):
         return False
-    return api is not Api.V2 or _document(body).get("error_id") != _V2_LATER
+    return api is not Api.V2 or _document(body).get("error_id") not in _V2_NOT_FINAL
 
 
 def learn(

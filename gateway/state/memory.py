@@ -128,7 +128,11 @@ class MemoryStore:
             self._forget(write_id)
             return
         for old in entry.replaces:
-            self._forget(old)
+            tried = self._entries.get(old)
+            if (
+                tried is not None and tried.outcome is not Outcome.OK
+            ):  # else it was written after all
+                self._forget(old)
         entry.outcome = settlement.outcome
         entry.post = settlement.post
         entry.url = settlement.url

@@ -52,12 +52,17 @@ def of_victim(folder: Path) -> list[bytes]:
 
 
 def test_each_write_gets_the_outcome_that_is_certain(tmp_path: Path) -> None:
-    """`unknown` where SOE may have it, `not_sent` where it cannot; what ended stays as it was."""
+    """`unknown` where SOE may have it, `not_sent` where it cannot; what ended stays as it was.
+
+    That is told too: state may not have heard of it.
+    """
     killed(tmp_path, "a=decided", "b=sending", "c=settled", "d=refused")
 
     assert set(recover(tmp_path, KEY, NOW)) == {
         Recovered("a", Outcome.NOT_SENT),
         Recovered("b", Outcome.UNKNOWN),
+        Recovered("c", Outcome.OK, was_open=False),
+        Recovered("d", Outcome.NOT_SENT, was_open=False),
     }
 
 
@@ -92,7 +97,10 @@ def test_a_recovery_that_was_killed_itself_is_finished_by_the_next(tmp_path: Pat
     last = segment(tmp_path, "victim", 2)
     last.write_bytes(b"".join(last.read_bytes().splitlines(keepends=True)[:1]) + b'{"kin')
 
-    assert recover(tmp_path, KEY, NOW) == (Recovered("b", Outcome.UNKNOWN),)
+    assert recover(tmp_path, KEY, NOW) == (
+        Recovered("b", Outcome.UNKNOWN),
+        Recovered("a", Outcome.NOT_SENT, was_open=False),
+    )
     assert verify(of_victim(tmp_path), KEY) is None
 
 

@@ -396,6 +396,18 @@ async def test_a_repeat_that_is_released_leaves_its_earlier_try_as_it_was(
     assert (charged(later).accepted, found(later)) == (False, ["w1"])
 
 
+async def test_what_was_written_after_all_is_not_replaced(store: Administered) -> None:
+    """SOE took longer than a minute for the first try, and took both: both count."""
+    needs: dict[str, Need] = {"cap": cap("a", (9, 600.0)), "copies": look()}
+    for number, after in ((1, 0.0), (2, 61.0)):
+        await store.reserve(asks(write(number, after, request="r"), needs))
+    for number in (1, 2):
+        await store.settle(f"w{number}", Settlement(outcome=Outcome.OK))
+    later = await store.peek(asks(write(3, 62), needs))
+
+    assert (charged(later).used, found(later)) == (3, ["w2", "w1"])
+
+
 async def test_a_second_repeat_meets_the_first(store: Administered) -> None:
     """One at a time: a repeat in flight is a copy in flight."""
     needs: dict[str, Need] = {"copies": look()}

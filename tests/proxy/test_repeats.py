@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from gateway.model import Reply
+from gateway.proxy.exchange import Response
 from gateway.proxy.stored import Seal
 from tests.proxy.rig import BROKEN, NOT_FOUND, OK, Broken, Rig, Scripted, build
 
 KEY = ((b"idempotency-key", b"k-1"),)
 THROTTLED = b"HTTP/1.1 429 Slow\r\nretry-after: 9\r\ncontent-length: 2\r\n\r\n{}"
 V2_OK = b'HTTP/1.1 200 OK\r\ncontent-length: 32\r\n\r\n{"items": [{"question_id": 42}]} '
-V2_THROTTLED = b'HTTP/1.1 400 Bad\r\ncontent-length: 17\r\n\r\n{"error_id": 502}'
+MOVED = b"HTTP/1.1 302 Log in\r\nlocation: /login\r\ncontent-length: 0\r\n\r\n"
 V2 = b"/api/2.3/questions/add"
 
 
@@ -75,7 +77,7 @@ async def test_a_repeat_in_flight_waits(tmp_path: Path, rig: Rig) -> None:
     assert len(rig.received) == 1
 
 
-@pytest.mark.parametrize("answer", [BROKEN, None, THROTTLED])
+@pytest.mark.parametrize("answer", [BROKEN, None, THROTTLED, MOVED])
 async def test_what_is_not_final_is_not_replayed(rig: Rig, answer: bytes | None) -> None:
     """The same request may go out once more, under the same key."""
     rig.answers.append(answer)
@@ -125,15 +127,17 @@ async def test_a_request_id_of_v23_is_a_key(rig: Rig, in_head: bool) -> None:
     assert len(rig.received) == 1
 
 
-async def test_a_throttle_of_v23_is_not_final(rig: Rig) -> None:
-    """It says so by `error_id` alone, under 400."""
+@pytest.mark.parametrize("error_id", [401, 402, 403, 405, 406, 502])
+async def test_what_v23_says_of_rights_and_throttles_is_not_final(rig: Rig, error_id: int) -> None:
+    """It says so by `error_id` alone, under 400; v3 by a status, to which no key is bound either."""
+    refused = b'HTTP/1.1 400 Bad\r\ncontent-length: 17\r\n\r\n{"error_id": %d}' % error_id
     form = {
         "title": "How do I rotate it?",
         "body": "It runs out.",
         "tags": "keys",
         "request_id": "k-1",
     }
-    rig.answers += [V2_THROTTLED, V2_OK]
+    rig.answers += [refused, V2_OK]
     statuses = [(await rig.send(target=V2, form=form))[0] for _ in range(2)]
 
     assert statuses == [400, 200]
@@ -212,3 +216,22 @@ async def test_nothing_that_is_kept_shows_a_text(rig: Rig) -> None:
     kept = repr(vars(store)) + repr(list(vars(vars(store)["_keyed"])["_kept"].values()))
 
     assert "runs out" not in kept
+
+
+async def test_neither_keys_nor_texts_show_in_a_repr(rig: Rig) -> None:
+    """Whatever is logged of a bug must not tell them."""
+    reply = Reply(201, (), b"It runs out soon.")
+    shown = repr((rig.app.pipeline, rig.app.passthrough, reply, Response.of(reply)))
+
+    assert not [each for each in ("a" * 32, "s" * 32, "runs out") if each in shown]
+
+
+@pytest.mark.parametrize(("size", "status"), [(65_536, 201), (65_537, 409)])
+async def test_answers_of_up_to_64_kib_are_kept(rig: Rig, size: int, status: int) -> None:
+    """However the bytes of a longer one arrive."""
+    body = b'{"id": 42}'.ljust(size)
+    rig.answers.append(b"HTTP/1.1 201 OK\r\ncontent-length: %d\r\n\r\n%s" % (size, body))
+    await rig.send(fields=KEY)
+    again, _, _ = await rig.send(fields=KEY)
+
+    assert again == status

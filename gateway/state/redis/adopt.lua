@@ -1,15 +1,22 @@
 -- Go on with the data that is here, if a loss is accepted. ARGV: the epoch that the process knew,
--- one for new data, the process's identity, and '1' where it accepts.
--- Returns the epoch, empty where the loss is not accepted.
+-- one for new data, the process's identity, '1' where it accepts, and '1' where it found the data
+-- behind: then another turn of them begins, so that all processes put back what they know.
+-- Returns the epoch, and 1 where a loss is not accepted.
 
-local known, accepts = ARGV[1], ARGV[4] == '1'
+local known, accepts, behind = ARGV[1], ARGV[4] == '1', ARGV[5] == '1'
+local function data(name) return string.match(name, '^[^.]*') end
+
 local epoch = redis.call('HGET', site .. ':meta', 'epoch')
 if not epoch then
   epoch = ARGV[2]
   redis.call('HSET', site .. ':meta', 'epoch', epoch, 'identity', ARGV[3])
+elseif behind and epoch == known then
+  epoch = data(epoch) .. string.match(ARGV[2], '%..*$')
+  redis.call('HSET', site .. ':meta', 'epoch', epoch)
 end
-if known ~= '' and known ~= epoch and redis.call('SISMEMBER', site .. ':accepted', known) == 0 then
-  redis.call('SADD', site .. (accepts and ':accepted' or ':lost'), known)
+if known ~= '' and data(known) ~= data(epoch)
+    and redis.call('SISMEMBER', site .. ':accepted', data(known)) == 0 then
+  redis.call('SADD', site .. (accepts and ':accepted' or ':lost'), data(known))
 end
-if accepts and known ~= '' then redis.call('SREM', site .. ':lost', known) end
-return redis.call('EXISTS', site .. ':lost') == 1 and '' or epoch
+if accepts and known ~= '' then redis.call('SREM', site .. ':lost', data(known)) end
+return {epoch, redis.call('EXISTS', site .. ':lost')}

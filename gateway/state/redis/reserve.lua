@@ -16,7 +16,10 @@ if identity and identity ~= '' and ask.identity ~= '' and identity ~= ask.identi
 end
 if not epoch then
   epoch = ask.new_epoch
-  redis.call('HSET', site .. ':meta', 'epoch', epoch, 'identity', ask.identity)
+  redis.call('HSET', site .. ':meta', 'epoch', epoch)
+end
+if ask.identity ~= '' and (identity or '') == '' then  -- new, or operators made it, or accepted a loss
+  redis.call('HSET', site .. ':meta', 'identity', ask.identity)
 end
 local id, record = ask.write.id, ask.write
 if redis.call('EXISTS', site .. ':gone:' .. id) == 1 then

@@ -7,6 +7,9 @@ the clocks of replicas differ.
 Data that is gone shows by its epoch (Redis came back empty, or another took its place) or by the
 number of the newest write (a replica took over that was behind). Then this process puts back what
 it knows; what else is gone, `Terms.accept_loss` or an operator decides.
+
+An epoch is `data.turn`. Who finds a replica behind begins another turn of the same data: so every
+process meets an epoch that it did not know, and puts back what it knows, which is no loss.
 """
 
 from __future__ import annotations
@@ -84,8 +87,8 @@ class RedisStore:
         self._epoch = ""
         self._seq = 0
         self._journal = Journal()
-        self._mending = asyncio.Lock()
-        self._put_back_to = ""
+        self._mending: asyncio.Task[None] | None = None
+        self._put_back_to = ""  # the epoch of lost data into which all was put back already
         self._owed: dict[str, tuple[Settlement, bool]] = {}
         self._paying: asyncio.Task[None] | None = None
         try:
@@ -165,7 +168,7 @@ class RedisStore:
     async def accept_loss(self) -> bool:
         """As `ports.Administered.accept_loss`."""
         known = self._terms.noted()  # a loss that nobody has met yet is accepted with the others
-        await self._run("adopt", known, _new_epoch(), "", "0")
+        await self._run("adopt", known, _new_epoch(), "", "0", "0")
         return bool(await self._run("accept_loss"))
 
     async def _named(self, kind: str) -> AsyncIterator[list[str]]:
@@ -183,13 +186,13 @@ class RedisStore:
     async def _ask(self, reservation: Reservation, *, peek: bool) -> Reserved:
         if not self._epoch:  # another process of this data directory may know it by now
             self._epoch = self._terms.noted()
+        known = self._epoch
         try:
             told = await self._run("reserve", self._question(reservation, peek=peek))
         except StoreError as error:
             if error.code not in _GONE:
                 raise
-            await self._mend(error.code)  # or it raises
-            told = await self._run("reserve", self._question(reservation, peek=peek))
+            told = await self._ask_mended(reservation, error.code, known, peek=peek)
         stamp, epoch, seq, how, *rest = told
         self._adopt(epoch, seq)
         if how:
@@ -207,6 +210,18 @@ class RedisStore:
         if not peek:
             self._note(reservation, reserved, now)
         return reserved
+
+    async def _ask_mended(
+        self, reservation: Reservation, code: str, known: str, *, peek: bool
+    ) -> Any:
+        """Ask again when what is known was put back; whoever waits too long for that is refused."""
+        try:
+            async with asyncio.timeout(self._terms.timeout):
+                if self._epoch == known:  # else another call had it mended meanwhile
+                    await self._mended(code)
+                return await self._run("reserve", self._question(reservation, peek=peek))
+        except TimeoutError:
+            raise StoreError("what the state lost is being put back") from None
 
     def _question(self, reservation: Reservation, *, peek: bool) -> bytes:
         asked = {
@@ -230,9 +245,10 @@ class RedisStore:
             raise StoreError(f"the state cannot take this: {error}") from None
 
     def _adopt(self, epoch: str, seq: int) -> None:
-        self._seq = max(self._seq, seq)
-        if epoch != self._epoch:
-            self._epoch = epoch
+        if epoch == self._epoch:
+            self._seq = max(self._seq, seq)
+        else:
+            self._epoch, self._seq = epoch, seq
             self._terms.take_note(epoch)
 
     def _note(self, reservation: Reservation, reserved: Reserved, now: float) -> None:
@@ -259,42 +275,51 @@ class RedisStore:
 
     # ── losses ───────────────────────────────────────────────────────────────────────────────
 
+    async def _mended(self, code: str) -> None:
+        """Wait for the one mending, which all share and which nobody's leaving ends.
+
+        Raises:
+            StoreError: as `_mend`.
+        """
+        if self._mending is None or self._mending.done():
+            self._mending = asyncio.create_task(self._mend(code))
+            self._mending.add_done_callback(_heard)
+        await asyncio.shield(self._mending)
+
     async def _mend(self, code: str) -> None:
         """Put back what is known here, and go on if that is all, or the rest may be lost.
 
         Raises:
             StoreError: it may not, or Redis is away again.
         """
-        async with self._mending:
-            if self._put_back_to != self._mark():
-                gone = await self._put_back()
-                self._terms.tell(
-                    "state.put_back", reason=code.lower(), known=len(self._journal), entries=gone
-                )
-            epoch = await self._run(
-                "adopt",
-                *(self._epoch, _new_epoch(), self._terms.identity, _flag(self._terms.accept_loss)),
+        known, behind = self._epoch, code == "BEHIND"
+        there = await self._redis.call("HGET", f"{_SITE}:meta", "epoch")
+        is_new = behind or there is None or there != self._put_back_to
+        if is_new:
+            gone = await self._put_back()
+            self._terms.tell(
+                "state.put_back", reason=code.lower(), known=len(self._journal), entries=gone
             )
-            if epoch:
-                if epoch != self._epoch:
-                    self._terms.tell("state.lost", accepted=True)
-                self._put_back_to = ""
-                self._adopt(epoch, 0)
-                return
-            if self._put_back_to != self._mark():
-                self._put_back_to = self._mark()
+        accepts = _flag(self._terms.accept_loss)
+        epoch, lost = await self._run(
+            "adopt", known, _new_epoch(), self._terms.identity, accepts, _flag(behind)
+        )
+        if lost:
+            self._put_back_to = epoch
+            if is_new:
                 self._terms.tell("state.lost", accepted=False)
             raise StoreError(LOST, code="LOST")
-
-    def _mark(self) -> str:
-        """What tells whether all that is known was put back: nothing new is known since."""
-        return f"{self._epoch}:{len(self._journal)}"
+        if _data(epoch) != _data(known):
+            self._terms.tell("state.lost", accepted=True)
+        self._put_back_to = ""
+        self._adopt(epoch, 0)
 
     async def _put_back(self) -> int:
-        gone = 0
+        # Not by its name: a script that is sent twice would be overtaken by a settlement.
+        gone, script = 0, self._scripts["put_back"].text
         for batch in self._journal.batches(_BATCH):
-            asked = {"keep": self._terms.keep, "seq": self._seq, "entries": batch}
-            gone += int(await self._run("put_back", orjson.dumps(asked)))
+            asked = {"keep": self._terms.keep, "key_seconds": int(KEY_SECONDS), "entries": batch}
+            gone += int(await self._redis.call("EVAL", script, 1, _SITE, orjson.dumps(asked)))
         return gone
 
     # ── what is owed ─────────────────────────────────────────────────────────────────────────
@@ -330,7 +355,18 @@ def _script(name: str) -> Script:
 
 
 def _new_epoch() -> str:
-    return secrets.token_hex(8)
+    return f"{secrets.token_hex(8)}.{secrets.token_hex(4)}"
+
+
+def _data(epoch: str) -> str:
+    """Of which data an epoch is a turn."""
+    return epoch.partition(".")[0]
+
+
+def _heard(task: asyncio.Task[None]) -> None:
+    """Take a task's error, where nobody waits for it any more."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _flag(value: bool) -> str:  # noqa: FBT001  # a script's argument

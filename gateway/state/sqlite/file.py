@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
+import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from time import time
 
@@ -66,21 +69,37 @@ def open_state(path: Path, terms: Terms) -> sqlite3.Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _refuse_network(path)
-        damage = _damage(path)
-        if damage and not _is_ours(path, terms):
-            raise StoreError(f"{path} is no state of this gateway: {damage}; move it away")
-        if damage:
-            terms.tell("state.set_aside", file=str(_set_aside(path)), error=damage)
-        path.touch(mode=0o600)  # before SQLite makes it readable for all
-        db = connect(path, terms)
+        with _one_at_a_time(path.parent):
+            return _open(path, terms)
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"{path} cannot be used as state: {error}") from error
+
+
+@contextlib.contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Of several processes that start at once, one sets a damaged file aside; the others find the new."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _open(path: Path, terms: Terms) -> sqlite3.Connection:
+    damage = _damage(path)
+    if damage and not _is_ours(path, terms):
+        raise StoreError(f"{path} is no state of this gateway: {damage}; move it away")
+    if damage:
+        terms.tell("state.set_aside", file=str(_set_aside(path)), error=damage)
+    path.touch(mode=0o600)  # before SQLite makes it readable for all
+    db = connect(path, terms)
     try:
         _prepare(db)
         _compare(db, terms, damaged=bool(damage))
-    except sqlite3.Error as error:
+    except sqlite3.Error:
         db.close()
-        raise StoreError(f"{path} cannot be used as state: {error}") from error
+        raise
     return db
 
 
@@ -163,10 +182,10 @@ def _compare(db: sqlite3.Connection, terms: Terms, *, damaged: bool) -> None:
     known = terms.noted() or ("damaged" if damaged else "")
     if known and known != epoch and known not in json.loads(accepted):
         terms.tell("state.lost", accepted=terms.accept_loss)
-        column, before = ("accepted", accepted) if terms.accept_loss else ("lost", lost)
-        names = sorted({*json.loads(before), known})
-        db.execute(f"UPDATE clock SET {column} = ?", (json.dumps(names),))  # noqa: S608 - from above
-        lost = lost if terms.accept_loss else json.dumps(names)
+        names, met = {*json.loads(accepted)}, {*json.loads(lost)}
+        (names if terms.accept_loss else met).add(known)
+        accepted, lost = json.dumps(sorted(names)), json.dumps(sorted(met - names))
+        db.execute("UPDATE clock SET lost = ?, accepted = ?", (lost, accepted))
     db.execute("COMMIT")
     if lost == "[]":
         terms.take_note(epoch)

@@ -45,12 +45,14 @@ class Janitor:
         await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
-        with (
-            contextlib.suppress(sqlite3.Error),
-            contextlib.closing(connect(self._path, self._terms)) as db,
-        ):
+        with contextlib.ExitStack() as held:
+            db: sqlite3.Connection | None = None
             while not self._stop.wait(_PAUSE):
                 with contextlib.suppress(sqlite3.Error, OSError):  # the next round tries again
+                    if db is None:
+                        db = held.enter_context(
+                            contextlib.closing(connect(self._path, self._terms))
+                        )
                     self._forget(db)
                     self._checkpoint(db)
 

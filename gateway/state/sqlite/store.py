@@ -166,11 +166,19 @@ class SqliteStore:
         if not settlement.outcome.keeps:
             self._forget([write_id])
             return
-        self._forget(json.loads(found[0]))
+        self._forget(self._not_written(json.loads(found[0])))
         self._db.execute(
             "UPDATE writes SET outcome = ?, post = ?, url = ? WHERE id = ?",
             (settlement.outcome.value, settlement.post, settlement.url, write_id),
         )
+
+    def _not_written(self, write_ids: Collection[str]) -> list[str]:
+        """Those that did not turn out to be written after they were taken for lost."""
+        asked = (
+            "SELECT id FROM writes "
+            "WHERE id IN (SELECT value FROM json_each(?)) AND outcome IS NOT 'ok'"
+        )
+        return [row[0] for row in self._db.execute(asked, (json.dumps(write_ids),))]
 
     def _settle_key(self, write_id: str, settlement: Settlement) -> None:
         if answerable(settlement):

@@ -20,6 +20,8 @@ from gateway.errors import StoreError
 
 _T = TypeVar("_T")
 _OWED_AT_MOST = 10_000
+_TRY_AGAIN = 0.2
+"""Seconds after which what is owed is tried again, where nobody asks for anything meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,9 @@ class Transactions:
     def _run_on(self) -> None:
         stop = False
         while not stop:
-            waiting = [self._jobs.get()]
+            waiting: list[_Job | None] = []
             with contextlib.suppress(queue.Empty):
+                waiting.append(self._jobs.get(timeout=_TRY_AGAIN if self._owed else None))
                 while True:
                     waiting.append(self._jobs.get_nowait())
             stop = None in waiting

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import StoreError
-from gateway.model import Charge, Charged, Outcome, Reservation, Reserved, Settlement, Window
+from gateway.model import (
+    Charge,
+    Charged,
+    Outcome,
+    Repeated,
+    Reservation,
+    Reserved,
+    Settlement,
+    Window,
+)
 from gateway.state import Terms, open_store
 from gateway.state.redis import RedisStore
 from tests.samples import a_write
@@ -183,14 +192,168 @@ async def test_a_replica_that_was_behind_is_brought_up(server: Valkey, tmp_path:
     told: list[str] = []
     store = RedisStore(server.url, terms(tmp_path, told))
     before = await store.reserve(asks(1))
-    older = server.ask("HGET", "{soe-gateway}:meta", "epoch").split(b"\r\n")[1].decode()
-    server.ask("FLUSHALL")
-    server.ask("HSET", "{soe-gateway}:meta", "epoch", older)
+    is_behind(server)
     after = await store.reserve(asks(2))
     await store.close()
 
     assert (is_accepted(before), is_accepted(after)) == (True, False)
     assert told == ["state.put_back"]
+
+
+def elsewhere(number: int) -> Reservation:
+    """A write that asks another cap."""
+    write = a_write(id=f"e{number}", request=f"e{number}")
+    return Reservation(write=write, groups=({"cap": Charge(cap="b", windows=CAP.windows)},))
+
+
+def is_behind(server: Valkey) -> None:
+    """Let it be as a replica that had heard of no write, only of the epoch."""
+    epoch = server.ask("HGET", "{soe-gateway}:meta", "epoch").split(b"\r\n")[1].decode()
+    server.ask("FLUSHALL")
+    server.ask("HSET", "{soe-gateway}:meta", "epoch", epoch)
+
+
+async def test_whoever_meets_a_replica_that_is_behind_all_put_back(
+    server: Valkey, tmp_path: Path
+) -> None:
+    """The first who notices does not hide it from the others; and nothing was lost."""
+    told: list[str] = []
+    one, other = (RedisStore(server.url, terms(tmp_path, told)) for _ in range(2))
+    await one.reserve(asks(1))
+    await other.reserve(elsewhere(1))
+    is_behind(server)
+    taken = [
+        is_accepted(await each.reserve(asked))
+        for each, asked in ((other, elsewhere(2)), (one, asks(2)))
+    ]
+    for each in (one, other):
+        await each.close()
+
+    assert taken == [False, False]
+    assert told == ["state.put_back", "state.put_back"]
+
+
+async def test_who_has_nothing_to_put_back_goes_on(server: Valkey, tmp_path: Path) -> None:
+    """It knew of the writes of others, which the new data does not count."""
+    store, idle = (RedisStore(server.url, terms(tmp_path, [], accept=True)) for _ in range(2))
+    await store.reserve(asks(1))
+    await idle.peek(asks(2))
+    server.kill()
+    server.start()
+    taken = is_accepted(await ready(idle.reserve, elsewhere(1)))
+    for each in (store, idle):
+        await each.close()
+
+    assert taken
+
+
+async def test_what_is_lost_again_is_put_back_again(server: Valkey, tmp_path: Path) -> None:
+    """Also before anybody accepted the first loss."""
+    told: list[str] = []
+    store = RedisStore(server.url, terms(tmp_path, told))
+    await store.reserve(asks(1))
+    await store.settle("w1", Settlement(outcome=Outcome.OK))
+    for _ in range(2):
+        server.kill()
+        server.start()
+        with pytest.raises(StoreError, match="accept-loss"):
+            await ready(store.reserve, asks(2))
+    kept = server.ask("EXISTS", "{soe-gateway}:write:w1")
+    await store.close()
+
+    assert kept == b":1\r\n"
+    assert told == ["state.put_back", "state.lost"] * 2
+
+
+async def test_many_who_wait_after_a_loss_put_back_once(server: Valkey, tmp_path: Path) -> None:
+    """Else each would do for itself what all wait for."""
+    told: list[str] = []
+    store = RedisStore(server.url, terms(tmp_path, told, accept=True))
+    await store.reserve(asks(1))
+    server.ask("FLUSHALL")
+    await asyncio.gather(*(store.reserve(asks(number)) for number in range(2, 20)))
+    await store.close()
+
+    assert told == ["state.put_back", "state.lost"]
+
+
+async def test_nobody_waits_long_for_what_is_put_back(
+    server: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on without them, and then writes pass."""
+    store = RedisStore(server.url, terms(tmp_path, [], accept=True))
+    may_go_on = asyncio.Event()
+    put_back = store._put_back
+
+    async def slowly() -> int:
+        await may_go_on.wait()
+        return await put_back()
+
+    monkeypatch.setattr(store, "_put_back", slowly)
+    await store.reserve(asks(1))
+    server.ask("FLUSHALL")
+    with pytest.raises(StoreError, match="being put back"):
+        await store.reserve(asks(2))
+    may_go_on.set()
+    async with asyncio.timeout(5):
+        taken = is_accepted(await store.reserve(asks(3)))
+    await store.close()
+
+    assert not taken
+
+
+async def test_a_settlement_is_not_overtaken_by_what_is_put_back(
+    server: Valkey, tmp_path: Path
+) -> None:
+    """SOE refused it meanwhile: it must not come back as one of which nobody knows."""
+    store = RedisStore(server.url, terms(tmp_path, [], accept=True))
+    await store.reserve(asks(1))
+    server.ask("FLUSHALL")
+    server.ask("SCRIPT", "FLUSH")
+    server.ask("SCRIPT", "LOAD", store._scripts["settle"].text)  # as another replica had
+    refused = store.settle("w1", Settlement(outcome=Outcome.REFUSED))
+    await asyncio.gather(store._put_back(), refused)
+    kept = server.ask("EXISTS", "{soe-gateway}:write:w1")
+    await store.close()
+
+    assert kept == b":0\r\n"
+
+
+@pytest.mark.parametrize(
+    ("settlement", "expected"),
+    [(None, Repeated.IN_FLIGHT), (Settlement(outcome=Outcome.OK, answer=b"x"), Repeated.UNKEPT)],
+)
+async def test_idempotency_keys_are_put_back(
+    server: Valkey, tmp_path: Path, settlement: Settlement | None, expected: Repeated
+) -> None:
+    """Without the answer, which no process keeps; but nothing is published twice."""
+    store = RedisStore(server.url, terms(tmp_path, [], accept=True))
+    first, again, other = (
+        Reservation(write=a_write(id=name, request=request, key="k"), groups=({},))
+        for name, request in (("w1", "r"), ("w2", "r"), ("w3", "other"))
+    )
+    await store.reserve(first)
+    if settlement is not None:
+        await store.settle("w1", settlement)
+    server.ask("FLUSHALL")
+    repeats = [(await store.reserve(asked)).repeat for asked in (again, other)]
+    await store.close()
+
+    assert [repeat and repeat.kind for repeat in repeats] == [expected, Repeated.MISMATCH]
+
+
+async def test_a_loss_that_was_accepted_leaves_the_key_that_is_shared(server: Valkey) -> None:
+    """The first who writes then says which it is."""
+    one, other = (
+        RedisStore(server.url, Terms(keep=1.0, timeout=1.0, identity=key)) for key in "ab"
+    )
+    await one.reserve(asks(1))
+    await one.accept_loss()
+    await one.reserve(asks(2))
+    with pytest.raises(StoreError, match=r"shares one audit\.key"):
+        await other.reserve(asks(3))
+    for each in (one, other):
+        await each.close()
 
 
 async def test_who_has_another_key_may_not_share_a_state(server: Valkey) -> None:

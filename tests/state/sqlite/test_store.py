@@ -7,6 +7,7 @@ import multiprocessing
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -179,6 +180,45 @@ async def test_a_loss_may_be_accepted_beforehand(tmp_path: Path) -> None:
     await store.close()
 
     assert (taken, told) == (True, ["state.lost"])
+
+
+async def test_a_loss_that_was_met_may_be_accepted_by_the_setting(tmp_path: Path) -> None:
+    """Whoever changes it after the first refusals need not know of a command."""
+    told: list[str] = []
+    path = await used(tmp_path, told)
+    path.unlink()
+    await SqliteStore(path, terms(tmp_path, told)).close()
+    store = SqliteStore(path, terms(tmp_path, told, accept=True))
+    taken = (await store.reserve(asks(write(2), {"cap": cap()}))).taken
+    await store.close()
+
+    assert taken
+
+
+def test_of_many_that_start_at_once_one_sets_a_damaged_file_aside(tmp_path: Path) -> None:
+    """The others open the new one: they would count on two files, or not start at all."""
+    context = multiprocessing.get_context("forkserver")
+    with context.Pool(4) as pool, context.Manager() as manager:
+        for number in range(5):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            path = asyncio.run(used(folder, []))
+            DAMAGES["header"](path)
+            at_once = manager.Barrier(4)
+            epochs = pool.starmap(_start, [(path, at_once)] * 4, chunksize=1)
+
+            assert len(set(epochs)) == 1
+
+
+def _start(path: Path, at_once: Barrier) -> str:
+    """Open the file when all do; give the epoch of what was opened, when all have."""
+    at_once.wait(10)
+    store = SqliteStore(path, terms(path.parent, [], accept=True))
+    at_once.wait(10)
+    epoch = store._db.execute("SELECT epoch FROM clock").fetchone()[0]
+    at_once.wait(10)
+    asyncio.run(store.close())
+    return str(epoch)
 
 
 async def test_a_damaged_file_in_use_is_not_set_aside(tmp_path: Path) -> None:

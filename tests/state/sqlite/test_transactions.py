@@ -126,6 +126,16 @@ async def test_what_must_be_done_is_done_when_the_file_works_again(bench: Bench)
     assert bench.done == ["must", "next", "end"]
 
 
+async def test_what_must_be_done_waits_for_nobody_to_ask(bench: Bench) -> None:
+    """Another worker, which has more to do, would take a settled write for one in flight."""
+    other = bench.locked()
+    with pytest.raises(StoreError, match="locked"):
+        await bench.transactions.run(bench.note("must"), again=True)
+    other.close()
+
+    assert await asyncio.to_thread(bench.changed.acquire, timeout=10)
+
+
 async def test_a_failed_transaction_leaves_nothing(bench: Bench) -> None:
     """What was written before the failure is rolled back."""
 
