@@ -262,7 +262,10 @@ class MemoryStore:
         if entry is None:
             return
         for cap in entry.caps:
-            _take_out(self._charges.get(cap, []), entry.at, write_id)
+            made = self._charges.get(cap, [])
+            _take_out(made, entry.at, write_id)
+            if not made:
+                self._charges.pop(cap, None)
         if entry.write.request:
             _take_away(self._requests, entry.write.request, write_id)
         for digest in entry.digests:

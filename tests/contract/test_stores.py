@@ -731,6 +731,16 @@ async def test_a_cap_can_be_reset(store: Administered) -> None:
     assert len(found(await store.peek(asks(write(9), {"copies": look()})))) == 3
 
 
+async def test_a_counter_that_counts_nothing_any_more_is_none_to_reset(
+    store: Administered,
+) -> None:
+    """What was released left no trace, so the operator is told that there was no such counter."""
+    await store.reserve(asks(write(1), {"cap": cap("rule|integration=a")}))
+    await store.settle("w1", Settlement(outcome=Outcome.REFUSED))
+
+    assert await store.reset("rule") == 0
+
+
 async def test_where_nothing_was_lost_there_is_nothing_to_accept(store: Administered) -> None:
     """And what was there is there still."""
     await take(store, 1, 0, {"cap": cap()})
