@@ -136,7 +136,7 @@ class MemoryStore:
     async def keep_answer(self, write_id: str, answer: bytes) -> None:
         """As `ports.Store.keep_answer`."""
         entry = self._entries.get(write_id)
-        if entry is not None and entry.outcome is Outcome.OK:
+        if entry is not None and entry.outcome is Outcome.OK and entry.write.request:
             request = entry.write.request
             kept = Kept(
                 write_id=write_id,

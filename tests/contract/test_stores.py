@@ -642,6 +642,15 @@ async def test_only_what_was_written_has_an_answer_to_lose(
     assert (await store.reserve(asks(write(2, request="r"), {}))).repeat is None
 
 
+async def test_what_has_no_digest_of_its_request_repeats_nothing(store: Administered) -> None:
+    """Else the lost answer to one would be given to any other."""
+    await store.reserve(asks(write(1, request=""), {}))
+    await store.settle("w1", Settlement(outcome=Outcome.OK))
+    await store.keep_answer("w1", SEALED)
+
+    assert (await store.reserve(asks(write(2, request=""), {}))).repeat is None
+
+
 # ── operators ────────────────────────────────────────────────────────────────────────────────
 
 
