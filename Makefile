@@ -48,6 +48,7 @@ lock: setup ## lock the dependencies anew
 bench: setup ## measure against nginx and stock httpx, side by side; ARGS=--short
 	$(BIN)/python bench/read.py $(ARGS)
 	$(BIN)/python bench/write.py $(ARGS)
+	$(BIN)/python bench/seed.py $(ARGS)
 
 security: setup ## fire the catalogue and the fuzzer, where they are present; SECONDS_FUZZ=60
 	SHARED=$(SHARED) SECONDS_FUZZ=$(or $(SECONDS_FUZZ),60) scripts/security $(ARGS)

@@ -63,7 +63,8 @@ class Administered(Store, Protocol):
     async def remember(self, posts: Sequence[Published], at: float) -> int:
         """Remember posts that stand on the site, as written `at`, in place of what was known.
 
-        Gives how many were new, or have another text.
+        So a post that is remembered again is kept as long again. Gives how many were new, or have
+        another text.
         """
 
     async def forget(self, post: str) -> int:

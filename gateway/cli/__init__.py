@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "test": "run the tests that stand in policy files",
     "state": "mend state by hand: accept a loss, forget, release, reset",
     "keys": "make a gateway key for an integration",
+    "seed": "remember what stands on the site, so that copies of it are found",
     "healthcheck": "ask a running gateway whether it is well",
 }
 _INTERRUPTED = 130

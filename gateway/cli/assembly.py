@@ -1,4 +1,4 @@
-"""The parts that commands put together from settings: the key, state, and the audit log."""
+"""The parts that commands put together from settings: key, state, audit log, the way to SOE."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from gateway.audit.key import derived, load_or_make_key
 from gateway.audit.sinks import open_sink
 from gateway.audit.writer import AuditWriter
 from gateway.ports import Administered, Clock
+from gateway.proxy.upstream import Pool, Timeouts, tls_context
 from gateway.settings import Settings
 from gateway.state import Terms, open_store
 
@@ -32,29 +33,30 @@ def state_url(settings: Settings) -> str:
     return settings["state.url"] or f"sqlite:///{(data / 'state.db').absolute()}"
 
 
-def open_state(
-    settings: Settings, tell: Callable[..., None], key: bytes | None = None
-) -> Administered:
-    """Open the store.
+def state_terms(settings: Settings, tell: Callable[..., None], key: bytes | None = None) -> Terms:
+    """Say how state is to behave.
 
     Args:
         tell: as `Terms.tell`.
         key: of the audit log, where digests are made with it.
+    """
+    return Terms(
+        keep=settings["state.keep"],
+        timeout=settings["state.timeout"],
+        accept_loss=settings["state.after_loss"] == "accept",
+        note=settings["data.directory"] / "state.epoch",
+        identity=derived(key, "state").hex()[:16] if key else "",
+        tell=tell,
+    )
+
+
+def open_state(settings: Settings, terms: Terms) -> Administered:
+    """Open the store that the settings name.
 
     Raises:
         StoreError: it cannot be opened.
     """
-    return open_store(
-        state_url(settings),
-        Terms(
-            keep=settings["state.keep"],
-            timeout=settings["state.timeout"],
-            accept_loss=settings["state.after_loss"] == "accept",
-            note=settings["data.directory"] / "state.epoch",
-            identity=derived(key, "state").hex()[:16] if key else "",
-            tell=tell,
-        ),
-    )
+    return open_store(state_url(settings), terms)
 
 
 def sink_urls(settings: Settings) -> tuple[str, ...]:
@@ -83,3 +85,21 @@ def open_audit(
     writer = f"{socket.gethostname()}-{secrets.token_hex(4)}"
     sinks = [open_sink(url, writer) for url in sink_urls(settings)]
     return AuditWriter(sinks, Chain(key, writer), clock, on_sync)
+
+
+def open_pool(settings: Settings) -> Pool:
+    """Make the connections to SOE."""
+    origin = settings["upstream.url"]
+    ca_file = settings["upstream.ca_file"]
+    return Pool(
+        origin,
+        ssl_context=tls_context(str(ca_file) if ca_file else None)
+        if origin.scheme == "https"
+        else None,
+        timeouts=Timeouts(
+            connect=settings["upstream.connect_timeout"],
+            first_byte=settings["upstream.first_byte_timeout"],
+            total=settings["upstream.total_timeout"],
+        ),
+        connections=settings["upstream.connections"],
+    )

@@ -2,8 +2,9 @@
 
 It speaks API v2.3 and v3, refuses what SOE refuses, and forgets everything when it stops. Its page
 at / shows what stands on it. POST /_sandbox/next {"status": 404, "delay": 2, "drop": "after",
-"count": 1} tells how the next writes are answered; /_sandbox/log lists what was asked;
-/_sandbox/reset begins anew.
+"count": 1} tells how the next writes are answered, with "reads": true all requests, with "headers"
+and "members" what the answers get besides; /_sandbox/log lists what was asked; /_sandbox/reset
+begins anew.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from gateway.cli.assembly import audit_key, open_audit, open_state, state_url
+from gateway.cli.assembly import audit_key, open_audit, open_state, state_terms, state_url
 from gateway.clock import SystemClock
 from gateway.errors import AuditError, ProblemsError, StoreError
 from gateway.ports import Administered
@@ -103,7 +103,7 @@ async def _do(settings: Settings, action: str, what: str) -> int:
     clock = SystemClock()
     audit = open_audit(settings, audit_key(settings), clock)
     try:
-        store = open_state(settings, _unheard)
+        store = open_state(settings, state_terms(settings, _unheard))
         try:
             facts: dict[str, Any] = {"what": what, "by": getpass.getuser()}
             event = f"state.{action.replace('-', '_')}"

@@ -23,7 +23,14 @@ from gateway.admin.app import admin_app
 from gateway.audit.key import derived
 from gateway.audit.recovery import Recovered, recover
 from gateway.audit.writer import AuditWriter
-from gateway.cli.assembly import audit_directories, audit_key, open_audit, open_state
+from gateway.cli.assembly import (
+    audit_directories,
+    audit_key,
+    open_audit,
+    open_pool,
+    open_state,
+    state_terms,
+)
 from gateway.clock import SystemClock
 from gateway.errors import StoreError
 from gateway.model import Settlement
@@ -40,7 +47,7 @@ from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.reload import Policies
 from gateway.proxy.server import ServerLimits, strict
 from gateway.proxy.stored import Seal
-from gateway.proxy.upstream import Pool, Timeouts, tls_context
+from gateway.proxy.upstream import Pool
 from gateway.settings import Settings
 
 VARIABLE = "_SOE_GATEWAY_WORKER"
@@ -192,11 +199,11 @@ class Gateway:
         policies = Policies(self._load, settings["policies.directory"], observer)
         clock = SystemClock()
         key = audit_key(settings)
-        store = open_state(settings, observer.event, key)
+        store = open_state(settings, state_terms(settings, observer.event, key))
         with _one_at_a_time(audit_directories(settings)):
             await self._recover(store, key, clock, observer)
             audit = open_audit(settings, key, clock, observer.audit_synced)
-        pool = self._pool()
+        pool = open_pool(settings)
         app = self._app(policies, store, audit, pool, key, clock, observer)
         tls = (settings["server.tls_cert"], settings["server.tls_key"])
         proxy = Listener(
@@ -290,23 +297,6 @@ class Gateway:
         except StoreError as error:  # it settles what it owes when it works again
             observer.store_failed("settle", error)
         observer.recovered(found.write_id, found.outcome)
-
-    def _pool(self) -> Pool:
-        settings = self._settings
-        origin = settings["upstream.url"]
-        ca_file = settings["upstream.ca_file"]
-        return Pool(
-            origin,
-            ssl_context=tls_context(str(ca_file) if ca_file else None)
-            if origin.scheme == "https"
-            else None,
-            timeouts=Timeouts(
-                connect=settings["upstream.connect_timeout"],
-                first_byte=settings["upstream.first_byte_timeout"],
-                total=settings["upstream.total_timeout"],
-            ),
-            connections=settings["upstream.connections"],
-        )
 
     def _limits(self) -> ServerLimits:
         return ServerLimits(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
+import json
 import re
 import secrets
 import time
@@ -40,12 +42,21 @@ _BACKOFF = 60
 
 @dataclass(slots=True)
 class Behaviour:
-    """How the next writes are answered, as somebody told through `/_sandbox/next`."""
+    """How the next writes are answered, as somebody told through `/_sandbox/next`.
+
+    Attributes:
+        reads: means the next requests of any kind.
+        headers: header fields that the answers get, in place of others of their names.
+        members: what the JSON of the answers gets, such as v2.3's `backoff`.
+    """
 
     status: int | None = None
     delay: float = 0.0
     drop: str = ""
     count: int = 0
+    reads: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+    members: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -112,7 +123,7 @@ class _Pages:
         return await _answered(self.sandbox, request, _v3)
 
     async def v23(self, request: Request) -> Response:
-        return await _answered(self.sandbox, request, _v23)
+        return _compressed(await _answered(self.sandbox, request, _v23))
 
     async def scim(self, request: Request) -> Response:
         return await _answered(self.sandbox, request, _scim)
@@ -144,7 +155,8 @@ async def _answered(sandbox: Sandbox, request: Request, act: Any) -> Response:
         }
     )
     told = Behaviour()
-    if request.method not in ("GET", "HEAD") and sandbox.next.count > 0:
+    is_meant = sandbox.next.reads or request.method not in ("GET", "HEAD")
+    if is_meant and sandbox.next.count > 0:
         told = sandbox.next
         told.count -= 1
     if told.delay:
@@ -152,11 +164,25 @@ async def _answered(sandbox: Sandbox, request: Request, act: Any) -> Response:
     if told.drop == "before":
         return _Drop()
     if told.status is not None:
-        return JSONResponse({"status": told.status, "title": "As told"}, told.status, _THROTTLE)
+        document = {"status": told.status, "title": "As told"} | told.members
+        return JSONResponse(document, told.status, _THROTTLE | told.headers)
     response: Response = await act(sandbox, request, raw)
     if told.drop == "after":
         return _Drop()
-    response.headers.update(_THROTTLE)
+    if told.members:
+        document = json.loads(bytes(response.body)) | told.members
+        response = JSONResponse(document, response.status_code)
+    response.headers.update(_THROTTLE | told.headers)
+    return response
+
+
+def _compressed(response: Response) -> Response:
+    """Compress an answer, as v2.3 does whatever a client accepts."""
+    if isinstance(response, _Drop):
+        return response
+    response.body = gzip.compress(response.body, compresslevel=1)
+    response.headers["content-length"] = str(len(response.body))
+    response.headers["content-encoding"] = "gzip"
     return response
 
 
@@ -262,7 +288,7 @@ async def _v23(sandbox: Sandbox, request: Request, raw: bytes) -> Response:
             id=number,
             word=word,
         )
-        return JSONResponse(v23.wrapper(method(call)))
+        return JSONResponse(v23.wrapper(method(call), call.filter))
     except SiteError as error:
         return JSONResponse(v23.error(error), 400)
 

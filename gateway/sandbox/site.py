@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import html
 import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,6 +55,7 @@ class Post:
     client: str = ""
     accepted: bool = False
     edited: datetime.datetime | None = None
+    answered: datetime.datetime | None = None
     up: set[int] = field(default_factory=set)
     down: set[int] = field(default_factory=set)
     bookmarks: set[int] = field(default_factory=set)
@@ -63,6 +66,17 @@ class Post:
         """Upvotes less downvotes."""
         return len(self.up) - len(self.down)
 
+    @property
+    def active(self) -> datetime.datetime:
+        """When it, or for a question one of its answers, was last written or edited."""
+        return max(filter(None, (self.created, self.edited, self.answered)))
+
+    @property
+    def html(self) -> str:
+        """The body as SOE shows it, as far as the sandbox knows Markdown: its paragraphs."""
+        paragraphs = re.split(r"\n\s*\n", self.body)
+        return "\n".join(f"<p>{html.escape(each, quote=False)}</p>" for each in paragraphs)
+
 
 @dataclass(slots=True)
 class Group:
@@ -72,6 +86,23 @@ class Group:
     name: str
     description: str = ""
     members: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which members v2.3 shows beside the usual ones; an unsafe filter leaves text unescaped."""
+
+    include: frozenset[str] = frozenset()
+    unsafe: bool = False
+
+
+_POSTS = ("question", "answer", "article", "comment")
+BUILT_IN = {
+    "default": Filter(),
+    "withbody": Filter(frozenset(f"{kind}.body" for kind in _POSTS)),
+    "total": Filter(frozenset({".total"})),
+}
+"""The filters that every site has."""
 
 
 @dataclass(slots=True)
@@ -109,6 +140,7 @@ class Site:
         self.images: dict[str, bytes] = {}
         self.codes: dict[str, str] = {}
         self.users: dict[int, User] = {}
+        self.filters: dict[str, Filter] = dict(BUILT_IN)
         self._spaces: dict[str, Space] = {}
         self._ids: Iterator[int] = itertools.count(1)
         self.reset()
@@ -207,6 +239,7 @@ class Site:
         """Replace a post's text."""
         _check_lengths(post.kind, title, body, tags)
         post.body, post.title, post.tags, post.edited = body, title or post.title, tags, _now()
+        self._note_activity(space, post, post.edited)
         for tag in tags:
             space.tags.setdefault(tag, len(space.tags) + 1)
 
@@ -218,9 +251,15 @@ class Site:
 
     def _insert(self, space: Space, post: Post) -> Post:
         space.posts[post.kind, post.id] = post
+        self._note_activity(space, post, post.created)
         for tag in post.tags:
             space.tags.setdefault(tag, len(space.tags) + 1)
         return post
+
+    def _note_activity(self, space: Space, post: Post, at: datetime.datetime) -> None:
+        question = space.posts.get(("question", post.parent or 0))
+        if post.kind == "answer" and question is not None:
+            question.answered = at
 
     def _check_copies(
         self, space: Space, kind: str, title: str, body: str, parent: int | None

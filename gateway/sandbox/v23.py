@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import html
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
-from gateway.sandbox.site import Post, Site, SiteError, Space, User
+from gateway.sandbox.site import BUILT_IN, Filter, Post, Site, SiteError, Space, User
 
 _ERRORS = {400: (407, "write_failed"), 404: (404, "no_method"), 405: (404, "no_method")}
 
@@ -30,6 +32,21 @@ class Call:
         """Whether SOE is asked to look at it only."""
         return self.fields.get("preview", "").lower() == "true"
 
+    @property
+    def filter(self) -> Filter:
+        """Which members are asked for; clients bake in filters that were made elsewhere."""
+        name = self.fields.get("filter") or "default"
+        if name not in self.site.filters and not name.startswith("!"):
+            raise SiteError(406, "filter", "Invalid filter specified")
+        return self.site.filters.get(name, Filter())
+
+
+class Page(list[dict[str, Any]]):
+    """The items of one page, and what there is beside it."""
+
+    has_more = False
+    total = 0
+
 
 Method = Callable[[Call], list[dict[str, Any]]]
 
@@ -46,17 +63,26 @@ def _owner(call: Call, who: User) -> dict[str, Any]:
 
 
 def item(call: Call, post: Post) -> dict[str, Any]:
-    """A post as v2.3 shows it."""
+    """A post as v2.3 shows it: its text where the filter names it, escaped where that is safe."""
+    asked = call.filter
     told: dict[str, Any] = {
         f"{post.kind}_id": post.id,
         "owner": _owner(call, post.owner),
         "score": post.score,
         "creation_date": int(post.created.timestamp()),
         "link": f"{call.base}/{post.kind[0]}/{post.id}",
-        "body": post.body,
     }
+    if post.kind != "comment":
+        told["last_activity_date"] = int(post.active.timestamp())
+    if f"{post.kind}.body" in asked.include:
+        told["body"] = post.html
+    if f"{post.kind}.body_markdown" in asked.include:
+        told["body_markdown"] = post.body
     if post.kind in ("question", "article"):
         told |= {"title": post.title, "tags": list(post.tags)}
+    if not asked.unsafe:
+        plain = {name: told[name] for name in ("title", "body_markdown") if name in told}
+        told |= {name: html.escape(text) for name, text in plain.items()}
     if post.kind == "question":
         told |= {"answer_count": len(call.space.of("answer", post.id)), "is_answered": False}
     if post.kind == "answer":
@@ -171,8 +197,67 @@ def _render(call: Call) -> list[dict[str, Any]]:
     ]
 
 
+_SORTS: Mapping[str, Callable[[Post], int]] = {
+    "activity": lambda post: int(post.active.timestamp()),
+    "creation": lambda post: int(post.created.timestamp()),
+    "votes": lambda post: post.score,
+}
+
+
 def _listed(kind: str) -> Method:
-    return lambda call: [item(call, post) for post in call.space.of(kind, call.id or None)]
+    def method(call: Call) -> Page:
+        posts = _ordered(call, call.space.of(kind, call.id or None))
+        number, size = _number(call, "page", 1, 2**31), _number(call, "pagesize", 30, 100)
+        first = (number - 1) * size
+        page = Page(item(call, post) for post in posts[first : first + size])
+        page.has_more, page.total = len(posts) > first + size, len(posts)
+        return page
+
+    return method
+
+
+def _ordered(call: Call, posts: list[Post]) -> list[Post]:
+    """The posts of a list in the order and range that are asked for; ends are within."""
+    key = _SORTS.get(call.fields.get("sort", "activity"))
+    order = call.fields.get("order", "desc")
+    if key is None or order not in ("asc", "desc"):
+        raise SiteError(406, "sort", "sort")
+    for low, high, of in (("min", "max", key), ("fromdate", "todate", _SORTS["creation"])):
+        least, most = _number(call, low, None, 2**40), _number(call, high, None, 2**40)
+        posts = [
+            post
+            for post in posts
+            if (least is None or of(post) >= least) and (most is None or of(post) <= most)
+        ]
+    return sorted(posts, key=lambda post: (key(post), post.id), reverse=order == "desc")
+
+
+@overload
+def _number(call: Call, name: str, usual: int, most: int) -> int: ...
+@overload
+def _number(call: Call, name: str, usual: None, most: int) -> int | None: ...
+def _number(call: Call, name: str, usual: int | None, most: int) -> int | None:
+    text = call.fields.get(name, "")
+    if not text:
+        return usual
+    if not re.fullmatch(r"\d{1,12}", text) or not (1 if usual else 0) <= int(text) <= most:
+        raise SiteError(406, name, name)
+    return int(text)
+
+
+def _create_filter(call: Call) -> list[dict[str, Any]]:
+    """Make a filter; the same words make the same one."""
+    base = call.site.filters.get(call.fields.get("base") or "default")
+    named = frozenset(filter(None, call.fields.get("include", "").split(";")))
+    if base is None or not all(re.fullmatch(r"(?:[a-z_]+)?\.[a-z_]+", each) for each in named):
+        raise SiteError(406, "include", "Invalid filter specified")
+    unsafe = call.fields.get("unsafe", "").lower() == "true"
+    made = Filter(base.include | named, unsafe)
+    told = f"{sorted(made.include)}{unsafe}".encode()
+    name = f"!{hashlib.sha256(told).hexdigest()[:12]}"
+    call.site.filters[name] = made
+    kind = "unsafe" if unsafe else "safe"
+    return [{"filter": name, "filter_type": kind, "included_fields": sorted(made.include)}]
 
 
 def _one(kind: str) -> Method:
@@ -209,7 +294,7 @@ _WRITES: dict[str, Method] = {
     "users/{id}/tag-preferences/edit": _nothing,
     "enterprise/usersync": _nothing,
     "access-tokens/exchange": _exchange,
-    "filters/create": lambda _: [{"filter": "default", "filter_type": "safe"}],
+    "filters/create": _create_filter,
     "questions/render": _render,
     "questions/{id}/answers/render": _render,
     "posts/{id}/comments/render": _render,
@@ -235,7 +320,7 @@ _READS: dict[str, Method] = {
     "tags": lambda call: [{"name": n, "count": 1, "has_synonyms": False} for n in call.space.tags],
     "users": lambda call: [_owner(call, who) for who in call.site.users.values()],
     "search": _listed("question"),
-    "filters/create": lambda _: [{"filter": "default", "filter_type": "safe"}],
+    "filters/create": _create_filter,
     "access-tokens/{word}/invalidate": _nothing,
     "apps/{word}/de-authenticate": _nothing,
 }
@@ -272,15 +357,17 @@ def find(verb: str, path: str) -> tuple[Method, int, str]:
     raise SiteError(404, "no_method", "no method found with this name")
 
 
-def wrapper(items: list[dict[str, Any]], backoff: int | None = None) -> dict[str, Any]:
-    """Wrap items as every answer of v2.3 does."""
-    told: dict[str, Any] = {
+def wrapper(items: list[dict[str, Any]], asked: Filter) -> dict[str, Any]:
+    """Wrap items as every answer of v2.3 does; the filter `total` leaves nothing but that."""
+    more, total = (items.has_more, items.total) if isinstance(items, Page) else (False, len(items))
+    if asked == BUILT_IN["total"]:
+        return {"total": total}
+    return {
         "items": items,
-        "has_more": False,
+        "has_more": more,
         "quota_max": 10_000,
         "quota_remaining": 9_999,
     }
-    return told | ({"backoff": backoff} if backoff else {})
 
 
 def error(refused: SiteError) -> dict[str, Any]:

@@ -112,13 +112,13 @@ def _article_or_question(call: Call, post: Post) -> dict[str, Any]:
         "communities": [],
         "id": post.id,
         "title": post.title,
-        "body": f"<p>{post.body}</p>",
+        "body": post.html,
         "bodyMarkdown": post.body,
         "tags": [tag(call, name) for name in post.tags],
         "owner": user(call, post.owner),
         "lastEditor": user(call, post.owner),
         "creationDate": _date(post.created),
-        "lastActivityDate": _date(post.edited or post.created),
+        "lastActivityDate": _date(post.active),
         "score": post.score,
         "viewCount": 0,
         "webUrl": f"{call.base}/{post.kind}s/{post.id}",
@@ -137,7 +137,7 @@ def answer(call: Call, post: Post) -> dict[str, Any]:
     return {
         "id": post.id,
         "questionId": post.parent,
-        "body": f"<p>{post.body}</p>",
+        "body": post.html,
         "bodyMarkdown": post.body,
         "score": post.score,
         "isAccepted": post.accepted,
@@ -147,7 +147,7 @@ def answer(call: Call, post: Post) -> dict[str, Any]:
         "creationDate": _date(post.created),
         "lockedDate": None,
         "lastEditDate": _date(post.edited) if post.edited else None,
-        "lastActivityDate": _date(post.edited or post.created),
+        "lastActivityDate": _date(post.active),
         "deletionDate": None,
         "owner": user(call, post.owner),
         "lastEditor": user(call, post.owner),
@@ -238,7 +238,14 @@ def _summary(told: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in told.items() if name not in _DETAILS}
 
 
-def _page(call: Call, items: Sequence[Any], sort: str, *, order: bool = True) -> Answer:
+def _page(
+    call: Call,
+    items: Sequence[Any],
+    sort: str,
+    *,
+    order: bool = True,
+    shape: Callable[[Any], dict[str, Any]] = dict,
+) -> Answer:
     size = int(call.query.get("pageSize", "15"))
     number = int(call.query.get("page", "1"))
     if size not in (15, 30, 50, 100) or number < 1:
@@ -250,7 +257,7 @@ def _page(call: Call, items: Sequence[Any], sort: str, *, order: bool = True) ->
         "page": number,
         "totalPages": math.ceil(len(items) / size),
         "sort": call.query.get("sort", sort),
-        "items": [_summary(each) for each in items[first : first + size]],
+        "items": [_summary(shape(each)) for each in items[first : first + size]],
     }
     return 200, told | ({"order": call.query.get("order", "desc")} if order else {})
 
@@ -294,14 +301,41 @@ _SHAPES: Mapping[str, Callable[[Call, Post], dict[str, Any]]] = {
 }
 
 
+_SORTS: Mapping[str, Callable[[Post], Any]] = {
+    "activity": lambda post: post.active,
+    "modified": lambda post: post.active,
+    "creation": lambda post: post.created,
+    "score": lambda post: post.score,
+}
+
+
 def _list(kind: str, sort: str) -> Method:
     def method(call: Call) -> Answer:
         parent = _post(call, "question").id if kind == "answer" else None
-        return _page(
-            call, [_SHAPES[kind](call, each) for each in call.space.of(kind, parent)], sort
-        )
+        posts = _ordered(call, call.space.of(kind, parent), sort)
+        return _page(call, posts, sort, shape=lambda post: _SHAPES[kind](call, post))
 
     return method
+
+
+def _ordered(call: Call, posts: Sequence[Post], sort: str) -> list[Post]:
+    """The posts of a list in the order that is asked for, of one instant by their numbers."""
+    key, order = _SORTS.get(call.query.get("sort", sort)), call.query.get("order", "desc")
+    if key is None or order not in ("asc", "desc"):
+        raise SiteError(400, "", "One or more validation errors occurred.", "sort")
+    since, until = (call.query.get(name) for name in ("from", "to"))
+    chosen = [
+        post
+        for post in posts
+        if (not since or post.created >= _read_date(since))
+        and (not until or post.created <= _read_date(until))
+    ]
+    return sorted(chosen, key=lambda post: (key(post), post.id), reverse=order == "desc")
+
+
+def _read_date(text: str) -> datetime.datetime:
+    read = datetime.datetime.fromisoformat(text)
+    return read if read.tzinfo else read.replace(tzinfo=datetime.UTC)
 
 
 def _show(kind: str) -> Method:

@@ -28,8 +28,8 @@ Given = dict[str, tuple[Reader, Node]]
 """What a source says: a node for a setting's dotted name, and the reader that knows its place."""
 
 _START = Mark(1, 1)
-_OTHERS = {f"{PREFIX}CONFIG", f"{PREFIX}SHARED"}
-"""Variables that are no settings: the file, and where tests find their data."""
+_OTHERS = {f"{PREFIX}{name}" for name in ("CONFIG", "SEED_KEY", "SEED_TOKEN", "SHARED")}
+"""Variables that are no settings: the file, `seed`'s credentials, and where tests find their data."""
 
 
 class _WordReader(Reader):

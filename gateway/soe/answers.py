@@ -400,7 +400,12 @@ def learn(
         return None, None
     number = item.get(id_name)
     post = f"{noun}/{number}" if type(number) is int and number > 0 else None
-    return post, next(filter(_is_url, map(item.get, _LINKS)), None)
+    return post, link_of(item)
+
+
+def link_of(item: Mapping[str, Any]) -> str | None:
+    """Give the address of a post as SOE shows it; None where it has none that may be shown."""
+    return next(filter(_is_url, map(item.get, _LINKS)), None)
 
 
 def _is_url(value: Any) -> bool:

@@ -22,7 +22,7 @@ from gateway.soe.wire import (
     unreadable,
 )
 
-__all__ = ["Credentials", "Reading", "check_head", "credentials", "read_write"]
+__all__ = ["Credentials", "Reading", "check_head", "credentials", "is_slug", "read_write"]
 
 # SOE's own limits, in characters.
 _TITLE_LIMIT = 150
@@ -193,7 +193,8 @@ _TARGETS = (
     *("tag", "user_group", "community", "account", "user"),
 )
 _MADE_IN_THREAD = frozenset({"answer.create", "comment.create"})
-_TEAM = re.compile(r"(?:(?:https?://)?[a-z0-9.:-]+/c/)?([a-z0-9][a-z0-9._-]{0,99})/?")
+_SLUG = r"[a-z0-9][a-z0-9._-]{0,99}"
+_TEAM = re.compile(rf"(?:(?:https?://)?[a-z0-9.:-]+/c/)?({_SLUG})/?")
 
 
 def _target(route: Route) -> str | None:
@@ -210,6 +211,11 @@ def _thread(route: Route) -> str | None:
         if noun in params:
             return f"{noun}/{params[noun]}"
     return next((f"post/{params[n]}" for n in ("answer", "comment", "post") if n in params), None)
+
+
+def is_slug(text: str) -> bool:
+    """Whether a text names a team as `Write.team` does."""
+    return re.fullmatch(_SLUG, text) is not None
 
 
 def _team(value: str) -> str | None:

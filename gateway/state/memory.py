@@ -240,11 +240,9 @@ class MemoryStore:
     def _remember_published(self, post: Published) -> bool:
         write = as_write(post)
         known = self._entries.get(write.id)
-        if known is not None and known.write.fingerprint == write.fingerprint:
-            return False
-        self._forget(write.id)
+        self._forget(write.id)  # also what is known: it counts as written at this instant
         self._remember(_Entry(write, self._last, (), outcome=Outcome.OK, url=post.url))
-        return True
+        return known is None or known.write.fingerprint != write.fingerprint
 
     def _settle_key(self, entry: _Entry, settlement: Settlement) -> None:
         key = entry.write.key

@@ -9,9 +9,12 @@ SITE = "site"
 
 
 def as_write(post: Published) -> Write:
-    """Give the write that would have published it; its id is the post's, so it is known once."""
+    """Give the write that would have published it; its id is the post's, so it is known once.
+
+    Each team numbers its posts for itself.
+    """
     return Write(
-        id=f"published:{post.post}",
+        id=f"published:{post.team or ''}/{post.post}",
         at=0.0,
         integration=SITE,
         person=post.author.removeprefix("person:"),

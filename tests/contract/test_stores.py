@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -28,31 +27,10 @@ from gateway.model import (
     Write,
 )
 from gateway.ports import Administered
-from gateway.state import Terms, open_store
-from gateway.state.redis import RedisStore
+from tests.contract.conftest import KEEP
 from tests.samples import PRINT, a_write
-from tests.servers import Valkey
 
 NOW = 1_795_000_000.0
-KEEP = 86_400.0
-
-
-@pytest.fixture(params=["memory", "sqlite", "redis"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Administered]:
-    """An empty store of each engine."""
-    if request.param == "redis":
-        opened: Administered = await emptied(request.getfixturevalue("valkey"))
-    else:
-        urls = {"memory": "memory:", "sqlite": f"sqlite:///{tmp_path / 'state.db'}"}
-        opened = open_store(urls[request.param], Terms(keep=KEEP, timeout=10))
-    yield opened
-    await opened.close()
-
-
-async def emptied(valkey: Valkey) -> Administered:
-    """A store in an empty server, which takes its instants from the writes."""
-    valkey.ask("FLUSHALL")
-    return RedisStore(valkey.url, Terms(keep=KEEP, timeout=10), stamped=True)
 
 
 def cap(name: str = "a", *windows: tuple[int, float], attempts: bool = False) -> Charge:
@@ -653,30 +631,6 @@ def published(number: int, **changes: Any) -> Published:
         "fingerprint": PRINT,
     }  # fmt: skip
     return Published(**(usual | changes))
-
-
-async def test_a_remembered_post_is_found_like_one_that_came_through(store: Administered) -> None:
-    """A copy of what people wrote is a copy."""
-    assert await store.remember([published(1), published(2, team="acme")], NOW) == 2
-
-    (post,) = posts(await store.peek(asks(write(9, 5), {"copies": look()})))
-
-    assert (post.post, post.url) == ("question/1", "https://soe.example.com/q/1")
-    assert (post.author, post.outcome, post.pending) == ("person:7", Outcome.OK, False)
-
-
-async def test_remembering_again_takes_the_newer_text(store: Administered) -> None:
-    """The same is nothing new; another text takes the place of the first."""
-    other = Fingerprint(text="other", event="other", words=9)
-    counts = [
-        await store.remember([published(1, fingerprint=text)], NOW)
-        for text in (PRINT, PRINT, other)
-    ]
-    seen = await store.peek(asks(write(9), {"copies": look()}))
-    newer = await store.peek(asks(write(9), {"copies": look(digest="other")}))
-
-    assert counts == [1, 0, 1]
-    assert (found(seen), len(found(newer))) == ([], 1)
 
 
 async def test_a_post_can_be_forgotten(store: Administered) -> None:

@@ -8,10 +8,8 @@ redis.call('HSET', site .. ':meta', 'last', text(now))
 local new = 0
 for _, post in ipairs(ask.posts) do
   local known = read(post.id)
-  if not known or known[TEXT] ~= post.text or known[EVENT] ~= post.event then
-    forget(post.id)
-    insert(post, now, ask.keep, 'ok', '', post.url)
-    new = new + 1
-  end
+  forget(post.id)  -- also what is known: it counts as written at this instant
+  insert(post, now, ask.keep, 'ok', '', post.url)
+  if not known or known[TEXT] ~= post.text or known[EVENT] ~= post.event then new = new + 1 end
 end
 return new

@@ -290,14 +290,13 @@ class SqliteStore:
 
     def _remember_published(self, post: Published, now: float) -> bool:
         write = as_write(post)
-        known = self._db.execute("SELECT text, event FROM writes WHERE id = ?", (write.id,))
-        if known.fetchone() == (post.fingerprint.text, post.fingerprint.event):
-            return False
-        self._forget([write.id])
+        row = self._db.execute("SELECT text, event FROM writes WHERE id = ?", (write.id,))
+        known = row.fetchone()
+        self._forget([write.id])  # also what is known: it counts as written at this instant
         self._remember(write, (), now)
         settled = "UPDATE writes SET outcome = 'ok', url = ? WHERE id = ?"
         self._db.execute(settled, (post.url, write.id))
-        return True
+        return bool(known != (post.fingerprint.text, post.fingerprint.event))
 
     def _forget_post(self, post: str) -> int:
         return self._db.execute(

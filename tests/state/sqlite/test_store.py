@@ -14,7 +14,8 @@ from gateway.errors import StoreError
 from gateway.model import Need, Outcome, Settlement
 from gateway.state import Terms, open_store
 from gateway.state.sqlite import SqliteStore
-from tests.contract.test_stores import KEEP, NOW, asks, cap, charged, found, look, write
+from tests.contract.conftest import KEEP
+from tests.contract.test_stores import NOW, asks, cap, charged, found, look, write
 
 
 def opened(path: Path, timeout: float = 10.0) -> SqliteStore:

@@ -1,0 +1,106 @@
+"""What is remembered of a post, and what a list of posts gives."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gateway.model import Post, Published
+from gateway.offline.seed.reader import SeedError
+from gateway.soe.answers import link_of
+from gateway.text.fingerprint import fingerprint
+
+Position = Mapping[str, Any]
+"""How far a list was read, in its source's own words; JSON. Empty before the beginning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Some posts of a list.
+
+    Attributes:
+        posts: those that are to be remembered.
+        read: how many were read, those without text among them.
+        done: by how much the source's `count` went down.
+        position: where reading goes on after them.
+    """
+
+    posts: tuple[Published, ...]
+    read: int
+    done: int
+    position: Position
+
+
+class Source(Protocol):
+    """A list of posts that can be read on from where an earlier run ended.
+
+    Attributes:
+        name: for people, and for the record of progress.
+    """
+
+    @property
+    def name(self) -> str:
+        """For people, and for the record of progress."""
+
+    async def count(self, position: Position) -> int | None:
+        """Tell how much there is from a position on; None where nobody knows.
+
+        Raises:
+            NotThereError: the site has no such list.
+        """
+
+    def batches(self, position: Position) -> AsyncIterator[Batch]:
+        """Give everything from a position on."""
+
+
+def source_name(api: str, team: str | None, what: str) -> str:
+    """Name a list, as `v2.3 team red answers`."""
+    return f"{api} {f'team {team}' if team else 'main site'} {what}"
+
+
+def published(
+    kind: str, item: Mapping[str, Any], post: Post, *, team: str | None
+) -> Published | None:
+    """Make what is remembered of a post as SOE shows it; None where it has no words.
+
+    Place and operation are those that the same post would have had as a write (`soe.read`): an
+    answer stands under its question, a question or article is the head of its own thread.
+
+    Raises:
+        SeedError: it has no number.
+    """
+    found = fingerprint(post)
+    if not found.words:
+        return None
+    number = _number(item, f"{kind}_id", "id")
+    question = _number(item, "question_id", "questionId") if kind == "answer" else None
+    if number is None or (kind == "answer" and question is None):
+        raise SeedError(f"SOE lists {kind}s that have no number")
+    owner = item.get("owner") or {}
+    person = _number(owner, "user_id", "id")
+    return Published(
+        post=f"{kind}/{number}",
+        author=f"person:{'unknown' if person is None else person}",
+        operation=f"{kind}.create",
+        team=team,
+        thread=None if question is None else f"question/{question}",
+        url=link_of(item),
+        fingerprint=found,
+    )
+
+
+def items_of(document: Mapping[str, Any], path: str) -> list[dict[str, Any]]:
+    """Give the items of a page.
+
+    Raises:
+        SeedError: there are none, or they are no objects.
+    """
+    items = document.get("items")
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise SeedError(f"SOE gives no items for {path}; is upstream.url right?")
+    return items
+
+
+def _number(item: Mapping[str, Any], *names: str) -> int | None:
+    return next((item[name] for name in names if type(item.get(name)) is int), None)
