@@ -143,7 +143,7 @@ def nothing_arrives_undecided(books: Books) -> Iterator[str]:
 
 def nothing_refused_arrives(books: Books) -> Iterator[str]:
     """G2: no byte of a refused write reaches SOE."""
-    refused = {write_id for write_id in books.decisions if write_id not in set(books.allowed)}
+    refused = books.decisions.keys() - set(books.allowed)
     for write_id in refused & books.sendings.keys():
         yield f"G2 {write_id} was refused and began to be sent"
     for each in books.tries:
