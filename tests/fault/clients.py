@@ -31,6 +31,7 @@ class Try:
         decision: the gateway's id of it (`Gateway-Decision`); empty where none was told.
         code: of a refusal by the gateway; empty where SOE answered.
         post: the question that came of it.
+        replayed: whether it was told what came of an earlier try of the same bytes.
     """
 
     number: int
@@ -41,6 +42,7 @@ class Try:
     decision: str = ""
     code: str = ""
     post: int | None = None
+    replayed: bool = False
 
     @property
     def accepted(self) -> bool:
@@ -200,5 +202,6 @@ def _told(answer: Message) -> dict[str, Any]:
         "status": answer.status,
         "decision": answer.fields.get(b"gateway-decision", b"").decode(),
         "code": document.get("code", "") if ours else "",
+        "replayed": answer.fields.get(b"idempotent-replayed") == b"true",
         "post": document.get("id") or items[0].get("question_id"),
     }

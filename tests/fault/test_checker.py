@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,11 +16,11 @@ QUESTION = Question(serial="a")
 Record = dict[str, Any]
 
 
-def decision(effect: str = "allow") -> Record:
+def decision(effect: str = "allow", write_id: str = "d") -> Record:
     """A line of the audit log, as the next ones."""
     return {
         "kind": "decision",
-        "write_id": "d",
+        "write_id": write_id,
         "at": 1.0,
         "effect": effect,
         "fingerprint": {"text": QUESTION.fingerprint},
@@ -51,6 +52,10 @@ def told(status: int, *, decision: str = "d", post: int | None = None) -> Try:
     )
 
 
+def told_again(post: int) -> Try:
+    return replace(told(201, decision="e", post=post), number=2, replayed=True)
+
+
 OK = [decision(), sending(), outcome("ok")]
 UNKNOWN = [decision(), sending(), outcome("unknown")]
 NO_ANSWER = told(0, decision="")
@@ -65,6 +70,9 @@ WELL: dict[str, Books] = {
     "not sent": Books([decision(), outcome("not_sent")], [], [told(503)]),
     "published and unknown": Books(UNKNOWN, [arrival()], [told(504)]),
     "lost on the way": Books(UNKNOWN, [], [told(504)]),
+    "answered again": Books(
+        [*OK, decision("replay", "e")], [arrival()], [told(201, post=7), told_again(7)]
+    ),
     "published without an answer": Books(OK, [arrival()], [NO_ANSWER]),
 }
 
@@ -101,6 +109,14 @@ BROKEN: dict[str, tuple[str, Books]] = {
     ),
     "told of a post that is not there": ("G4", Books(OK, [], [told(201, post=7)])),
     "told of another's post": ("G4", Books(OK, [arrival()], [told(201, post=8)])),
+    "told again of a post that is not there": (
+        "G4",
+        Books([*OK, decision("replay", "e")], [arrival()], [told(201, post=7), told_again(8)]),
+    ),
+    "answered again and sent": (
+        "G4",
+        Books(OK, [arrival(), arrival(number=2)], [told(201, post=7), told_again(8)]),
+    ),
     "told of a refusal, and published": ("G4", Books(OK, [arrival()], [told(503)])),
     "not sent, and published": (
         "outcome not_sent",

@@ -61,6 +61,8 @@ async def test_every_write_is_refused_and_nothing_is_sent(
     """Each is told what is out of reach, and the three books agree."""
     code, outage = full_disk
     measured("", outage.figures())
+    undecided = outage.books.outcomes.keys() - outage.books.decisions.keys()
+    measured("outcomes of decisions that could not be recorded", len(undecided))
 
     assert Counter(each.code for each in outage.during).keys() == {code}
     assert broken(outage.books) == []

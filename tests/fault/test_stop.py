@@ -59,27 +59,37 @@ async def test_a_stop_finishes_the_writes_in_flight(
 async def test_who_leaves_in_the_middle_loses_no_outcome(
     tmp_path: Path, measured: Measured
 ) -> None:
-    """A write that was whole goes its way, another one is none, and nothing is sent twice."""
+    """A write that was whole goes its way, another one is none, and nothing is sent twice.
+
+    Also not when they come again: they are told what came of it.
+    """
     async with site(tmp_path, NO_COPIES, "--workers", "2") as running:
         running.soe.takes = 0.02
+        leaving = [Question(serial=f"leaves{each}", old=each % 4 == 3) for each in range(LEAVING)]
         async with running.clients.load(lambda number: Question(serial=f"stays{number}")):
-            for number in range(LEAVING):
+            for question in leaving:
                 await running.clients.leave(
-                    Question(serial=f"leaves{number}", old=number % 4 == 3),
+                    question,
                     after=random.choice([0, random.uniform(0, 0.04)]),
                     bytes_sent=random.choice([1, 1, 1, random.random()]),
                 )
         books = await running.settled()
-    left = [each for each in books.tries if not each.status]
-    arrived = [arrival for each in left for arrival in books.of(each)]
-    outcomes = Counter(outcome for each in books.outcomes.values() for outcome in each)
+        left = [each for each in books.tries if not each.status]
+        at_soe = sum(len(books.of(each)) for each in left)
+        outcomes = Counter(outcome for each in books.outcomes.values() for outcome in each)
+        again = [await running.clients.write(question) for question in leaving]
+        books_again = await running.settled()
     measured("left", len(left))
-    measured("of these at SOE", len(arrived))
+    measured("of these at SOE", at_soe)
     measured("outcomes", dict(outcomes))
+    measured("answered again", sum(each.replayed for each in again))
+    measured("told of a copy", sum(each.code == "duplicate" for each in again))
 
     assert len(left) == LEAVING
-    assert len(arrived) > LEAVING // 2
+    assert at_soe > LEAVING // 2
     assert outcomes == {"ok": len(books.arrivals)}
-    assert broken(books) == []
+    assert [running.soe.published(each.serial) for each in leaving] == [1] * LEAVING
+    assert all(each.accepted or each.code == "duplicate" for each in again)
+    assert broken(books_again) == []
     assert all(each.ok for each in running.clients.reads)
     assert running.crashes() == ""
