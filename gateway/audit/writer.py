@@ -96,7 +96,12 @@ class AuditWriter:
         self._append(record.sending(write_id, self._clock.now()))
 
     async def settled(self, write: Write, settlement: Settlement, status: int | None) -> None:
-        """As `ports.AuditLog.settled`; where it cannot be written now, it is owed."""
+        """As `ports.AuditLog.settled`; where it cannot be written now, it is owed.
+
+        A write whose decision could not be written has no outcome either.
+        """
+        if write.id not in self._open:
+            return
         self._append_or_owe(record.outcome(write, settlement, status, self._clock.now()))
 
     def told(self, event: str, **facts: object) -> None:

@@ -111,8 +111,10 @@ class Pipeline:
             return Response.of(answers.dry_run(decided.decision, write.id))
 
         decided = await self._decide(write, policies, self.store.reserve)
-        decision = decided.decision
-        delivery = _Delivery()
+        decision, delivery = decided.decision, _Delivery()
+        if decision.effect is not Effect.ALLOW and decided.held:
+            # Before it is recorded: who waits for its place need not wait for the disk as well.
+            await self._release(write)
         try:
             await self.audit.decided(write, decision)  # durable, or AuditError: nothing was sent
             self.observer.decided(write, decision)
@@ -235,11 +237,17 @@ class Pipeline:
                 await self.audit.settled(write, settlement, delivery.status)
             except AuditError as error:
                 self.observer.audit_failed(error)
-        if decided.held:
-            try:
-                await self.store.settle(write.id, settlement)
-            except StoreError as error:
-                self.observer.store_failed("settle", error)
+            if decided.held:
+                await self._end(write, settlement)
+
+    async def _release(self, write: Write) -> None:
+        await self._end(write, Settlement(outcome=Outcome.NOT_SENT))
+
+    async def _end(self, write: Write, settlement: Settlement) -> None:
+        try:
+            await self.store.settle(write.id, settlement)
+        except StoreError as error:
+            self.observer.store_failed("settle", error)
 
 
 def _replayed(answer: Reply, decision: Decision, write_id: str) -> Response:

@@ -189,7 +189,7 @@ async def main():
             await log.decided(write, ALLOW)
             recorded += 1
         except AuditError:
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.6)  # the next file is opened within LAZY_SECONDS
         try:
             await log.settled(write, Settlement(outcome=Outcome.NOT_SENT), None)
         except AuditError:

@@ -89,9 +89,6 @@ async def test_where_soe_refused_one_copy_another_gets_through(replicas: Site) -
 
 
 @pytest.mark.skipif(not FULL, reason="the long form waits as long as it takes")
-@pytest.mark.xfail(
-    reason="a copy that is refused holds its text until its refusal is recorded", strict=False
-)
 async def test_impatient_callers_do_not_stand_in_each_others_way(
     replicas: Site, measured: Measured
 ) -> None:
