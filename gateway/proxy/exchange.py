@@ -158,8 +158,8 @@ class Exchange:
 
 def one(headers: Headers, name: bytes) -> bytes | None:
     """The value of a field that was checked to stand at most once."""
-    for field, value in headers:
-        if field == name:
+    for known, value in headers:
+        if known == name:
             return value
     return None
 
