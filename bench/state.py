@@ -95,8 +95,13 @@ async def timed(store: Administered, number: int) -> float:
     return took
 
 
-async def measure(url: str, posts: int) -> dict[str, Any]:
-    """Fill a store and measure it; `url` is empty after it."""
+def on_cpu(process: int) -> float:
+    """The seconds that the first thread of a process was on a CPU; 0 without a process."""
+    return int(Path(f"/proc/{process}/schedstat").read_text().split()[0]) / 1e9 if process else 0.0
+
+
+async def measure(url: str, posts: int, server: int) -> dict[str, Any]:
+    """Fill an empty store and measure it; `server` is the process id of its server, or 0."""
     store = open_store(url, Terms(keep=_KEEP, timeout=30))
     began = time.perf_counter()
     for first in range(0, posts, _BATCH):
@@ -117,9 +122,11 @@ async def measure(url: str, posts: int) -> dict[str, Any]:
     numbers = iter(range(10**9, 10**9 + 10 * _TRIES))
     alone = [await timed(store, next(numbers)) for _ in range(_TRIES)]
     cpu, wall, together = time.process_time(), time.perf_counter(), []
+    served = on_cpu(server)
     for _ in range(_TRIES // 16):
         together += await asyncio.gather(*(timed(store, next(numbers)) for _ in range(16)))
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    served = on_cpu(server) - served
     await store.close()
     return {
         "fill us/post": filled / posts * 1e6,
@@ -129,13 +136,15 @@ async def measure(url: str, posts: int) -> dict[str, Any]:
         "16 at once p50 us": median(together) * 1e6,
         "writes/s": len(together) / wall,
         "own CPU us/write": cpu / len(together) * 1e6,
+        "server CPU us/write": served / len(together) * 1e6,
         "own RSS MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 
 
-def alone(url: str, posts: int) -> dict[str, Any]:
+def alone(url: str, posts: int, server: int = 0) -> dict[str, Any]:
     """Measure in a process of its own, for its memory."""
     command = [sys.executable, __file__, "--measure", url, "--posts", str(posts)]
+    command += ["--server", str(server)]
     told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ)
     figures: dict[str, Any] = eval(told.stdout, {"__builtins__": {}})
     return figures
@@ -147,10 +156,11 @@ def main() -> None:
     parser.add_argument("--short", action="store_true", help="20,000 posts")
     parser.add_argument("--posts", type=int, default=1_000_000, help="posts remembered")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
+    parser.add_argument("--server", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     posts = 20_000 if args.short else args.posts
     if args.measure:
-        print(repr(uvloop.run(measure(args.measure, posts))))
+        print(repr(uvloop.run(measure(args.measure, posts, args.server))))
         return
     rows = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -161,7 +171,7 @@ def main() -> None:
     server = Valkey()
     try:
         before = server.memory()
-        rows["valkey"] = alone(server.url, posts)
+        rows["valkey"] = alone(server.url, posts, server.pid)
         rows["valkey"]["bytes/post"] = (server.memory() - before) / posts
     finally:
         server.close()

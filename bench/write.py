@@ -16,6 +16,7 @@ from common import (
     nginx,
     require,
     running,
+    valkey,
     wait_for,
 )
 
@@ -43,12 +44,15 @@ def main() -> None:
             running(stock, PROXY_CORE) as httpx,
             gateway(upstream, files / "synced", *told) as (synced_port, synced),
             gateway(upstream, files / "memory", *told, "--state", "memory:") as (port, pid),
+            valkey(files, LOAD_CORE) as state,
+            gateway(upstream, files / "shared", *told, "--state", state) as (shared_port, shared),
         ):
             wait_for(bare)
             candidates = [
                 Candidate("httpx, bare", bare, httpx.pid),
                 Candidate("gateway", synced_port, synced),
                 Candidate("gateway, state in memory", port, pid),
+                Candidate("gateway, state in Valkey", shared_port, shared),
             ]
             load = ["-s", str(HERE / "write.lua"), "http://127.0.0.1:PORT/api/v3/questions"]
             rounds, seconds = (2, 1) if short else (5, 3)

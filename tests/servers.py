@@ -47,6 +47,11 @@ class Valkey:
             connection.sendall(b"*%d\r\n%s" % (len(parts), b"".join(parts)))
             return connection.recv(65_536)
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def memory(self) -> int:
         """The bytes that its data takes."""
         told = self.ask("INFO", "memory")

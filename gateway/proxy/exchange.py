@@ -158,8 +158,8 @@ class Exchange:
 
 def one(headers: Headers, name: bytes) -> bytes | None:
     """The value of a field that was checked to stand at most once."""
-    for known, value in headers:
-        if known == name:
+    for each, value in headers:
+        if each == name:
             return value
     return None
 

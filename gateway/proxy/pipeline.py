@@ -7,14 +7,13 @@ one instant and one policy set hold throughout; nothing is repeated.
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from time import perf_counter
 
-from gateway.errors import AuditError, RequestError, StoreError, UpstreamError
+from gateway.errors import AuditError, StoreError, UpstreamError
 from gateway.model import (
     Contact,
     Decision,
@@ -40,14 +39,14 @@ from gateway.policy.decide import (
 )
 from gateway.policy.policyset import PolicySet
 from gateway.ports import AuditLog, Clock, Store, Upstream, UpstreamResponse
+from gateway.proxy.compose import compose
 from gateway.proxy.exchange import Exchange, Response, one
 from gateway.proxy.forward import Forwarding
 from gateway.proxy.identify import Caller, admit_write, identify
 from gateway.proxy.stored import Seal
 from gateway.soe import answers
 from gateway.soe.api import BodyKind, Route, body_limit
-from gateway.soe.read import Reading, credentials, read_write
-from gateway.text.fingerprint import fingerprint
+from gateway.soe.read import credentials, read_write
 
 _Ask = Callable[[Reservation], Awaitable[Reserved]]
 
@@ -105,7 +104,7 @@ class Pipeline:
         body = await exchange.body(body_limit(route))
         reading = read_write(route, exchange.headers, body)
         caller = caller or self._admit(exchange, route, policies, at, reading.fields)
-        write = self._write(exchange, route, caller, reading, body, at)
+        write = compose(exchange, route, caller, reading, body, at=at, secret=self.secret)
         exchange.integration = write.integration
         if one(exchange.headers, b"x-gateway-dry-run") == b"true":
             decided = await self._decide(write, policies, self.store.peek)
@@ -141,65 +140,6 @@ class Pipeline:
         exchange.integration = caller.name
         admit_write(caller, route.endpoint.operation, at, self.anonymous)
         return caller
-
-    def _write(
-        self,
-        exchange: Exchange,
-        route: Route,
-        caller: Caller,
-        reading: Reading,
-        body: bytes,
-        at: float,
-    ) -> Write:
-        fields = exchange.headers
-        return Write(
-            id=exchange.decision_id,
-            at=at,
-            integration=caller.name,
-            tier=caller.tier,
-            token=caller.token,
-            api=route.endpoint.api,
-            operation=route.endpoint.operation,
-            team=reading.team,
-            thread=reading.thread,
-            target=reading.target,
-            publishes=route.endpoint.publishes,
-            preview=reading.preview,
-            post=reading.post,
-            fingerprint=fingerprint(reading.post) if reading.post.has_text else None,
-            actions=tuple(
-                value.decode("latin-1") for name, value in fields if name == b"x-explicit-action"
-            ),
-            user_agent=(one(fields, b"user-agent") or b"").decode("latin-1"),
-            request=self._digest(
-                caller,
-                exchange.method.encode(),
-                exchange.target,
-                one(fields, b"content-type") or b"",
-                body,
-            ),
-            key=self._key(route, fields, caller, reading),
-        )
-
-    def _key(self, route: Route, fields: Headers, caller: Caller, reading: Reading) -> str | None:
-        """The digest of the key under which a post may be sent again, for its answer."""
-        in_head, in_form = one(fields, b"idempotency-key"), (reading.request_id or "").encode()
-        if in_head and in_form and in_head != in_form:
-            raise RequestError(
-                400, "ambiguous_key", "Idempotency-Key and request_id are different keys."
-            )
-        key = in_head or in_form
-        if not key or not route.endpoint.publishes or reading.preview:
-            return None
-        return self._digest(caller, b"idempotency-key", key)
-
-    def _digest(self, caller: Caller, *parts: bytes) -> str:
-        """The keyed digest of something of a caller."""
-        digest = hashlib.blake2b(key=self.secret, digest_size=16)
-        for part in (caller.name.encode(), (caller.token or "").encode(), *parts):
-            digest.update(b"%d:" % len(part))
-            digest.update(part)
-        return digest.hexdigest()
 
     async def _decide(self, write: Write, policies: PolicySet, ask: _Ask) -> _Decided:
         """Judge without state, ask state what is needed, judge with its answers."""

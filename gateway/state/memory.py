@@ -140,7 +140,7 @@ class MemoryStore:
     async def keep_answer(self, write_id: str, answer: bytes) -> None:
         """As `ports.Store.keep_answer`."""
         entry = self._entries.get(write_id)
-        if entry is not None and entry.outcome is Outcome.OK:
+        if entry is not None and entry.outcome is Outcome.OK and entry.write.request:
             request = entry.write.request
             kept = Kept(
                 write_id=write_id,
@@ -264,7 +264,10 @@ class MemoryStore:
         if entry is None:
             return
         for cap in entry.caps:
-            _take_out(self._charges.get(cap, []), entry.at, write_id)
+            made = self._charges.get(cap, [])
+            _take_out(made, entry.at, write_id)
+            if not made:
+                self._charges.pop(cap, None)
         if entry.write.request:
             _take_away(self._requests, entry.write.request, write_id)
         for digest in entry.digests:

@@ -632,6 +632,15 @@ async def test_only_what_was_written_has_an_answer_to_lose(
     assert (await store.reserve(asks(write(2, request="r"), {}))).repeat is None
 
 
+async def test_what_has_no_digest_of_its_request_repeats_nothing(store: Administered) -> None:
+    """Else the lost answer to one would be given to any other."""
+    await store.reserve(asks(write(1, request=""), {}))
+    await store.settle("w1", Settlement(outcome=Outcome.OK))
+    await store.keep_answer("w1", SEALED)
+
+    assert (await store.reserve(asks(write(2, request=""), {}))).repeat is None
+
+
 # ── operators ────────────────────────────────────────────────────────────────────────────────
 
 
@@ -695,6 +704,16 @@ async def test_a_cap_can_be_reset(store: Administered) -> None:
     assert counts == [1, 1, 0, 0]
     assert free == [True, True, False]
     assert len(found(await store.peek(asks(write(9), {"copies": look()})))) == 3
+
+
+async def test_a_counter_that_counts_nothing_any_more_is_none_to_reset(
+    store: Administered,
+) -> None:
+    """What was released left no trace, so the operator is told that there was no such counter."""
+    await store.reserve(asks(write(1), {"cap": cap("rule|integration=a")}))
+    await store.settle("w1", Settlement(outcome=Outcome.REFUSED))
+
+    assert await store.reset("rule") == 0
 
 
 async def test_where_nothing_was_lost_there_is_nothing_to_accept(store: Administered) -> None:

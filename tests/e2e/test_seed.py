@@ -18,6 +18,7 @@ import trustme
 
 from tests.e2e.process import CONTACT, gateway
 from tests.e2e.stack import sandbox
+from tests.servers import Valkey
 
 TOKEN = "seed-token-that-nobody-may-see"
 QUESTION = {
@@ -167,3 +168,18 @@ def test_a_site_behind_tls_is_verified_as_by_serve(tmp_path: Path) -> None:
         told = seed(url, tmp_path, SOE_GATEWAY_UPSTREAM_CA_FILE=str(tmp_path / "ca.pem"))
 
     assert told["remembered"] == 2
+
+
+def test_replicas_share_what_was_read(soe: str, valkey: Valkey, tmp_path: Path) -> None:
+    """Into Valkey, by a process with a data directory of its own; the copy is refused elsewhere."""
+    valkey.ask("FLUSHALL")
+    post(soe, "/api/v3/questions", QUESTION, token="a-person")
+    (tmp_path / "replica").mkdir()
+
+    told = seed(soe, tmp_path / "job", "--state", valkey.url)
+    with gateway(soe, tmp_path / "replica", "--state", valkey.url) as running:
+        refused = post(running.proxy, "/api/v3/questions", QUESTION)
+    again = seed(soe, tmp_path / "job", "--state", valkey.url)
+
+    assert (told["remembered"], again["remembered"]) == (3, 0)
+    assert refused.status_code == 400

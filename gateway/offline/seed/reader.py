@@ -73,7 +73,8 @@ class Reader:
         self.note = note
         self._credentials = credentials
         self._spent = False
-        agent = f"soe-write-gateway/{__version__} (seed{'; ' if contact else ''}{contact})"
+        whom = "".join(char for char in contact if " " <= char <= "~" and char not in "()\\")
+        agent = f"soe-write-gateway/{__version__} (seed{'; ' if whom else ''}{whom})"
         self._http = httpx.AsyncClient(
             transport=transport,
             base_url=url,

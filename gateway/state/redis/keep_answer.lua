@@ -1,7 +1,7 @@
 -- Keep the answer to a write whose client did not get it. ARGV: the id, the answer, seconds.
 
 local write = read(ARGV[1])
-if not write or write[OUTCOME] ~= 'ok' then return end
+if not write or write[OUTCOME] ~= 'ok' or write[REQUEST] == '' then return end
 local key = site .. ':again:' .. write[REQUEST]
 local last = redis.call('HGET', site .. ':meta', 'last')
 redis.call('HSET', key, 'write', ARGV[1], 'request', write[REQUEST], 'at', last, 'outcome', 'ok', 'answer', ARGV[2])

@@ -190,7 +190,7 @@ class SqliteStore:
             self._db.execute("DELETE FROM kept WHERE write_id = ?", (write_id,))
 
     def _keep_answer(self, write_id: str, answer: bytes) -> None:
-        written = "SELECT request FROM writes WHERE id = ? AND outcome = 'ok'"
+        written = "SELECT request FROM writes WHERE id = ? AND outcome = 'ok' AND request != ''"
         found = self._db.execute(written, (write_id,)).fetchone()
         if found is not None:
             now = self._last()

@@ -80,20 +80,32 @@ class Transactions:
         try:
             async with asyncio.timeout(self._timeout):
                 return await future
-        except TimeoutError:
-            raise StoreError("the state did not answer in time") from None
+        except (TimeoutError, asyncio.CancelledError) as error:
+            # A result may be here already, of which the caller would have heard in this very turn.
+            came = future.done() and not future.cancelled() and future.exception() is None
+            if came and undo is not None:
+                self._jobs.put(_Job(undo, future, again=True))
+            if isinstance(error, TimeoutError):
+                raise StoreError("the state did not answer in time") from None
+            raise
 
     async def close(self) -> None:
-        """Do what waits, and close the connection."""
-        if not self._closed:
+        """Do what waits, undo what nobody waits for any more, and close the connection."""
+        if self._closed:
+            return
+        try:
+            await self.run(_nothing)  # then late results have reached the loop, which undoes them
+        except StoreError:
+            pass  # what it owes it owes for good
+        finally:
             self._closed = True
             self._jobs.put(None)
-            await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._thread.join)
 
     # ── in the loop's thread ─────────────────────────────────────────────────────────────────
 
     def _deliver(self, done: list[tuple[_Job, Any]]) -> None:
-        # Where the time-outs run too: a caller either has its result, or is gone for good.
+        # Where the time-outs run too: who is not gone by now gets its result, or `run` undoes it.
         for job, result in done:
             if not job.future.done():
                 job.future.set_result(result)
@@ -145,6 +157,10 @@ class Transactions:
     def _fail(self, batch: list[_Job], error: Exception) -> None:
         told = error if isinstance(error, StoreError) else StoreError(f"the state failed: {error}")
         _call(batch, _deliver_error, batch, told)
+
+
+def _nothing() -> None:
+    """Work that only shows that it is its turn."""
 
 
 def _deliver_error(batch: list[_Job], error: StoreError) -> None:

@@ -62,6 +62,7 @@ class Rig:
     site: Site = field(default_factory=Site)
     time: Time = field(default_factory=Time)
     notes: list[str] = field(default_factory=list)
+    contact: str = "https://wiki.example.com"
 
     def __post_init__(self) -> None:
         self.sandbox = Sandbox(self.site)
@@ -71,7 +72,7 @@ class Rig:
             "http://soe",
             pace=Pace(RATE, sleep=self.time.sleep, now=self.time.now),
             credentials=CREDENTIALS,
-            contact="https://wiki.example.com",
+            contact=self.contact,
             note=self.notes.append,
         )
 

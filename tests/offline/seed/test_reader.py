@@ -177,6 +177,15 @@ async def test_each_api_gets_its_own_credentials_and_none_goes_into_the_address(
     assert not any("secret" in str(request.url) for request in rig.way.requests)
 
 
+async def test_a_contact_of_any_characters_fits_a_header_field() -> None:
+    """What a comment of `User-Agent` may not hold is left out."""
+    rig = Rig(contact="Köln (Team)\r\nX-Own: 1")
+    await get(rig)
+
+    agent = rig.way.requests[0].headers["user-agent"]
+    assert agent.endswith("(seed; Kln TeamX-Own: 1)")
+
+
 async def test_cookies_are_not_kept() -> None:
     """What SOE sets is not sent back."""
     rig = Rig()

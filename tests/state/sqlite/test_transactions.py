@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,6 +105,37 @@ async def test_work_whose_caller_went_before_is_not_begun(bench: Bench) -> None:
     await bench.transactions.run(bench.note("later"))
 
     assert [name for name in bench.done if name != "end"] == ["later"]
+
+
+async def test_work_whose_caller_goes_as_its_result_arrives_is_undone(bench: Bench) -> None:
+    """The result was there, but nobody came to take it."""
+    deliver = bench.transactions._deliver
+    task = await bench.held(undo=bench.note("undone"))
+
+    def deliver_and_cancel(done: list[Any]) -> None:
+        bench.transactions._deliver = deliver  # type: ignore[method-assign]  # once
+        deliver(done)
+        task.cancel()
+
+    bench.transactions._deliver = deliver_and_cancel  # type: ignore[method-assign]  # the moment
+    bench.may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await bench.transactions.run(bench.note("later"))
+
+    assert [name for name in bench.done if name != "end"] == ["undone", "later"]
+
+
+async def test_what_must_be_undone_is_undone_before_the_end(bench: Bench) -> None:
+    """Closing waits for it."""
+    task = await bench.held(undo=bench.note("undone"))
+    task.cancel()
+    closing = asyncio.ensure_future(bench.transactions.close())
+    await asyncio.sleep(0)
+    bench.may_end.set()
+    await closing
+
+    assert "undone" in bench.done
 
 
 async def test_a_caller_waits_for_no_longer_than_the_time_out(bench: Bench) -> None:

@@ -1,0 +1,84 @@
+"""From a request, its reading and its caller to the write that rules look at. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+
+from gateway.errors import RequestError
+from gateway.model import Headers, Write
+from gateway.proxy.exchange import Exchange, one
+from gateway.proxy.identify import Caller
+from gateway.soe.api import Route
+from gateway.soe.read import Reading
+from gateway.text.fingerprint import fingerprint
+
+
+def compose(
+    exchange: Exchange,
+    route: Route,
+    caller: Caller,
+    reading: Reading,
+    body: bytes,
+    *,
+    at: float,
+    secret: bytes,
+) -> Write:
+    """Put a write together.
+
+    Args:
+        body: as received.
+        at: the instant that holds for the whole write.
+        secret: keys the digests of the request and of its idempotency key.
+
+    Raises:
+        RequestError: `ambiguous_key` (400).
+    """
+    fields = exchange.headers
+    request = (
+        exchange.method.encode(),
+        exchange.target,
+        one(fields, b"content-type") or b"",
+        body,
+    )
+    key = _key(route, fields, reading)
+    return Write(
+        id=exchange.decision_id,
+        at=at,
+        integration=caller.name,
+        tier=caller.tier,
+        token=caller.token,
+        api=route.endpoint.api,
+        operation=route.endpoint.operation,
+        team=reading.team,
+        thread=reading.thread,
+        target=reading.target,
+        publishes=route.endpoint.publishes,
+        preview=reading.preview,
+        post=reading.post,
+        fingerprint=fingerprint(reading.post) if reading.post.has_text else None,
+        actions=tuple(
+            value.decode("latin-1") for name, value in fields if name == b"x-explicit-action"
+        ),
+        user_agent=(one(fields, b"user-agent") or b"").decode("latin-1"),
+        request=_digest(caller, secret, *request),
+        key=_digest(caller, secret, b"idempotency-key", key) if key else None,
+    )
+
+
+def _key(route: Route, fields: Headers, reading: Reading) -> bytes:
+    """The key under which a post may be sent again, for its answer; empty without one."""
+    in_head, in_form = one(fields, b"idempotency-key"), (reading.request_id or "").encode()
+    if in_head and in_form and in_head != in_form:
+        raise RequestError(
+            400, "ambiguous_key", "Idempotency-Key and request_id are different keys."
+        )
+    return (in_head or in_form) if route.endpoint.publishes and not reading.preview else b""
+
+
+def _digest(caller: Caller, secret: bytes, *parts: bytes) -> str:
+    """The keyed digest of something of a caller."""
+    digest = hashlib.blake2b(key=secret, digest_size=16)
+    for part in (caller.name.encode(), (caller.token or "").encode(), *parts):
+        digest.update(b"%d:" % len(part))
+        digest.update(part)
+    return digest.hexdigest()
