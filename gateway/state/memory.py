@@ -128,7 +128,8 @@ class MemoryStore:
             self._forget(write_id)
             return
         for old in entry.replaces:
-            self._forget(old)
+            if old in self._entries and self._entries[old].outcome is not Outcome.OK:
+                self._forget(old)
         entry.outcome = settlement.outcome
         entry.post = settlement.post
         entry.url = settlement.url

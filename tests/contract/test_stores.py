@@ -418,6 +418,21 @@ async def test_a_repeat_that_is_released_leaves_its_earlier_try_as_it_was(
     assert (charged(later).accepted, found(later)) == (False, ["w1"])
 
 
+async def test_a_try_that_turns_out_to_be_written_stays_beside_its_repeat(
+    store: Administered,
+) -> None:
+    """SOE took both, as one heard after the repeat was reserved: both count, and are found."""
+    needs: dict[str, Need] = {"cap": cap("a", (2, 600.0)), "copies": look()}
+    for number, after in ((1, 0), (2, 60)):
+        await store.reserve(asks(write(number, after, request="r"), needs))
+    for number in (1, 2):
+        await store.settle(f"w{number}", Settlement(outcome=Outcome.OK))
+
+    later = await store.peek(asks(write(3, 61), needs))
+
+    assert (charged(later).accepted, found(later)) == (False, ["w2", "w1"])
+
+
 async def test_a_second_repeat_meets_the_first(store: Administered) -> None:
     """One at a time: a repeat in flight is a copy in flight."""
     needs: dict[str, Need] = {"copies": look()}

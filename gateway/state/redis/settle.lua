@@ -19,7 +19,10 @@ if not keeps then
   forget(id)
   return
 end
-for _, old in ipairs(write[REPLACES]) do forget(old) end
+for _, old in ipairs(write[REPLACES]) do
+  local try = read(old)
+  if try and try[OUTCOME] ~= 'ok' then forget(old) end  -- SOE may have taken both: both count
+end
 write[OUTCOME], write[POST], write[URL], write[REPLACES] = outcome, ARGV[4], ARGV[5], {}
 write_again(id, write)
 if outcome == 'ok' then redis.call('ZREM', site .. ':request:' .. write[REQUEST], id) end

@@ -59,6 +59,10 @@ _REPLACED = """
 SELECT id FROM writes WHERE request = :request AND request != ''
   AND at > :forgotten AND (outcome IN ('failed', 'unknown') OR (outcome IS NULL AND at <= :expired))
 """
+_TAKEN_OVER = """
+SELECT id FROM writes WHERE id IN (SELECT value FROM json_each(?)) AND outcome IS NOT 'ok'
+"""
+"""Of the tries that a repeat replaces, those of which SOE is not known to have taken them since."""
 _KEPT = """
 SELECT write_id, request, at, outcome, answer FROM kept WHERE name = ? AND until > ?
 """
@@ -166,7 +170,7 @@ class SqliteStore:
         if not settlement.outcome.keeps:
             self._forget([write_id])
             return
-        self._forget(json.loads(found[0]))
+        self._forget([row[0] for row in self._db.execute(_TAKEN_OVER, found)])
         self._db.execute(
             "UPDATE writes SET outcome = ?, post = ?, url = ? WHERE id = ?",
             (settlement.outcome.value, settlement.post, settlement.url, write_id),
