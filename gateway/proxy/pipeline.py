@@ -7,6 +7,8 @@ one instant and one policy set hold throughout; nothing is repeated.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -52,6 +54,9 @@ _Ask = Callable[[Reservation], Awaitable[Reserved]]
 
 _REPLY_KEPT = 65_536
 """Bytes of SOE's reply to a write that are read before the client is answered."""
+_ENDED_WITHIN = 50.0
+"""Seconds that an exchange with SOE about a write may take, whatever the settings allow: after 60
+an unsettled hold keeps itself, and the same request may be sent again."""
 
 
 @dataclass(slots=True)
@@ -124,8 +129,9 @@ class Pipeline:
             if decision.effect is not Effect.ALLOW:
                 reply = answers.refuse(route.endpoint.api, decision, write.id, self.contact)
                 return Response.of(reply)
-            upstream = await self._send(exchange, write, body, delivery)
-            return await self._receive(upstream, route, write, decision, delivery)
+            ends = asyncio.get_running_loop().time() + _ENDED_WITHIN
+            upstream = await self._send(exchange, write, body, delivery, ends)
+            return await self._receive(upstream, route, write, decision, delivery, ends)
         finally:
             await self._settle(write, decided, delivery)
 
@@ -170,7 +176,7 @@ class Pipeline:
         return _Decided(repeated(policies, repeat), answer=answer or None)
 
     async def _send(
-        self, exchange: Exchange, write: Write, body: bytes, delivery: _Delivery
+        self, exchange: Exchange, write: Write, body: bytes, delivery: _Delivery, ends: float
     ) -> UpstreamResponse:
         def sending() -> None:
             self.audit.sending(write.id)
@@ -182,9 +188,12 @@ class Pipeline:
         fields = self.forwarding.to_upstream(exchange, framing)
         started = perf_counter()
         try:
-            return await self.upstream.send(
-                exchange.method, exchange.target, fields, body or None, sending
-            )
+            async with asyncio.timeout_at(ends):
+                return await self.upstream.send(
+                    exchange.method, exchange.target, fields, body or None, sending
+                )
+        except TimeoutError:
+            raise UpstreamError("total_timeout", delivery.outcome) from None
         except UpstreamError as error:
             delivery.outcome = error.outcome
             raise
@@ -198,11 +207,12 @@ class Pipeline:
         write: Write,
         decision: Decision,
         delivery: _Delivery,
+        ends: float,
     ) -> Response:
         """Read SOE's reply as far as it tells the outcome; the rest streams to the client."""
-        body = await _read_ahead(upstream)
-        plain = _inflated(body, upstream.headers)
         delivery.status = upstream.status
+        body = await _read_ahead(upstream, ends)
+        plain = _inflated(body, upstream.headers)
         delivery.outcome = answers.outcome(route.endpoint.api, upstream.status, plain)
         delivery.post, delivery.url = answers.learn(route, upstream.status, upstream.headers, plain)
         fields = tuple(self.forwarding.to_client(upstream.headers))
@@ -260,14 +270,14 @@ def _replayed(answer: Reply, decision: Decision, write_id: str) -> Response:
     return Response(answer.status, fields, answer.body)
 
 
-async def _read_ahead(upstream: UpstreamResponse) -> bytes:
-    """Read up to `_REPLY_KEPT` bytes; a body that is cut is read as far as it came."""
+async def _read_ahead(upstream: UpstreamResponse, ends: float) -> bytes:
+    """Read up to `_REPLY_KEPT` bytes; a body that is cut, or slow, is read as far as it came."""
     body = b""
-    try:
-        while len(body) < _REPLY_KEPT and not upstream.complete:
-            body += await upstream.read()
-    except UpstreamError:
-        pass  # the head was here, so the outcome is known; the client meets the cut itself
+    # The head was here, so the outcome is known; the client meets what is missing itself.
+    with contextlib.suppress(UpstreamError, TimeoutError):
+        async with asyncio.timeout_at(ends):
+            while len(body) < _REPLY_KEPT and not upstream.complete:
+                body += await upstream.read()
     return body
 
 

@@ -462,6 +462,16 @@ async def test_time_never_runs_back(store: Administered) -> None:
     assert (answer.accepted, answer.retry_after) == (False, 60.0)
 
 
+async def test_a_repeat_moves_time_on_too(store: Administered) -> None:
+    """It is stamped like any other, though nothing of it is kept."""
+    needs: dict[str, Need] = {"cap": cap()}
+    await take(store, 1, 0, needs)
+    await store.reserve(asks(write(2, 0, key="k"), {}))
+    await store.reserve(asks(write(3, 59, key="k"), {}))
+
+    assert charged(await store.peek(asks(write(4, 30), needs))).retry_after == 1.0
+
+
 async def test_what_is_older_than_it_must_be_kept_is_forgotten(store: Administered) -> None:
     """Expired data goes away by itself, as writes come."""
     await take(store, 1, 0, {"cap": cap("a", (1, 10 * KEEP))})

@@ -41,6 +41,7 @@ OK = b"HTTP/1.1 201 Created\r\ncontent-length: 10\r\n\r\n" + b'{"id": 42}'
 NOT_FOUND = b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n{}"
 BROKEN = b"HTTP/1.1 500 Oh\r\ncontent-length: 2\r\n\r\n{}"
 CUT = b"HTTP/1.1 201 Created\r\ncontent-length: 100\r\n\r\n{"
+HANGS = b"(and then nothing)"
 MOVED = b"HTTP/1.1 307 Moved\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -174,8 +175,10 @@ class Scripted:
             self.received.append(head + await reader.readexactly(length))
             answer = self.answers.pop(0) if self.answers else OK
             if answer is not None:
-                writer.write(answer)
+                writer.write(answer.removesuffix(HANGS))
                 await writer.drain()
+            if answer is not None and answer.endswith(HANGS):
+                await reader.read()  # until the gateway gives up
         except asyncio.IncompleteReadError:
             pass
         finally:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import AuditError
+from gateway.proxy import pipeline
 from gateway.state.memory import MemoryStore
-from tests.proxy.rig import BROKEN, CUT, MOVED, NOT_FOUND, OK, Broken, Rig, Scripted, build
+from tests.proxy.rig import BROKEN, CUT, HANGS, MOVED, NOT_FOUND, OK, Broken, Rig, Scripted, build
 
 EXITS = {
     "ok": (OK, 201, "ok", True),
@@ -36,6 +37,22 @@ async def test_the_outcome_decides_what_is_kept(
     assert again == (429 if kept else 201)
     assert len(rig.received) == (1 if kept else 2)
     assert status == 504 or fields[b"gateway-policy"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "outcome"),
+    [(HANGS, 504, "unknown"), (CUT + HANGS, 201, "ok"), (b"HTTP/1.1 201" + HANGS, 504, "unknown")],
+)
+async def test_an_exchange_ends_before_its_hold_keeps_itself(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, answer: bytes, status: int, outcome: str
+) -> None:
+    """Else the same request could go out beside it; a slow body leaves the outcome of its head."""
+    monkeypatch.setattr(pipeline, "_ENDED_WITHIN", 0.2)
+    rig.answers.append(answer)
+    told, _, _ = await rig.send()
+
+    assert told == status
+    assert [each["outcome"] for each in rig.records("outcome")] == [outcome]
 
 
 async def test_a_cap_counts_what_publishes_no_text_too(rig: Rig) -> None:

@@ -46,6 +46,7 @@ local function repeated()
   end
 end
 if not ask.peek then
+  redis.call('HSET', site .. ':meta', 'last', text(now))
   local how, earlier = repeated()
   if how then return {text(now), epoch, seq, how, earlier[1], how == 'answered' and earlier[5] or ''} end
 end
@@ -131,7 +132,6 @@ end
 local held = ask.remember and group_taken[1]
 if ask.peek then return {text(now), epoch, seq, '', answers} end
 
-redis.call('HSET', site .. ':meta', 'last', text(now))
 record.caps, record.replaces = {}, replaced
 for i, group in ipairs(ask.groups) do
   for _, need in ipairs(group) do

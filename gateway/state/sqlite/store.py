@@ -59,6 +59,10 @@ _REPLACED = """
 SELECT id FROM writes WHERE request = :request AND request != ''
   AND at > :forgotten AND (outcome IN ('failed', 'unknown') OR (outcome IS NULL AND at <= :expired))
 """
+_TAKEN_OVER = """
+SELECT id FROM writes WHERE id IN (SELECT value FROM json_each(?)) AND outcome IS NOT 'ok'
+"""
+"""Of the tries that a repeat replaces, those of which SOE is not known to have taken them since."""
 _KEPT = """
 SELECT write_id, request, at, outcome, answer FROM kept WHERE name = ? AND until > ?
 """
@@ -166,19 +170,11 @@ class SqliteStore:
         if not settlement.outcome.keeps:
             self._forget([write_id])
             return
-        self._forget(self._not_written(json.loads(found[0])))
+        self._forget([row[0] for row in self._db.execute(_TAKEN_OVER, found)])
         self._db.execute(
             "UPDATE writes SET outcome = ?, post = ?, url = ? WHERE id = ?",
             (settlement.outcome.value, settlement.post, settlement.url, write_id),
         )
-
-    def _not_written(self, write_ids: Collection[str]) -> list[str]:
-        """Those that did not turn out to be written after they were taken for lost."""
-        asked = (
-            "SELECT id FROM writes "
-            "WHERE id IN (SELECT value FROM json_each(?)) AND outcome IS NOT 'ok'"
-        )
-        return [row[0] for row in self._db.execute(asked, (json.dumps(write_ids),))]
 
     def _settle_key(self, write_id: str, settlement: Settlement) -> None:
         if answerable(settlement):
