@@ -319,6 +319,19 @@ async def test_a_settlement_is_not_overtaken_by_what_is_put_back(
     assert kept == b":0\r\n"
 
 
+async def test_of_two_words_the_first_is_put_back(server: Valkey, tmp_path: Path) -> None:
+    """Settling twice is settling once, also for what a process knows."""
+    store = RedisStore(server.url, terms(tmp_path, [], accept=True))
+    await store.reserve(asks(1))
+    for outcome in (Outcome.OK, Outcome.REFUSED):
+        await store.settle("w1", Settlement(outcome=outcome))
+    server.ask("FLUSHALL")
+    taken = is_accepted(await store.reserve(asks(2)))
+    await store.close()
+
+    assert not taken
+
+
 @pytest.mark.parametrize(
     ("settlement", "expected"),
     [(None, Repeated.IN_FLIGHT), (Settlement(outcome=Outcome.OK, answer=b"x"), Repeated.UNKEPT)],
