@@ -79,6 +79,17 @@ local function insert(record, at, keep, outcome, post, url)
   redis.call('SET', site .. ':write:' .. record.id, cmsgpack.pack(write), 'EX', math.ceil(keep) + 60)
 end
 
+-- Keep a write, in place of the tries that it repeats; but what SOE took after all stays.
+local function keep(id, write, outcome, post, url)
+  for _, old in ipairs(write[REPLACES]) do
+    local tried = read(old)
+    if tried and tried[OUTCOME] ~= 'ok' then forget(old) end
+  end
+  write[OUTCOME], write[POST], write[URL], write[REPLACES] = outcome, post, url, {}
+  write_again(id, write)
+  if outcome == 'ok' then redis.call('ZREM', site .. ':request:' .. write[REQUEST], id) end
+end
+
 -- Free the key of a write, where it is still its.
 local function free_key(id, write)
   local kept = site .. ':key:' .. write[KEY]

@@ -319,6 +319,26 @@ async def test_a_settlement_is_not_overtaken_by_what_is_put_back(
     assert kept == b":0\r\n"
 
 
+async def test_how_a_write_ended_is_put_back_too(server: Valkey, tmp_path: Path) -> None:
+    """A replica that knew the write but not that SOE took it would let the same pass again."""
+    told: list[str] = []
+    store = RedisStore(server.url, terms(tmp_path, told))
+    asked, again = (
+        Reservation(write=a_write(id=name, request="r", key="k"), groups=({"cap": CAP},))
+        for name in ("w1", "w2")
+    )
+    await store.reserve(asked)
+    server.copy(0, 1)
+    await store.settle("w1", Settlement(outcome=Outcome.OK))
+    server.copy(1, 0)
+    repeat = (await store.reserve(again)).repeat
+    released = await store.release("w1")
+    await store.close()
+
+    assert repeat is not None
+    assert (repeat.kind, released, told) == (Repeated.UNKEPT, False, ["state.put_back"])
+
+
 async def test_of_two_words_the_first_is_put_back(server: Valkey, tmp_path: Path) -> None:
     """Settling twice is settling once, also for what a process knows."""
     store = RedisStore(server.url, terms(tmp_path, [], accept=True))
