@@ -311,6 +311,8 @@ class RedisStore:
             if is_new:
                 self._terms.tell("state.lost", accepted=False)
             raise StoreError(LOST, code="LOST")
+        if not is_new:  # the same old data may have come once more, while it was refused
+            await self._put_back()
         if _data(epoch) != _data(known):
             self._terms.tell("state.lost", accepted=True)
         self._put_back_to = ""

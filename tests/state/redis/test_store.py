@@ -265,6 +265,28 @@ async def test_what_is_lost_again_is_put_back_again(server: Valkey, tmp_path: Pa
     assert told == ["state.put_back", "state.lost"] * 2
 
 
+async def test_what_is_lost_again_to_the_same_replica_is_put_back_when_that_is_accepted(
+    server: Valkey, tmp_path: Path
+) -> None:
+    """Its data has the same epoch both times, so nobody can tell before."""
+    store = RedisStore(server.url, terms(tmp_path, []))
+    stranger = RedisStore(server.url, Terms(keep=86_400.0, timeout=0.5))
+    await stranger.reserve(elsewhere(1))
+    server.copy(0, 1)
+    server.ask("FLUSHDB")
+    await store.reserve(asks(1))
+    for _ in range(2):
+        server.copy(1, 0)
+        with pytest.raises(StoreError, match="accept-loss"):
+            await store.reserve(asks(2))
+    await stranger.accept_loss()
+    taken = is_accepted(await store.reserve(asks(3)))
+    for each in (store, stranger):
+        await each.close()
+
+    assert not taken
+
+
 async def test_many_who_wait_after_a_loss_put_back_once(server: Valkey, tmp_path: Path) -> None:
     """Else each would do for itself what all wait for."""
     told: list[str] = []
