@@ -20,6 +20,5 @@ if not keeps then
   forget(id)
   return
 end
-keep(id, write, outcome, ARGV[4], ARGV[5])
--- Counted, so that a replica that has not heard of it is known to be behind.
-return {redis.call('HGET', site .. ':meta', 'epoch'), redis.call('HINCRBY', site .. ':meta', 'seq', 1)}
+local seq = keep(id, write, outcome, ARGV[4], ARGV[5])
+return {redis.call('HGET', site .. ':meta', 'epoch'), seq}
