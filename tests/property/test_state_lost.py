@@ -45,13 +45,9 @@ _T = TypeVar("_T")
 _EPOCH = ("HGET", "{soe-gateway}:meta", "epoch")
 ASKS = asks(["a", "b"], [None, "k", "l"]).map(lambda ask: replace(ask, observed=False))
 """No tries, which are put back with what was held, and no observed caps, whose charges depend."""
-FINAL = ENDINGS.map(
-    lambda each: (
-        each if each.outcome in (Outcome.OK, Outcome.REFUSED) else replace(each, answer=None)
-    )
-)
-"""What failed has no final answer."""
-GAPS = st.sampled_from([0.5, 1.0, 9.5, 61.0])
+FINAL = ENDINGS.map(lambda each: each if each.outcome is Outcome.OK else replace(each, answer=None))
+"""No answers to what failed, which are not final, nor to what was refused, which nobody puts back."""
+GAPS = st.sampled_from([0.5, 5.0, 10.0, 61.0])
 """No two writes in one instant: what is put back keeps the order of instants alone."""
 
 
