@@ -26,6 +26,8 @@ PENDING_SECONDS = 60.0
 """After this long a reservation that nobody settled counts as kept, its outcome as unknown."""
 KEY_SECONDS = 86_400.0
 """How long an idempotency key is known, and the answer under it."""
+ANSWERS_AT_MOST = 10_000
+"""Answers that are kept at a time; for an older one, its repeat is told that it is not."""
 LOST_SECONDS = 600.0
 """How long an answer that its client did not get is given to the same request."""
 

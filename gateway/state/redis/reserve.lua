@@ -5,10 +5,17 @@
 -- and per need what was there before; or how it repeats an earlier write.
 
 local ask = cjson.decode(ARGV[1])
-local meta = redis.call('HMGET', site .. ':meta', 'epoch', 'last', 'seq', 'identity')
+local meta = redis.call('HMGET', site .. ':meta', 'epoch', 'last', 'seq', 'identity', 'opens')
 local epoch, last, seq, identity = meta[1], meta[2], tonumber(meta[3] or '0'), meta[4]
 if (ask.epoch ~= '' and epoch ~= ask.epoch) or redis.call('EXISTS', site .. ':lost') == 1 then
   return lost()
+end
+if meta[5] then
+  local time = redis.call('TIME')
+  if tonumber(time[1]) + tonumber(time[2]) / 1000000 < tonumber(meta[5]) then
+    return redis.error_reply('MENDING: what was lost is being put back')
+  end
+  redis.call('HDEL', site .. ':meta', 'opens')
 end
 if seq < ask.seq then return redis.error_reply('BEHIND: the newest writes are gone') end
 if identity and identity ~= '' and ask.identity ~= '' and identity ~= ask.identity then

@@ -2,7 +2,8 @@
 --
 -- ARGV: the write's id, its outcome, '1' where that keeps, the new post and its URL (empty where
 -- unknown), '1' where its key stays, the answer (empty where there is none), and '1' where the
--- reservation may still be on its way here: then it is turned back when it comes.
+-- reservation may still be on its way here: then it is turned back when it comes. Last, how many
+-- answers are kept at most.
 
 local id, outcome, keeps, answerable, answer = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[6] == '1', ARGV[7]
 
@@ -13,7 +14,10 @@ if not answerable then
   free_key(id, write)
 elseif write[KEY] ~= '' and redis.call('HGET', site .. ':key:' .. write[KEY], 'write') == id then
   redis.call('HSET', site .. ':key:' .. write[KEY], 'outcome', outcome)
-  if answer ~= '' then redis.call('HSET', site .. ':key:' .. write[KEY], 'answer', answer) end
+  if answer ~= '' then
+    redis.call('HSET', site .. ':key:' .. write[KEY], 'answer', answer)
+    bound_answers(site .. ':key:' .. write[KEY], write[AT], tonumber(ARGV[9]))
+  end
 end
 if not keeps then
   forget(id)
