@@ -96,6 +96,8 @@ class MemoryStore:
         under_key, lost = self._keyed.get(write.key, now), self._lost.get(write.request, now)
         repeated = repeat(under_key, lost, write.request, now)
         if repeated is not None:
+            if under_key is None:
+                self._lost.drop(write.request)  # given once: then its client has it
             return Reserved(answers={}, taken=False, repeat=repeated)
         replaced = self._replaced(write, now)
         reserved = self._answers(reservation, replaced, now)

@@ -206,7 +206,10 @@ class SqliteStore:
 
     def _repeat(self, write: Write, now: float) -> Repeat | None:
         under_key = self._kept(f"key:{write.key}", now) if write.key is not None else None
-        return repeat(under_key, self._kept(f"lost:{write.request}", now), write.request, now)
+        lost = self._kept(f"lost:{write.request}", now)
+        if under_key is None and lost is not None:  # given once: then its client has it
+            self._db.execute("DELETE FROM kept WHERE name = ?", (f"lost:{write.request}",))
+        return repeat(under_key, lost, write.request, now)
 
     def _kept(self, name: str, now: float) -> Kept | None:
         found = self._db.execute(_KEPT, (name, now)).fetchone()
