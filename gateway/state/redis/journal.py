@@ -35,9 +35,9 @@ class Journal:
         self._records[record["id"]] = {"outcome": "", "post": "", "url": "", **record}
 
     def settled(self, write_id: str, settlement: Settlement) -> None:
-        """Note what became of one."""
+        """Note what became of one; the first word stands."""
         record = self._records.get(write_id)
-        if record is None:
+        if record is None or record["outcome"]:
             return
         if not settlement.outcome.keeps:
             del self._records[write_id]

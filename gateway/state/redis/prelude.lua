@@ -90,6 +90,19 @@ local function bound_answers(key, at, most)
   end
 end
 
+-- Keep a write, in place of the tries that it repeats; but what SOE took after all stays. It is
+-- numbered too, so that a replica that has not heard of it is known to be behind.
+local function keep(id, write, outcome, post, url)
+  for _, old in ipairs(write[REPLACES]) do
+    local tried = read(old)
+    if tried and tried[OUTCOME] ~= 'ok' then forget(old) end
+  end
+  write[OUTCOME], write[POST], write[URL], write[REPLACES] = outcome, post, url, {}
+  write_again(id, write)
+  if outcome == 'ok' then redis.call('ZREM', site .. ':request:' .. write[REQUEST], id) end
+  return redis.call('HINCRBY', site .. ':meta', 'seq', 1)
+end
+
 -- Free the key of a write, where it is still its.
 local function free_key(id, write)
   local kept = site .. ':key:' .. write[KEY]

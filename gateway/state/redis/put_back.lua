@@ -1,12 +1,13 @@
--- Put back what a process knows, where it is gone. ARGV[1]: {keep, key_seconds, entries: [record, …]}.
--- Returns how many were gone.
+-- Put back what a process knows, where it is gone, or where it is gone how it ended.
+-- ARGV[1]: {keep, key_seconds, entries: [record, …]}. Returns how many that were.
 
 local ask = cjson.decode(ARGV[1])
 
 -- The answer is not known any more; but the same post must not be published again.
 local function put_back_key(entry)
   local key = site .. ':key:' .. entry.key
-  if tonumber(redis.call('HGET', key, 'at') or '0') >= entry.at then return end
+  local held = redis.call('HMGET', key, 'write', 'at')
+  if held[1] ~= entry.id and tonumber(held[2] or '0') >= entry.at then return end
   redis.call('DEL', key)
   redis.call('HSET', key, 'write', entry.id, 'request', entry.request, 'at', text(entry.at))
   if entry.outcome ~= '' then redis.call('HSET', key, 'outcome', entry.outcome) end
@@ -15,8 +16,14 @@ end
 
 local back = 0
 for _, entry in ipairs(ask.entries) do
-  if redis.call('EXISTS', site .. ':write:' .. entry.id) == 0 then
+  local write = read(entry.id)
+  local is_open = write and write[OUTCOME] == '' and entry.outcome ~= ''
+  if is_open then
+    keep(entry.id, write, entry.outcome, entry.post, entry.url)
+  elseif not write then
     insert(entry, entry.at, ask.keep, entry.outcome, entry.post, entry.url)
+  end
+  if is_open or not write then
     if entry.key ~= '' then put_back_key(entry) end
     back = back + 1
   end

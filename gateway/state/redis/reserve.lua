@@ -1,8 +1,8 @@
 -- Answer a reservation and, unless it is a peek, charge and remember it: one atomic step.
 -- The same steps as in accounting.py: numbers are doubles there and here, and compared alike.
 --
--- ARGV[1]: the reservation, as JSON. Returns the stamp, the epoch, the number of the newest write,
--- and per need what was there before; or how it repeats an earlier write.
+-- ARGV[1]: the reservation, as JSON. Returns the stamp, the epoch, the number of the newest write or
+-- ending, and per need what was there before; or how it repeats an earlier write.
 
 local ask = cjson.decode(ARGV[1])
 local meta = redis.call('HMGET', site .. ':meta', 'epoch', 'last', 'seq', 'identity', 'opens')

@@ -2,8 +2,8 @@
 --
 -- ARGV: the write's id, its outcome, '1' where that keeps, the new post and its URL (empty where
 -- unknown), '1' where its key stays, the answer (empty where there is none), and '1' where the
--- reservation may still be on its way here: then it is turned back when it comes. Last, how many
--- answers are kept at most.
+-- reservation may still be on its way here: then it is turned back when it comes; last, how many
+-- answers are kept at most. Returns the epoch and the newest number where it kept it.
 
 local id, outcome, keeps, answerable, answer = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[6] == '1', ARGV[7]
 
@@ -23,10 +23,5 @@ if not keeps then
   forget(id)
   return
 end
-for _, old in ipairs(write[REPLACES]) do
-  local tried = read(old)
-  if tried and tried[OUTCOME] ~= 'ok' then forget(old) end  -- else it was written after all
-end
-write[OUTCOME], write[POST], write[URL], write[REPLACES] = outcome, ARGV[4], ARGV[5], {}
-write_again(id, write)
-if outcome == 'ok' then redis.call('ZREM', site .. ':request:' .. write[REQUEST], id) end
+local seq = keep(id, write, outcome, ARGV[4], ARGV[5])
+return {redis.call('HGET', site .. ':meta', 'epoch'), seq}

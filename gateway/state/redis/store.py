@@ -5,7 +5,7 @@ a site carry one hash tag: in a cluster they lie together. The stamps are of Red
 the clocks of replicas differ.
 
 Data that is gone shows by its epoch (Redis came back empty, or another took its place) or by the
-number of the newest write (a replica took over that was behind). Then this process puts back what
+number of the newest write or ending (a replica took over that was behind). Then this process puts back what
 it knows; what else is gone, `Terms.accept_loss` or an operator decides.
 
 An epoch is `data.turn`. Who finds a replica behind begins another turn of the same data: so every
@@ -275,13 +275,15 @@ class RedisStore:
 
     async def _end(self, write_id: str, settlement: Settlement, *, late: bool) -> None:
         outcome = settlement.outcome
-        await self._run(
+        told = await self._run(
             "settle",
             *(write_id, outcome.value, _flag(outcome.keeps)),
             *(settlement.post or "", settlement.url or ""),
             *(_flag(answerable(settlement)), _as_text(settlement.answer), _flag(late)),
             ANSWERS_AT_MOST,
         )
+        if told is not None and told[0] == self._epoch:
+            self._adopt(*told)
 
     async def _run(self, name: str, *args: Any) -> Any:
         return await self._redis.run(self._scripts[name], [_SITE], args)
@@ -354,6 +356,8 @@ class RedisStore:
             if is_new:
                 self._terms.tell("state.lost", accepted=False)
             raise StoreError(LOST, code="LOST")
+        if not is_new:  # the same old data may have come once more, while it was refused
+            await self._put_back()
         if _data(epoch) != _data(known):
             self._terms.tell("state.lost", accepted=True)
         self._put_back_to = ""

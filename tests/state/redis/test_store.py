@@ -331,6 +331,28 @@ async def test_what_is_lost_again_is_put_back_again(server: Valkey, tmp_path: Pa
     assert told == ["state.put_back", "state.lost"] * 2
 
 
+async def test_what_is_lost_again_to_the_same_replica_is_put_back_when_that_is_accepted(
+    server: Valkey, tmp_path: Path
+) -> None:
+    """Its data has the same epoch both times, so nobody can tell before."""
+    store = RedisStore(server.url, terms(tmp_path, []))
+    stranger = RedisStore(server.url, Terms(keep=86_400.0, timeout=0.5))
+    await stranger.reserve(elsewhere(1))
+    server.copy(0, 1)
+    server.ask("FLUSHDB")
+    await store.reserve(asks(1))
+    for _ in range(2):
+        server.copy(1, 0)
+        with pytest.raises(StoreError, match="accept-loss"):
+            await store.reserve(asks(2))
+    await stranger.accept_loss()
+    taken = is_accepted(await store.reserve(asks(3)))
+    for each in (store, stranger):
+        await each.close()
+
+    assert not taken
+
+
 async def test_many_who_wait_after_a_loss_put_back_once(server: Valkey, tmp_path: Path) -> None:
     """Else each would do for itself what all wait for."""
     told: list[str] = []
@@ -383,6 +405,39 @@ async def test_a_settlement_is_not_overtaken_by_what_is_put_back(
     await store.close()
 
     assert kept == b":0\r\n"
+
+
+async def test_how_a_write_ended_is_put_back_too(server: Valkey, tmp_path: Path) -> None:
+    """A replica that knew the write but not that SOE took it would let the same pass again."""
+    told: list[str] = []
+    store = RedisStore(server.url, terms(tmp_path, told))
+    asked, again = (
+        Reservation(write=a_write(id=name, request="r", key="k"), groups=({"cap": CAP},))
+        for name in ("w1", "w2")
+    )
+    await store.reserve(asked)
+    server.copy(0, 1)
+    await store.settle("w1", Settlement(outcome=Outcome.OK))
+    server.copy(1, 0)
+    repeat = (await store.reserve(again)).repeat
+    released = await store.release("w1")
+    await store.close()
+
+    assert repeat is not None
+    assert (repeat.kind, released, told) == (Repeated.UNKEPT, False, ["state.put_back"])
+
+
+async def test_of_two_words_the_first_is_put_back(server: Valkey, tmp_path: Path) -> None:
+    """Settling twice is settling once, also for what a process knows."""
+    store = RedisStore(server.url, terms(tmp_path, [], accept=True))
+    await store.reserve(asks(1))
+    for outcome in (Outcome.OK, Outcome.REFUSED):
+        await store.settle("w1", Settlement(outcome=outcome))
+    server.ask("FLUSHALL")
+    taken = is_accepted(await store.reserve(asks(2)))
+    await store.close()
+
+    assert not taken
 
 
 @pytest.mark.parametrize(
