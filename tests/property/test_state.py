@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.model import (
-    Charge,
     Charged,
     Fingerprint,
     Found,
@@ -23,21 +22,13 @@ from gateway.model import (
     Reservation,
     Reserved,
     Settlement,
-    Window,
-    Write,
 )
 from gateway.ports import Store
 from gateway.state import Terms, open_store
-from gateway.state.accounting import PENDING_SECONDS
+from tests.property.model import CAPS, Model, told
+from tests.property.processes import KEEP
 from tests.samples import a_write
 
-KEEP = 1e6
-CAPS = {
-    "a": Charge(cap="a", windows=(Window(limit=2, seconds=10), Window(limit=3, seconds=30))),
-    "b": Charge(cap="b", windows=(Window(limit=1, seconds=5),)),
-    "tries": Charge(cap="tries", windows=(Window(limit=3, seconds=20),), attempts=True),
-    "observed": Charge(cap="observed", windows=(Window(limit=1, seconds=15),)),
-}
 COPIES = "copies"
 
 
@@ -90,118 +81,6 @@ def reservation(number: int, at: float, step: Step, *, observed: bool = True) ->
     return Reservation(write=write, groups=groups, remember=step.remember)
 
 
-# ── the model: everything is kept, and looked through each time ──────────────────────────────
-
-
-@dataclass
-class Known:
-    """A reservation as the model knows it."""
-
-    write: Write
-    at: float
-    caps: list[str]
-    replaces: list[Known]
-    outcome: Outcome | None = None
-    released: bool = False
-    remembered: bool = True
-
-    def repeatable(self, now: float) -> bool:
-        """Whether nobody can tell that it took effect."""
-        expired = self.outcome is None and now - self.at >= PENDING_SECONDS
-        return expired or self.outcome in (Outcome.FAILED, Outcome.UNKNOWN)
-
-
-@dataclass
-class Model:
-    """State at its simplest."""
-
-    known: list[Known] = field(default_factory=list)
-    tries: list[tuple[str, float]] = field(default_factory=list)
-    last: float = 0.0
-
-    def times(self, cap: str, without: Sequence[Known] = ()) -> list[float]:
-        """When a cap was charged, as far as it counts."""
-        kept = [
-            each.at
-            for each in self.known
-            if cap in each.caps and not each.released and each not in without
-        ]
-        return sorted(kept + [at for name, at in self.tries if name == cap])
-
-    def room(self, charge: Charge, now: float, without: Sequence[Known]) -> bool:
-        """Whether every window has room for one more."""
-        times = self.times(charge.cap, without)
-        return all(
-            sum(now - window.seconds < at for at in times) < window.limit
-            for window in charge.windows
-        )
-
-    def reserve(self, asked: Reservation) -> tuple[dict[str, bool | list[str]], bool]:
-        """Answer and charge; also gives whether the first group was taken."""
-        write = asked.write
-        now = max(write.at, self.last)
-        replaced = [
-            each
-            for each in self.known
-            if each.write.request == write.request != ""
-            and each.remembered
-            and not each.released
-            and each.repeatable(now)
-        ]
-        answers: dict[str, bool | list[str]] = {}
-        for group in asked.groups:
-            for rule, need in group.items():
-                if isinstance(need, Charge):
-                    answers[rule] = self.room(need, now, replaced)
-                else:
-                    answers[rule] = self.copies(need, now, replaced)
-        fits = [all(answers[rule] is not False for rule in group) for group in asked.groups]
-        if write.preview:
-            return answers, fits[0]
-        self.last = now
-        caps = []
-        for group, fit in zip(asked.groups, fits, strict=True):
-            for need in group.values():
-                if isinstance(need, Charge) and need.attempts:
-                    self.tries.append((need.cap, now))
-                elif isinstance(need, Charge) and fit and fits[0] and asked.remember:
-                    caps.append(need.cap)
-        if fits[0] and asked.remember:
-            self.known.append(Known(write, now, caps, replaced))
-        return answers, fits[0]
-
-    def copies(self, lookup: Lookup, now: float, without: Sequence[Known]) -> list[str]:
-        """The ids of earlier posts, newest first."""
-        return [
-            each.write.id
-            for each in reversed(self.known)
-            if each.write.fingerprint is not None
-            and each.write.fingerprint.text == lookup.digest
-            and each.at > now - lookup.within
-            and not each.released
-            and each not in without
-        ]
-
-    def settle(self, write_id: str, outcome: Outcome) -> None:
-        """End a reservation, once."""
-        for each in self.known:
-            if each.write.id == write_id and each.outcome is None and not each.released:
-                each.released = not outcome.keeps
-                each.outcome = outcome
-                for old in each.replaces if outcome.keeps else ():
-                    old.released = True
-
-
-def told(reserved: Reserved) -> dict[str, bool | list[str]]:
-    """An engine's answers in the model's words."""
-    return {
-        rule: answer.accepted
-        if isinstance(answer, Charged)
-        else [post.write_id for post in answer.posts]
-        for rule, answer in reserved.answers.items()
-    }
-
-
 # ── the laws ─────────────────────────────────────────────────────────────────────────────────
 
 ENGINES = pytest.mark.parametrize("engine", ["memory", "sqlite"])
@@ -240,13 +119,13 @@ def test_every_engine_answers_as_the_simplest_one_would(engine: str, steps: list
     model, at, expected = Model(), 1000.0, []
     for number, step in enumerate(steps):
         at += step.gap
-        expected.append(model.reserve(reservation(number, at, step)))
-        model.settle(f"w{number - step.settles}", step.outcome)
+        expected.append(told(model.reserve(reservation(number, at, step))))
+        model.settle(f"w{number - step.settles}", Settlement(outcome=step.outcome))
 
     async def play(store: Store) -> None:
         answers = await played(store, steps)
 
-        assert [(told(each), each.taken) for each in answers] == expected
+        assert [told(each) for each in answers] == expected
 
     on(engine, play)
 

@@ -1,0 +1,159 @@
+"""What clients send and what rules ask about it, out of so few values that writes meet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+
+from gateway.model import Fingerprint, Lookup, Need, Outcome, Published, Reservation, Settlement
+from tests.property.model import CAPS
+from tests.samples import a_write
+
+_EXAMPLES = 15 * int(os.environ.get("STATE_ROUNDS", "1"))
+"""Of each machine; `STATE_ROUNDS=20` looks twenty times as long."""
+COPIES = "copies"
+REMEMBERED_FOR = 100.0
+"""How far back the enforced look-up sees: longer than a write is in flight."""
+
+
+@dataclass(frozen=True, repr=False)
+class Ask:
+    """What a client sends, and what the rules ask about it."""
+
+    text: str = "x"
+    event: str = "e"
+    request: str = ""
+    key: str | None = None
+    caps: frozenset[str] = frozenset()
+    copies: bool = False
+    """Whether a rule enforces that there is no copy."""
+    observed: bool = False
+    remember: bool = True
+    preview: bool = False
+    publishes: bool = True
+    team: str | None = None
+    person: str | None = None
+    target: str | None = None
+
+    def __repr__(self) -> str:
+        """As it can be made again; what is usual goes without saying."""
+        said = {
+            each.name: getattr(self, each.name)
+            for each in fields(self)
+            if getattr(self, each.name) != each.default
+        }
+        return f"Ask({', '.join(f'{name}={value!r}' for name, value in said.items())})"
+
+
+def seldom(value: bool) -> st.SearchStrategy[bool]:
+    """One of eight times."""
+    return st.sampled_from([*[not value] * 7, value])
+
+
+def asks(caps: Collection[str], keys: Collection[str | None]) -> st.SearchStrategy[Ask]:
+    """Anything, out of few texts, requests and keys, so that they meet."""
+    return st.builds(
+        Ask,
+        text=st.sampled_from("xy"),
+        event=st.sampled_from("ex"),
+        request=st.sampled_from(["r", "r", "s", ""]),
+        key=st.sampled_from(list(keys)),
+        caps=st.frozensets(st.sampled_from(list(caps))),
+        copies=st.booleans(),
+        observed=st.booleans(),
+        remember=seldom(False),
+        preview=seldom(True),
+        publishes=seldom(False),
+        team=st.sampled_from([None, None, "acme"]),
+        person=st.sampled_from([None, "jane"]),
+        target=st.sampled_from([None, None, "question/1"]),
+    )
+
+
+ENDINGS = st.builds(
+    Settlement,
+    outcome=st.sampled_from([Outcome.OK, *Outcome]),
+    post=st.sampled_from([None, "question/1", "question/2"]),
+    url=st.sampled_from([None, "https://soe.example.com/q/1"]),
+    answer=st.none() | st.binary(min_size=1, max_size=3),
+)
+PROCESS = st.integers(0, 2)
+BACK = st.sampled_from([0, 0, 1, 1, 2, 3])
+"""How many writes ago."""
+
+
+def lookup(compare: str, digest: str, within: float, **scope: Any) -> Lookup:
+    """A question for copies, on the main site unless said otherwise."""
+    return Lookup(compare=compare, digest=digest, within=within, **({"team": None} | scope))
+
+
+def reservation(ask: Ask, at: float, number: int) -> Reservation:
+    """What the pipeline asks of state for it."""
+    write = a_write(
+        id=f"w{number}",
+        at=at,
+        request=ask.request,
+        key=ask.key,
+        preview=ask.preview,
+        publishes=ask.publishes,
+        team=ask.team,
+        person=ask.person,
+        target=ask.target,
+        fingerprint=Fingerprint(text=ask.text, event=ask.event, words=9),
+    )
+    first: dict[str, Need] = {name: CAPS[name] for name in sorted(ask.caps)}
+    if ask.copies:
+        first[COPIES] = lookup("text", ask.text, REMEMBERED_FOR, across_teams=True)
+    others: list[Mapping[str, Need]] = []
+    if ask.observed:
+        others = [
+            {"observed": CAPS["observed"]},
+            {"own": lookup("event", ask.event, 50.0, team=ask.team, author=write.author)},
+        ]
+    return Reservation(write=write, groups=(first, *others), remember=ask.remember)
+
+
+def probe(request: str, at: float) -> Reservation:
+    """A question about all that there is."""
+    needs: dict[str, Need] = {**CAPS}
+    for digest in "xy":
+        needs[f"text {digest}"] = lookup("text", digest, 1e5, across_teams=True)
+        needs[f"main {digest}"] = lookup("text", digest, 40.0)
+    for digest in "ex":
+        needs[f"event {digest}"] = lookup("event", digest, 1e5, team="acme")
+        of_jane = {"across_teams": True, "author": "person:jane"}
+        needs[f"author {digest}"] = lookup("event", digest, 1e5, **of_jane)
+    return Reservation(write=a_write(id="probe", at=at, request=request), groups=(needs,))
+
+
+def seeded(post: str, text: str) -> Published:
+    """A question that stands on the site."""
+    return Published(
+        post=post,
+        author="person:jane",
+        operation="question.create",
+        team=None,
+        thread=None,
+        url=None,
+        fingerprint=Fingerprint(text=text, event=text, words=9),
+    )
+
+
+def run(machine: type[RuleBasedStateMachine]) -> None:
+    """Try a machine's steps in many orders."""
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=_EXAMPLES,
+            stateful_step_count=30,
+            deadline=None,
+            phases=set(Phase) - {Phase.explain},
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,346 @@
+"""State at its simplest: all is kept in lists, and looked through each time.
+
+What engines are compared with. It is written from the words of `ports.Store` and `model`, not from
+an engine: where one answers otherwise, one of the two is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+
+from gateway.model import (
+    Answer,
+    Charge,
+    Charged,
+    Found,
+    Lookup,
+    Outcome,
+    Published,
+    Remembered,
+    Repeat,
+    Repeated,
+    Reservation,
+    Reserved,
+    Settlement,
+    Window,
+    Write,
+)
+from gateway.state.accounting import KEY_SECONDS, LOST_SECONDS, PENDING_SECONDS
+from gateway.state.published import as_write
+
+CAPS = {
+    "a": Charge(cap="a", windows=(Window(limit=2, seconds=10), Window(limit=3, seconds=30))),
+    "b": Charge(cap="b", windows=(Window(limit=1, seconds=5),)),
+    "tries": Charge(cap="tries", windows=(Window(limit=3, seconds=20),), attempts=True),
+    "observed": Charge(cap="observed", windows=(Window(limit=1, seconds=15),)),
+}
+"""The caps that the tests of laws ask about."""
+_FOUND_AT_MOST = 64
+
+
+@dataclass(eq=False)
+class Known:
+    """A write that was remembered, and all that became of it."""
+
+    write: Write
+    at: float
+    replaces: list[Known]
+    outcome: Outcome | None = None
+    post: str | None = None
+    url: str | None = None
+    answer: bytes | None = None
+    gone: bool = False
+    """Released, or replaced by a repeat that was kept."""
+    forgotten: bool = False
+    """Its text is: it is found no more."""
+    keyless: bool = False
+    """It ended so that its key is free again."""
+    late: bool = False
+    """SOE took it, as one heard when it counted as unknown, and might have been sent again."""
+
+    @property
+    def id(self) -> str:
+        """Of its write."""
+        return self.write.id
+
+    def outcome_at(self, now: float) -> Outcome | None:
+        """None while in flight; `unknown` where nobody settled it in time."""
+        if self.outcome is None and now - self.at >= PENDING_SECONDS:
+            return Outcome.UNKNOWN
+        return self.outcome
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A charge; a try belongs to nobody, so that nobody gives it back."""
+
+    cap: str
+    at: float
+    owner: Known | None
+
+
+@dataclass
+class Model:
+    """What a store must answer."""
+
+    known: list[Known] = field(default_factory=list)
+    made: list[Made] = field(default_factory=list)
+    lost: dict[str, Repeat] = field(default_factory=dict)
+    lost_at: dict[str, float] = field(default_factory=dict)
+    last: float = 0.0
+
+    # ── as `ports.Store` ─────────────────────────────────────────────────────────────────────
+
+    def reserve(self, asked: Reservation) -> Reserved:
+        """Answer, charge and remember."""
+        write = asked.write
+        if write.preview:
+            return self.peek(asked)
+        now = self.last = max(write.at, self.last)
+        repeat = self.repeat(write, now)
+        if repeat is not None:
+            return Reserved(answers={}, taken=False, repeat=repeat)
+        reserved = self.peek(asked)
+        entry = Known(write, now, self.repeatable(write, now))
+        held = reserved.taken and asked.remember
+        for group in asked.groups:
+            charges = [need for need in group.values() if isinstance(need, Charge)]
+            fits = all(_accepted(reserved.answers[rule]) for rule in group)
+            for charge in charges:
+                if charge.attempts:
+                    self.made.append(Made(charge.cap, now, None))
+                elif held and fits:
+                    self.made.append(Made(charge.cap, now, entry))
+        if held:
+            self.known.append(entry)
+        return reserved
+
+    def peek(self, asked: Reservation) -> Reserved:
+        """Answer."""
+        now = max(asked.write.at, self.last)
+        without = self.repeatable(asked.write, now)
+        answers: dict[str, Answer] = {
+            rule: self._charged(need, now, without)
+            if isinstance(need, Charge)
+            else self._found(need, now, without)
+            for group in asked.groups
+            for rule, need in group.items()
+        }
+        taken = all(_accepted(answers[rule]) for rule in asked.groups[0])
+        return Reserved(answers=answers, taken=taken)
+
+    def settle(self, write_id: str, settlement: Settlement) -> None:
+        """Keep or release what is in flight."""
+        entry = self.find(write_id)
+        if entry is None or entry.outcome is not None:
+            return
+        outcome = settlement.outcome
+        refused_for_now = outcome is Outcome.REFUSED and settlement.answer is None
+        overdue = not self.in_flight(entry)
+        entry.keyless = refused_for_now or outcome is Outcome.NOT_SENT
+        entry.outcome, entry.answer = outcome, settlement.answer
+        entry.post, entry.url = settlement.post, settlement.url
+        if not outcome.keeps:
+            self._drop(entry)
+            return
+        entry.late = outcome is Outcome.OK and overdue
+        for old in entry.replaces:
+            if old.outcome is not Outcome.OK:
+                self._drop(old)
+
+    def keep_answer(self, write_id: str, answer: bytes) -> None:
+        """Keep the answer of what SOE took."""
+        entry = self.find(write_id)
+        if entry is not None and entry.outcome is Outcome.OK and entry.write.request:
+            repeat = Repeat(kind=Repeated.ANSWERED, write_id=write_id, answer=answer)
+            self.lost[entry.write.request] = repeat
+            self.lost_at[entry.write.request] = self.last
+
+    # ── as `ports.Administered` ──────────────────────────────────────────────────────────────
+
+    def remember(self, posts: Sequence[Published], at: float) -> int:
+        """Take posts that stand on the site."""
+        self.last = max(at, self.last)
+        return sum(self._remembered(as_write(post), post.url) for post in posts)
+
+    def _remembered(self, write: Write, url: str | None) -> bool:
+        known = self.find(write.id)
+        if known is not None:
+            self._drop(known)
+        self.known.append(Known(write, self.last, [], outcome=Outcome.OK, url=url))
+        same = known is not None and known.write.fingerprint == write.fingerprint
+        return not same or (known is not None and known.forgotten)
+
+    def forget(self, post: str) -> int:
+        """Forget the text of a post."""
+        chosen = [each for each in self._findable() if post in (each.post, each.write.target)]
+        for each in chosen:
+            each.forgotten = True
+        return len(chosen)
+
+    def release(self, write_id: str) -> bool:
+        """Take back what nobody knows to be written."""
+        entry = self.find(write_id)
+        if entry is None or entry.outcome is Outcome.OK:
+            return False
+        entry.keyless = True
+        self._drop(entry)
+        return True
+
+    def reset(self, cap: str) -> int:
+        """Empty the counters of a cap."""
+        before = {each.cap for each in self.made}
+        self.made = [each for each in self.made if not f"{each.cap}|".startswith(f"{cap}|")]
+        return len(before) - len({each.cap for each in self.made})
+
+    # ── parts ────────────────────────────────────────────────────────────────────────────────
+
+    def find(self, write_id: str) -> Known | None:
+        """What is held of a write."""
+        return next((each for each in self.known if each.id == write_id and not each.gone), None)
+
+    def in_flight(self, entry: Known) -> bool:
+        """Whether it is held, nobody settled it, and it has not kept itself yet."""
+        return not entry.gone and entry.outcome_at(self.last) is None
+
+    def is_replaced(self, entry: Known) -> bool:
+        """Whether a repeat that is held stands for it."""
+        return any(entry in each.replaces for each in self.known if not each.gone)
+
+    def repeatable(self, write: Write, now: float) -> list[Known]:
+        """The earlier tries of a request of which nobody can tell that they took effect."""
+        return [
+            each
+            for each in self.known
+            if each.write.request == write.request != ""
+            and not each.gone
+            and each.outcome_at(now) in (Outcome.FAILED, Outcome.UNKNOWN)
+        ]
+
+    def _drop(self, entry: Known) -> None:
+        entry.gone = True
+        self.made = [each for each in self.made if each.owner is not entry]
+
+    def repeat(self, write: Write, now: float) -> Repeat | None:
+        """How a request repeats an earlier one."""
+        under_key = self._under_key(write.key, now)
+        if under_key is not None:
+            kind, answer = None, under_key.answer
+            in_flight = under_key.outcome is None and now - under_key.at < PENDING_SECONDS
+            if under_key.write.request != write.request:
+                kind, answer = Repeated.MISMATCH, None
+            elif answer is not None:
+                kind = Repeated.ANSWERED
+            elif under_key.outcome is Outcome.OK:
+                kind = Repeated.UNKEPT
+            elif in_flight:
+                kind = Repeated.IN_FLIGHT
+            if kind is not None:
+                return Repeat(kind=kind, write_id=under_key.id, answer=answer)
+        if write.request in self.lost and now - self.lost_at[write.request] < LOST_SECONDS:
+            return self.lost[write.request]
+        return None
+
+    def _under_key(self, key: str | None, now: float) -> Known | None:
+        """The newest write under a key; where that gave it back, nobody has it."""
+        under = [each for each in self.known if key is not None and each.write.key == key]
+        if not under or under[-1].keyless or now - under[-1].at >= KEY_SECONDS:
+            return None
+        return under[-1]
+
+    def _times(self, cap: str, without: Collection[Known]) -> list[float]:
+        return [each.at for each in self.made if each.cap == cap and each.owner not in without]
+
+    def _charged(self, charge: Charge, now: float, without: Collection[Known]) -> Charged:
+        times = self._times(charge.cap, without)
+        used = {window: _held(window, times, now) for window in charge.windows}
+        if all(used[window] < window.limit for window in charge.windows):
+            window = min(charge.windows, key=lambda each: each.limit - used[each])
+            oldest = min((at for at in times if at > now - window.seconds), default=now)
+            reset = oldest + window.seconds - now
+            return Charged(
+                accepted=True, window=window, used=used[window] + 1, retry_after=0.0, reset=reset
+            )
+        counted = [*times, now] if charge.attempts else times
+        waits = {window: _wait(window, counted, now) for window in charge.windows}
+        window = max(charge.windows, key=lambda each: waits[each])
+        return Charged(
+            accepted=False,
+            window=window,
+            used=min(_held(window, counted, now), window.limit),
+            retry_after=waits[window],
+            reset=0.0,
+        )
+
+    def _findable(self) -> list[Known]:
+        return [
+            each
+            for each in self.known
+            if each.write.publishes
+            and each.write.fingerprint is not None
+            and not each.gone
+            and not each.forgotten
+        ]
+
+    def _found(self, lookup: Lookup, now: float, without: Collection[Known]) -> Found:
+        posts = [
+            _as_remembered(each, now)
+            for each in reversed(self._findable())
+            if lookup.digest == getattr(each.write.fingerprint, lookup.compare)
+            and each.at > now - lookup.within
+            and (lookup.across_teams or each.write.team == lookup.team)
+            and lookup.author in (None, each.write.author)
+            and each not in without
+        ]
+        return Found(posts=tuple(posts[:_FOUND_AT_MOST]))
+
+
+def _accepted(answer: Answer) -> bool:
+    return not isinstance(answer, Charged) or answer.accepted
+
+
+def _held(window: Window, times: Collection[float], now: float) -> int:
+    return sum(at > now - window.seconds for at in times)
+
+
+def _wait(window: Window, counted: Collection[float], now: float) -> float:
+    """The shortest wait after which a window has room."""
+    waits = [0.0, *(at + window.seconds - now for at in counted)]
+    return min(
+        wait for wait in waits if wait >= 0 and _held(window, counted, now + wait) < window.limit
+    )
+
+
+def _as_remembered(entry: Known, now: float) -> Remembered:
+    write, outcome = entry.write, entry.outcome_at(now)
+    return Remembered(
+        write_id=write.id,
+        at=entry.at,
+        pending=outcome is None,
+        outcome=outcome,
+        integration=write.integration,
+        token=write.token,
+        author=write.author,
+        operation=write.operation,
+        team=write.team,
+        thread=write.thread,
+        post=entry.post or write.target,
+        url=entry.url,
+        request=write.request,
+    )
+
+
+def told(reserved: Reserved) -> Reserved:
+    """An answer without what engines may tell differently.
+
+    Where a cap is full, an engine looks no further back than it must: there may be older tries, so
+    only what was accepted has a `reset` that all agree on.
+    """
+    return replace(
+        reserved,
+        answers={
+            rule: answer if _accepted(answer) else replace(answer, reset=0.0)  # type: ignore[arg-type]  # a cap's
+            for rule, answer in reserved.answers.items()
+        },
+    )
