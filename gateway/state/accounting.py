@@ -71,6 +71,12 @@ def repeat(under_key: Kept | None, lost: Kept | None, request: str, now: float) 
     return None
 
 
+def is_given(under_key: Kept | None, repeated: Repeat | None) -> bool:
+    """Whether a repeat gets the answer that was lost: once, for then its client has it."""
+    kept_under_key = under_key is not None and under_key.answer is not None
+    return repeated is not None and repeated.kind is Repeated.ANSWERED and not kept_under_key
+
+
 def answerable(settlement: Settlement) -> bool:
     """Whether what was reserved under a key stays there: not where nothing final was said."""
     final = settlement.outcome is not Outcome.REFUSED or settlement.answer is not None

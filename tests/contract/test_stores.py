@@ -596,10 +596,6 @@ async def test_a_key_of_a_write_that_was_not_taken_is_free(store: Administered) 
     assert await keyed(store, 3, request="other") is None
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a key knows its newest write alone, so what is released takes it from its earlier try",
-)
 async def test_a_repeat_that_is_released_leaves_the_key_to_its_earlier_try(
     store: Administered,
 ) -> None:

@@ -9,6 +9,7 @@ from itertools import combinations, pairwise, permutations
 from typing import Any, ClassVar, TypeVar
 
 import pytest
+from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -201,6 +202,7 @@ class StateMachine(RuleBasedStateMachine):
     def leaves(self, process: int, ask: Ask, turns: int) -> None:
         """A caller is cancelled while it reserves: nothing of it stays."""
         store, asked = self.store(process), self.asked(ask, self.model.last)
+        assume(asked.write.request not in self.model.lost)  # whether it was given, who could tell
         reserved = self.do(self.cut(store.reserve(asked), turns))
         self.do(self.processes.quiet(store))
         if reserved is not None:
@@ -230,6 +232,7 @@ class StateMachine(RuleBasedStateMachine):
     def dies(self, process: int, ask: Ask, turns: int) -> None:
         """A process is killed while it reserves, and another takes its place."""
         store, asked = self.store(process), self.asked(ask, self.model.last)
+        assume(asked.write.request not in self.model.lost)  # whether it was given, who could tell
         self.do(self.processes.kill(store, store.reserve(asked), turns))
         self.stores[process % len(self.stores)] = self.do(self.processes.open())
         if self.processes.holds(asked.write.id):

@@ -10,10 +10,11 @@ local id, outcome, keeps, answerable, answer = ARGV[1], ARGV[2], ARGV[3] == '1',
 if ARGV[8] == '1' then redis.call('SET', site .. ':gone:' .. id, '1', 'EX', 600) end
 local write = read(id)
 if not write or write[OUTCOME] ~= '' then return end
-if not answerable then
+if not answerable and #write[REPLACES] == 0 then
   free_key(id, write)
 elseif write[KEY] ~= '' and redis.call('HGET', site .. ':key:' .. write[KEY], 'write') == id then
-  redis.call('HSET', site .. ':key:' .. write[KEY], 'outcome', outcome)
+  -- Where it is released, the earlier try under the key is as unknown as it was.
+  redis.call('HSET', site .. ':key:' .. write[KEY], 'outcome', answerable and outcome or 'unknown')
   if answer ~= '' then
     redis.call('HSET', site .. ':key:' .. write[KEY], 'answer', answer)
     bound_answers(site .. ':key:' .. write[KEY], write[AT], tonumber(ARGV[9]))
