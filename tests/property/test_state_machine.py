@@ -35,6 +35,7 @@ from tests.property.asking import (
     REMEMBERED_FOR,
     Ask,
     asks,
+    long_form,
     probe,
     reservation,
     run,
@@ -356,7 +357,14 @@ def server(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
     RedisMachine.server = valkey
 
 
-@pytest.mark.parametrize("machine", [MemoryMachine, SqliteMachine, RedisMachine])
+@pytest.mark.parametrize(
+    "machine",
+    [
+        MemoryMachine,
+        pytest.param(SqliteMachine, marks=long_form),
+        pytest.param(RedisMachine, marks=long_form),
+    ],
+)
 def test_engines_keep_their_laws_whatever_processes_do(
     machine: type[StateMachine], server: None
 ) -> None:
