@@ -54,7 +54,7 @@ security: setup ## fire the catalogue and the fuzzer, where they are present; SE
 	SHARED=$(SHARED) SECONDS_FUZZ=$(or $(SECONDS_FUZZ),60) scripts/security $(ARGS)
 
 fault: setup ## break what the gateway needs, under load, and compare what all sides know; ARGS=-k kill
-	FAULT_ROUNDS=full $(BIN)/pytest tests/fault $(ARGS)
+	FAULT_ROUNDS=full $(BIN)/pytest tests/fault tests/property/test_state_machine.py tests/property/test_state_lost.py $(ARGS)
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .cache .run build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

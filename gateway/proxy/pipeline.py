@@ -125,7 +125,7 @@ class Pipeline:
             self.observer.decided(write, decision)
             exchange.effect = decision.effect
             if decided.answer is not None:
-                return _replayed(decided.answer, decision, write.id)
+                return self._replayed(decided.answer, decision, write.id)
             if decision.effect is not Effect.ALLOW:
                 reply = answers.refuse(route.endpoint.api, decision, write.id, self.contact)
                 return Response.of(reply)
@@ -174,6 +174,16 @@ class Pipeline:
         if repeat.kind is Repeated.ANSWERED and not answer:  # sealed by a key that is gone
             repeat = replace(repeat, kind=Repeated.UNKEPT)
         return _Decided(repeated(policies, repeat), answer=answer or None)
+
+    def _replayed(self, answer: Reply, decision: Decision, write_id: str) -> Response:
+        """Give SOE's stored answer, with the decision that gives it again."""
+        fields = (
+            *answer.headers,
+            (b"idempotent-replayed", b"true"),
+            *answers.decision_fields(decision, write_id),
+        )
+        when_lost = partial(self._keep_answer, decision.repeats or "", answer)
+        return Response(answer.status, fields, answer.body, when_lost=when_lost)
 
     async def _send(
         self, exchange: Exchange, write: Write, body: bytes, delivery: _Delivery, ends: float
@@ -258,16 +268,6 @@ class Pipeline:
             await self.store.settle(write.id, settlement)
         except StoreError as error:
             self.observer.store_failed("settle", error)
-
-
-def _replayed(answer: Reply, decision: Decision, write_id: str) -> Response:
-    """SOE's stored answer, with the decision that gives it again."""
-    fields = (
-        *answer.headers,
-        (b"idempotent-replayed", b"true"),
-        *answers.decision_fields(decision, write_id),
-    )
-    return Response(answer.status, fields, answer.body)
 
 
 async def _read_ahead(upstream: UpstreamResponse, ends: float) -> bytes:

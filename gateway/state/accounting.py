@@ -26,6 +26,8 @@ PENDING_SECONDS = 60.0
 """After this long a reservation that nobody settled counts as kept, its outcome as unknown."""
 KEY_SECONDS = 86_400.0
 """How long an idempotency key is known, and the answer under it."""
+ANSWERS_AT_MOST = 10_000
+"""Answers that are kept at a time; for an older one, its repeat is told that it is not."""
 LOST_SECONDS = 600.0
 """How long an answer that its client did not get is given to the same request."""
 
@@ -67,6 +69,12 @@ def repeat(under_key: Kept | None, lost: Kept | None, request: str, now: float) 
         if kept.outcome is None and now - kept.at < PENDING_SECONDS:
             return Repeat(kind=Repeated.IN_FLIGHT, write_id=kept.write_id)
     return None
+
+
+def is_given(under_key: Kept | None, repeated: Repeat | None) -> bool:
+    """Whether a repeat gets the answer that was lost: once, for then its client has it."""
+    kept_under_key = under_key is not None and under_key.answer is not None
+    return repeated is not None and repeated.kind is Repeated.ANSWERED and not kept_under_key
 
 
 def answerable(settlement: Settlement) -> bool:

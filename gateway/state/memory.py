@@ -31,6 +31,7 @@ from gateway.state.accounting import (
     answered,
     charges,
     is_counter_of,
+    is_given,
     longest,
     most,
     repeat,
@@ -96,6 +97,8 @@ class MemoryStore:
         under_key, lost = self._keyed.get(write.key, now), self._lost.get(write.request, now)
         repeated = repeat(under_key, lost, write.request, now)
         if repeated is not None:
+            if is_given(under_key, repeated):
+                self._lost.drop(write.request)
             return Reserved(answers={}, taken=False, repeat=repeated)
         replaced = self._replaced(write, now)
         reserved = self._answers(reservation, replaced, now)
@@ -253,9 +256,11 @@ class MemoryStore:
         kept = self._keyed.get(key, self._last)
         if key is None or kept is None or kept.write_id != entry.write.id:
             return
-        if not answerable(settlement):
+        if not answerable(settlement) and not entry.replaces:
             self._keyed.drop(key)
             return
+        if not answerable(settlement):  # the earlier try is as unknown as it was
+            settlement = Settlement(outcome=Outcome.UNKNOWN)
         settled = replace(kept, outcome=settlement.outcome, answer=settlement.answer)
         self._keyed.put(key, settled)
 

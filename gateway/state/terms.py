@@ -15,6 +15,10 @@ LOST = (
 """What is said while a loss is neither mended nor accepted."""
 
 
+PULSE_SECONDS = 1.0
+"""How often a process asks a shared server whether it still holds the same data."""
+
+
 def _unheard(_event: str, **_facts: object) -> None:
     """Nobody listens."""
 
@@ -32,6 +36,8 @@ class Terms:
             not take an empty store for a new one; None keeps no note.
         identity: digest of the key that keys all digests: who shares a state must share it, or one
             caller would be two; empty for operators, who make no digests.
+        mending: seconds for which Redis answers nobody after a loss was noticed, so that every process
+            has put back what it knows.
         tell: hears of `state.lost`, `state.put_back` and `state.set_aside`, with facts.
     """
 
@@ -40,6 +46,7 @@ class Terms:
     accept_loss: bool = False
     note: Path | None = None
     identity: str = ""
+    mending: float = 0.0
     tell: Callable[..., None] = _unheard
 
     def noted(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
@@ -145,6 +146,11 @@ def seeded(post: str, text: str) -> Published:
     )
 
 
+FULL = os.environ.get("FAULT_ROUNDS") == "full"
+"""The long form, in which processes over a server meet as their paces have it."""
+long_form = pytest.mark.skipif(not FULL, reason="a part of the long form: make fault")
+
+
 def run(machine: type[RuleBasedStateMachine]) -> None:
     """Try a machine's steps in many orders."""
     run_state_machine_as_test(
@@ -153,6 +159,7 @@ def run(machine: type[RuleBasedStateMachine]) -> None:
             max_examples=_EXAMPLES,
             stateful_step_count=30,
             deadline=None,
+            derandomize=not FULL,  # the long form looks for new orders
             phases=set(Phase) - {Phase.explain},
             suppress_health_check=list(HealthCheck),
         ),

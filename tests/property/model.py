@@ -100,6 +100,8 @@ class Model:
         now = self.last = max(write.at, self.last)
         repeat = self.repeat(write, now)
         if repeat is not None:
+            if repeat is self.lost.get(write.request):
+                del self.lost[write.request]  # given once
             return Reserved(answers={}, taken=False, repeat=repeat)
         reserved = self.peek(asked)
         entry = Known(write, now, self.repeatable(write, now))
@@ -138,8 +140,11 @@ class Model:
         outcome = settlement.outcome
         refused_for_now = outcome is Outcome.REFUSED and settlement.answer is None
         overdue = not self.in_flight(entry)
-        entry.keyless = refused_for_now or outcome is Outcome.NOT_SENT
-        entry.outcome, entry.answer = outcome, settlement.answer
+        freed = refused_for_now or outcome is Outcome.NOT_SENT
+        entry.keyless = freed and not entry.replaces
+        entry.outcome, entry.answer = outcome, None if freed else settlement.answer
+        if freed and entry.replaces:  # for its key, the earlier try is as unknown as it was
+            entry.outcome = Outcome.UNKNOWN
         entry.post, entry.url = settlement.post, settlement.url
         if not outcome.keeps:
             self._drop(entry)

@@ -136,8 +136,9 @@ class OverServer(Processes[RedisStore]):
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         store._owed.clear()
-        if store._paying is not None:
-            store._paying.cancel()
+        for alive in (store._paying, store._pulse):
+            if alive is not None:
+                alive.cancel()
         while b"id=%d " % number in self.server.ask("CLIENT", "LIST"):
             await asyncio.sleep(0.001)
 

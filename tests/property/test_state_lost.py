@@ -32,6 +32,7 @@ from tests.property.asking import (
     PROCESS,
     Ask,
     asks,
+    long_form,
     probe,
     reservation,
     run,
@@ -216,6 +217,7 @@ class RefusingMachine(LostMachine):
     accept_loss = False
 
 
+@long_form
 @pytest.mark.parametrize("machine", [AcceptingMachine, RefusingMachine])
 def test_what_live_processes_know_outlives_the_data(
     machine: type[LostMachine], valkey: Valkey, monkeypatch: pytest.MonkeyPatch

@@ -9,6 +9,7 @@ from itertools import combinations, pairwise, permutations
 from typing import Any, ClassVar, TypeVar
 
 import pytest
+from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -34,6 +35,7 @@ from tests.property.asking import (
     REMEMBERED_FOR,
     Ask,
     asks,
+    long_form,
     probe,
     reservation,
     run,
@@ -206,6 +208,7 @@ class StateMachine(RuleBasedStateMachine):
     def leaves(self, process: int, ask: Ask, turns: int) -> None:
         """A caller is cancelled while it reserves: nothing of it stays."""
         store, asked = self.store(process), self.asked(ask, self.model.last)
+        assume(asked.write.request not in self.model.lost)  # whether it was given, who could tell
         reserved = self.do(self.cut(store.reserve(asked), turns))
         self.do(self.processes.quiet(store))
         if reserved is not None:
@@ -236,6 +239,7 @@ class StateMachine(RuleBasedStateMachine):
     def dies(self, process: int, ask: Ask, turns: int) -> None:
         """A process is killed while it reserves, and another takes its place."""
         store, asked = self.store(process), self.asked(ask, self.model.last)
+        assume(asked.write.request not in self.model.lost)  # whether it was given, who could tell
         self.do(self.processes.kill(store, store.reserve(asked), turns if self.races else 0))
         self.stores[process % len(self.stores)] = self.do(self.processes.open())
         if self.processes.holds(asked.write.id):
@@ -246,6 +250,7 @@ class StateMachine(RuleBasedStateMachine):
     def restarts(self, process: int, ask: Ask, turns: int) -> None:
         """A process ends well, though a caller leaves at that moment, and another takes its place."""
         store, asked = self.store(process), self.asked(ask, self.model.last)
+        assume(asked.write.request not in self.model.lost)  # whether it was given, who could tell
         if self.do(self.cut(store.reserve(asked), turns)) is not None:
             self.do(store.settle(asked.write.id, Settlement(outcome=Outcome.NOT_SENT)))
         self.do(store.close())
@@ -367,7 +372,13 @@ def server(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "machine", [MemoryMachine, SqliteMachine, RacingSqliteMachine, RedisMachine]
+    "machine",
+    [
+        MemoryMachine,
+        SqliteMachine,
+        pytest.param(RacingSqliteMachine, marks=long_form),
+        pytest.param(RedisMachine, marks=long_form),
+    ],
 )
 def test_engines_keep_their_laws_whatever_processes_do(
     machine: type[StateMachine], server: None

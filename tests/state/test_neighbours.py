@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from redis import Redis
+from valkey import Valkey as Redis
 
 from gateway.state import neighbours
 from gateway.state.neighbours import (
@@ -56,7 +56,7 @@ class OverValkey:
     """The functions of neighbours.lua, each in a script."""
 
     def __init__(self, server: Valkey) -> None:
-        self.redis: Redis = Redis(unix_socket_path=str(server.path))
+        self.redis = Redis(unix_socket_path=str(server.path))
         lua = Path(neighbours.__file__).with_suffix(".lua").read_text()
         asked = "local rows = {unpack(KEYS, 2)} local a, b, c = near_find(KEYS[1], rows, ARGV[1]) "
         self._find: Any = self.redis.register_script(lua + asked + "return a")

@@ -2,7 +2,7 @@
 --
 -- Keys of a site: `meta` (epoch, last stamp, seq, identity), `write:<id>`, and by score of their
 -- stamp `cap:<counter>`, `request:<digest>`, `print:<digest>`; `key:<digest>` and `again:<request>`
--- hold answers; `lost` and `accepted` name epochs; `gone:<id>` turns back what comes too late.
+-- hold answers, and `answers` their names by age; `lost` and `accepted` name epochs; `gone:<id>` turns back what comes too late.
 --
 -- A write is one packed string: a hash of so many fields would take three times its memory. As a
 -- record from outside it is a table of these names, its `facts` those behind `facts` here.
@@ -77,6 +77,17 @@ local function insert(record, at, keep, outcome, post, url)
     add(site .. ':print:' .. record.event, member(record.id, write), at, keep)
   end
   redis.call('SET', site .. ':write:' .. record.id, cmsgpack.pack(write), 'EX', math.ceil(keep) + 60)
+end
+
+-- Keep at most so many answers: an older one is then told as not kept.
+local function bound_answers(key, at, most)
+  local all = site .. ':answers'
+  redis.call('ZADD', all, text(at), key)
+  redis.call('EXPIRE', all, 86400)
+  for _ = 1, redis.call('ZCARD', all) - most do
+    local oldest = redis.call('ZPOPMIN', all)
+    redis.call('HDEL', oldest[1], 'answer')
+  end
 end
 
 -- Keep a write, in place of the tries that it repeats; but what SOE took after all stays. It is

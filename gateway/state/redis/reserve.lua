@@ -5,10 +5,17 @@
 -- ending, and per need what was there before; or how it repeats an earlier write.
 
 local ask = cjson.decode(ARGV[1])
-local meta = redis.call('HMGET', site .. ':meta', 'epoch', 'last', 'seq', 'identity')
+local meta = redis.call('HMGET', site .. ':meta', 'epoch', 'last', 'seq', 'identity', 'opens')
 local epoch, last, seq, identity = meta[1], meta[2], tonumber(meta[3] or '0'), meta[4]
 if (ask.epoch ~= '' and epoch ~= ask.epoch) or redis.call('EXISTS', site .. ':lost') == 1 then
   return lost()
+end
+if meta[5] then
+  local time = redis.call('TIME')
+  if tonumber(time[1]) + tonumber(time[2]) / 1000000 < tonumber(meta[5]) then
+    return redis.error_reply('MENDING: what was lost is being put back')
+  end
+  redis.call('HDEL', site .. ':meta', 'opens')
 end
 if seq < ask.seq then return redis.error_reply('BEHIND: the newest writes are gone') end
 if identity and identity ~= '' and ask.identity ~= '' and identity ~= ask.identity then
@@ -37,7 +44,9 @@ end
 local function repeated()
   local under_key = record.key ~= '' and kept('key:' .. record.key, ask.key_seconds)
   if under_key and under_key[2] ~= record.request then return 'mismatch', under_key end
-  for _, found in ipairs({under_key or false, kept('again:' .. record.request, ask.lost_seconds) or false}) do
+  local again = kept('again:' .. record.request, ask.lost_seconds)
+  if again then again.again = true end
+  for _, found in ipairs({under_key or false, again or false}) do
     if found then
       if found[5] then return 'answered', found end
       if found[4] == 'ok' then return 'unkept', found end
@@ -48,7 +57,10 @@ end
 if not ask.peek then
   redis.call('HSET', site .. ':meta', 'last', text(now))
   local how, earlier = repeated()
-  if how then return {text(now), epoch, seq, how, earlier[1], how == 'answered' and earlier[5] or ''} end
+  if how then
+    if earlier.again then redis.call('DEL', site .. ':again:' .. record.request) end  -- given once
+    return {text(now), epoch, seq, how, earlier[1], how == 'answered' and earlier[5] or ''}
+  end
 end
 
 -- The earlier tries of the same request of which nobody can tell that they took effect.

@@ -43,6 +43,7 @@ from gateway.model import (
 )
 from gateway.ports import Administered
 from gateway.state.accounting import (
+    ANSWERS_AT_MOST,
     KEY_SECONDS,
     LOST_SECONDS,
     PENDING_SECONDS,
@@ -54,7 +55,7 @@ from gateway.state.accounting import (
 from gateway.state.published import as_write
 from gateway.state.redis.client import Client, Script
 from gateway.state.redis.journal import Journal, Record
-from gateway.state.terms import LOST, Terms
+from gateway.state.terms import LOST, PULSE_SECONDS, Terms
 
 _SITE = "{soe-gateway}"
 _OWED_AT_MOST = 10_000
@@ -62,6 +63,7 @@ _PAUSES = (0.2, 1.0)
 """Seconds between two tries to settle what is owed, drawn at random: replicas must not agree."""
 _BATCH = 100
 _GONE = ("LOST", "BEHIND")
+_EVICTS = "the state's server evicts keys when it is full: set maxmemory-policy noeviction"
 
 
 def open_redis(url: str, terms: Terms) -> Administered:
@@ -91,6 +93,8 @@ class RedisStore:
         self._put_back_to = ""  # the epoch of lost data into which all was put back already
         self._owed: dict[str, tuple[Settlement, bool]] = {}
         self._paying: asyncio.Task[None] | None = None
+        self._pulse: asyncio.Task[None] | None = None
+        self._evicts = False
         try:
             self._redis = Client(url, timeout=terms.timeout)
         except StoreError as error:
@@ -122,12 +126,15 @@ class RedisStore:
 
     async def keep_answer(self, write_id: str, answer: bytes) -> None:
         """As `ports.Store.keep_answer`."""
-        await self._run("keep_answer", write_id, _as_text(answer), int(LOST_SECONDS))
+        await self._run(
+            "keep_answer", write_id, _as_text(answer), int(LOST_SECONDS), ANSWERS_AT_MOST
+        )
 
     async def close(self) -> None:
         """Try once more to settle what is owed, and close the connection."""
-        if self._paying is not None:
-            self._paying.cancel()
+        for task in (self._paying, self._pulse):
+            if task is not None:
+                task.cancel()
         with contextlib.suppress(StoreError):
             await self._pay()
         await self._redis.aclose()
@@ -168,7 +175,7 @@ class RedisStore:
     async def accept_loss(self) -> bool:
         """As `ports.Administered.accept_loss`."""
         known = self._terms.noted()  # a loss that nobody has met yet is accepted with the others
-        await self._run("adopt", known, _new_epoch(), "", "0", "0")
+        await self._run("adopt", known, _new_epoch(), "", "0", "0", "0")
         return bool(await self._run("accept_loss"))
 
     async def _named(self, kind: str) -> AsyncIterator[list[str]]:
@@ -184,6 +191,11 @@ class RedisStore:
     # ── asking ───────────────────────────────────────────────────────────────────────────────
 
     async def _ask(self, reservation: Reservation, *, peek: bool) -> Reserved:
+        if self._pulse is None:
+            self._pulse = asyncio.create_task(self._watch())
+            await self._look_at_memory()
+        if self._evicts:
+            raise StoreError(_EVICTS)
         if not self._epoch:  # another process of this data directory may know it by now
             self._epoch = self._terms.noted()
         known = self._epoch
@@ -268,12 +280,43 @@ class RedisStore:
             *(write_id, outcome.value, _flag(outcome.keeps)),
             *(settlement.post or "", settlement.url or ""),
             *(_flag(answerable(settlement)), _as_text(settlement.answer), _flag(late)),
+            ANSWERS_AT_MOST,
         )
         if told is not None and told[0] == self._epoch:
             self._adopt(*told)
 
     async def _run(self, name: str, *args: Any) -> Any:
         return await self._redis.run(self._scripts[name], [_SITE], args)
+
+    # ── watching ─────────────────────────────────────────────────────────────────────────────
+
+    async def _watch(self) -> None:
+        """Look whether the data is still there, also while nobody writes.
+
+        A process that is not asked would not put back what it knows, and others would count
+        without it.
+        """
+        while True:
+            await asyncio.sleep(PULSE_SECONDS * random.uniform(0.8, 1))  # noqa: S311  # no secret
+            with contextlib.suppress(StoreError):
+                epoch, seq = await self._redis.call("HMGET", f"{_SITE}:meta", "epoch", "seq")
+                if self._epoch and epoch != self._epoch:
+                    await self._mended("LOST")
+                elif self._epoch and int(seq or 0) < self._seq:
+                    await self._mended("BEHIND")
+                await self._look_at_memory()
+
+    async def _look_at_memory(self) -> None:
+        """See whether the server would throw keys away where it is full: caps, without a word."""
+        try:
+            told = await self._redis.call("INFO", "memory")
+        except StoreError as error:
+            if not error.code:
+                raise
+            return  # it may not be asked
+        facts = dict(line.split(":", 1) for line in told.splitlines() if ":" in line)
+        bounded = facts.get("maxmemory", "0") != "0"
+        self._evicts = bounded and facts.get("maxmemory_policy", "noeviction") != "noeviction"
 
     # ── losses ───────────────────────────────────────────────────────────────────────────────
 
@@ -304,7 +347,9 @@ class RedisStore:
             )
         accepts = _flag(self._terms.accept_loss)
         epoch, lost = await self._run(
-            "adopt", known, _new_epoch(), self._terms.identity, accepts, _flag(behind)
+            "adopt",
+            *(known, _new_epoch(), self._terms.identity, accepts, _flag(behind)),
+            self._terms.mending,
         )
         if lost:
             self._put_back_to = epoch

@@ -13,6 +13,7 @@ import sqlite3
 import threading
 from pathlib import Path
 
+from gateway.state.accounting import ANSWERS_AT_MOST
 from gateway.state.sqlite.file import connect
 from gateway.state.terms import Terms
 
@@ -26,6 +27,9 @@ _EXPIRED = (
     "DELETE FROM charges WHERE rowid IN (SELECT rowid FROM charges WHERE at <= :before LIMIT :step)",
     "DELETE FROM kept WHERE name IN (SELECT name FROM kept WHERE until <= :now LIMIT :step)",
 )
+_SURPLUS = """
+SELECT name FROM kept WHERE answer IS NOT NULL ORDER BY until DESC LIMIT ? OFFSET ?
+"""
 
 
 class Janitor:
@@ -54,6 +58,7 @@ class Janitor:
                             contextlib.closing(connect(self._path, self._terms))
                         )
                     self._forget(db)
+                    self._bound_answers(db)
                     self._checkpoint(db)
 
     def _forget(self, db: sqlite3.Connection) -> None:
@@ -66,6 +71,12 @@ class Janitor:
         asked = {"now": now, "before": now - self._terms.keep, "step": _STEP}
         counts = [db.execute(statement, asked).rowcount for statement in _EXPIRED]
         return max(counts) == _STEP
+
+    def _bound_answers(self, db: sqlite3.Connection) -> None:
+        """Drop the oldest answers where too many are kept; what they answer stays known."""
+        if db.execute("SELECT count(*) FROM kept").fetchone()[0] > ANSWERS_AT_MOST:
+            names = db.execute(_SURPLUS, (_STEP, ANSWERS_AT_MOST)).fetchall()
+            db.executemany("UPDATE kept SET answer = NULL WHERE name = ?", names)
 
     def _checkpoint(self, db: sqlite3.Connection) -> None:
         if self._journal.exists() and self._journal.stat().st_size >= _CHECKPOINT_BYTES:

@@ -37,6 +37,7 @@ from gateway.state.accounting import (
     answered,
     charges,
     is_counter_of,
+    is_given,
     longest,
     most,
     repeat,
@@ -166,7 +167,11 @@ class SqliteStore:
         found = self._db.execute(pending, (write_id,)).fetchone()
         if found is None:
             return
-        self._settle_key(write_id, settlement)
+        if not answerable(settlement) and found[0] != "[]":
+            # The earlier try under the key is as unknown as it was.
+            self._settle_key(write_id, Settlement(outcome=Outcome.UNKNOWN))
+        else:
+            self._settle_key(write_id, settlement)
         if not settlement.outcome.keeps:
             self._forget([write_id])
             return
@@ -206,7 +211,11 @@ class SqliteStore:
 
     def _repeat(self, write: Write, now: float) -> Repeat | None:
         under_key = self._kept(f"key:{write.key}", now) if write.key is not None else None
-        return repeat(under_key, self._kept(f"lost:{write.request}", now), write.request, now)
+        name = f"lost:{write.request}"
+        repeated = repeat(under_key, self._kept(name, now), write.request, now)
+        if is_given(under_key, repeated):
+            self._db.execute("DELETE FROM kept WHERE name = ?", (name,))
+        return repeated
 
     def _kept(self, name: str, now: float) -> Kept | None:
         found = self._db.execute(_KEPT, (name, now)).fetchone()

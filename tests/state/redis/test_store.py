@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from gateway.model import (
 )
 from gateway.state import Terms, open_store
 from gateway.state.redis import RedisStore
+from gateway.state.terms import PULSE_SECONDS
 from tests.samples import a_write
 from tests.servers import Valkey
 
@@ -185,6 +188,69 @@ async def test_a_loss_may_be_accepted_beforehand(server: Valkey, tmp_path: Path)
 
     assert (known, unknown) == (False, True)
     assert told == ["state.put_back", "state.lost", "state.put_back", "state.lost"]
+
+
+async def test_an_idle_process_puts_back_what_it_knows(server: Valkey, tmp_path: Path) -> None:
+    """Nobody asks it; who does ask is answered when it has looked."""
+    told: list[str] = []
+    waiting = replace(terms(tmp_path, told, accept=True), mending=2 * PULSE_SECONDS)
+    idle, busy = (RedisStore(server.url, waiting) for _ in range(2))
+    await idle.reserve(asks(1))
+    await idle.settle("w1", Settlement(outcome=Outcome.OK))
+    await busy.peek(asks(2))
+    server.kill()
+    server.start()
+    codes = set()
+    async with asyncio.timeout(6):
+        for number in count(3):
+            try:
+                answer = await busy.reserve(asks(number))
+            except StoreError as error:
+                codes.add(error.code)
+                await asyncio.sleep(0.05)
+            else:
+                break
+    for each in (idle, busy):
+        await each.close()
+
+    assert not is_accepted(answer)
+    assert "MENDING" in codes
+
+
+async def test_a_server_that_evicts_is_refused(server: Valkey, store: RedisStore) -> None:
+    """It would throw caps away without a word; put right, it is taken within a moment."""
+    server.ask("CONFIG", "SET", "maxmemory", "100mb")
+    server.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    with pytest.raises(StoreError, match="noeviction"):
+        await store.reserve(asks(1))
+    server.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    async with asyncio.timeout(5):
+        while store._evicts:
+            await asyncio.sleep(0.05)
+
+    assert is_accepted(await store.reserve(asks(2)))
+
+
+async def test_so_many_answers_are_kept(
+    server: Valkey, store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older one is not given again, and its post is not written again either."""
+    monkeypatch.setattr("gateway.state.redis.store.ANSWERS_AT_MOST", 2)
+    kinds = []
+    for number in (1, 2, 3):
+        await store.reserve(keyed(number))
+        await store.settle(f"w{number}", Settlement(outcome=Outcome.OK, answer=b"sealed"))
+    for number in (1, 2, 3):
+        repeat = (await store.reserve(keyed(number))).repeat
+        kinds.append(repeat and repeat.kind)
+
+    assert kinds == [Repeated.UNKEPT, Repeated.ANSWERED, Repeated.ANSWERED]
+
+
+def keyed(number: int) -> Reservation:
+    """A write under a key of its own."""
+    write = a_write(id=f"w{number}", request=f"r{number}", key=f"k{number}")
+    return Reservation(write=write, groups=({},))
 
 
 async def test_a_replica_that_was_behind_is_brought_up(server: Valkey, tmp_path: Path) -> None:

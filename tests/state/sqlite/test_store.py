@@ -265,6 +265,24 @@ async def test_what_expired_goes_and_the_journal_stays_small(tmp_path: Path) -> 
     await store.close()
 
 
+async def test_so_many_answers_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An older one is not given again, and its post is not written again either."""
+    monkeypatch.setattr("gateway.state.sqlite.janitor.ANSWERS_AT_MOST", 2)
+    store = opened(tmp_path / "state.db")
+    for number in (1, 2, 3):
+        await store.reserve(asks(write(number, number, key=f"k{number}"), {}))
+        await store.settle(f"w{number}", Settlement(outcome=Outcome.OK, answer=b"sealed"))
+
+    async def kinds() -> list[str]:
+        asked = [asks(write(n, 9, key=f"k{n}"), {}) for n in (1, 2, 3)]
+        return [str(r.repeat and r.repeat.kind) for r in [await store.reserve(a) for a in asked]]
+
+    async with asyncio.timeout(10):
+        while await kinds() != ["unkept", "answered", "answered"]:
+            await asyncio.sleep(0.05)
+    await store.close()
+
+
 # ── faults ───────────────────────────────────────────────────────────────────────────────────
 
 
