@@ -610,6 +610,19 @@ async def test_a_repeat_that_is_released_leaves_the_key_to_its_earlier_try(
     assert repeat.kind is Repeated.MISMATCH
 
 
+async def test_a_repeat_that_was_not_sent_leaves_no_answer_under_the_key(
+    store: Administered,
+) -> None:
+    """Whatever was told with that ending: the same may be sent once more."""
+    for number, outcome in ((1, Outcome.UNKNOWN), (2, Outcome.NOT_SENT)):
+        await keyed(store, number)
+        await store.settle(
+            f"w{number}", Settlement(outcome=outcome, answer=SEALED[: number - 1] or None)
+        )
+
+    assert await keyed(store, 3) is None
+
+
 async def test_an_unsettled_key_is_free_for_its_request_alone_after_a_minute(
     store: Administered,
 ) -> None:

@@ -15,7 +15,7 @@ if not answerable and #write[REPLACES] == 0 then
 elseif write[KEY] ~= '' and redis.call('HGET', site .. ':key:' .. write[KEY], 'write') == id then
   -- Where it is released, the earlier try under the key is as unknown as it was.
   redis.call('HSET', site .. ':key:' .. write[KEY], 'outcome', answerable and outcome or 'unknown')
-  if answer ~= '' then
+  if answerable and answer ~= '' then
     redis.call('HSET', site .. ':key:' .. write[KEY], 'answer', answer)
     bound_answers(site .. ':key:' .. write[KEY], write[AT], tonumber(ARGV[9]))
   end
