@@ -182,7 +182,7 @@ class MemoryStore:
         entry = self._entries.get(write_id)
         if entry is None or entry.outcome is Outcome.OK:
             return False
-        self._settle_key(entry, Settlement(outcome=Outcome.NOT_SENT))
+        self._free_key(entry)
         self._forget(write_id)
         return True
 
@@ -251,18 +251,25 @@ class MemoryStore:
         self._remember(_Entry(write, self._last, (), outcome=Outcome.OK, url=post.url))
         return known is None or known.write.fingerprint != write.fingerprint
 
+    def _kept_for(self, entry: _Entry) -> Kept | None:
+        """What is kept under a write's key, where that is still its."""
+        kept = self._keyed.get(entry.write.key, self._last)
+        return kept if kept is not None and kept.write_id == entry.write.id else None
+
+    def _free_key(self, entry: _Entry) -> None:
+        if entry.write.key is not None and self._kept_for(entry) is not None:
+            self._keyed.drop(entry.write.key)
+
     def _settle_key(self, entry: _Entry, settlement: Settlement) -> None:
-        key = entry.write.key
-        kept = self._keyed.get(key, self._last)
-        if key is None or kept is None or kept.write_id != entry.write.id:
-            return
         if not answerable(settlement) and not entry.replaces:
-            self._keyed.drop(key)
+            self._free_key(entry)
             return
         if not answerable(settlement):  # the earlier try is as unknown as it was
             settlement = Settlement(outcome=Outcome.UNKNOWN)
-        settled = replace(kept, outcome=settlement.outcome, answer=settlement.answer)
-        self._keyed.put(key, settled)
+        kept = self._kept_for(entry)
+        if entry.write.key is not None and kept is not None:
+            settled = replace(kept, outcome=settlement.outcome, answer=settlement.answer)
+            self._keyed.put(entry.write.key, settled)
 
     def _forget(self, write_id: str) -> None:
         entry = self._entries.pop(write_id, None)

@@ -738,6 +738,16 @@ async def test_what_is_not_known_to_be_written_can_be_released(
     assert not await store.release("nobody")
 
 
+async def test_an_operator_frees_the_key_of_a_repeat_too(store: Administered) -> None:
+    """Of its earlier try as well, which the operator may release or not."""
+    await keyed(store, 1)
+    await store.settle("w1", Settlement(outcome=Outcome.UNKNOWN))
+    await keyed(store, 2)
+
+    assert await store.release("w2")
+    assert await keyed(store, 3, request="other") is None
+
+
 async def test_a_cap_can_be_reset(store: Administered) -> None:
     """All counters of a rule, or those of one integration; the posts stay."""
     names = ("rule|integration=a", "rule|integration=b", "ruler|integration=a")
