@@ -1,7 +1,8 @@
 """State in Redis or Valkey, shared by replicas.
 
-`store` asks, the `.lua` files are its transactions (each is run behind `prelude.lua`), `journal`
-remembers what to put back after a loss; `client`, `connection` and `address` are the way there.
+`store` asks, and the `.lua` files are its transactions, each run behind `prelude.lua`; `wire` says
+how questions and answers look to them. `journal` remembers what to put back after a loss. `client`,
+`connection` and `address` are the way there.
 """
 
 from gateway.state.redis.store import RedisStore, open_redis

@@ -5,8 +5,8 @@ a site carry one hash tag: in a cluster they lie together. The stamps are of Red
 the clocks of replicas differ.
 
 Data that is gone shows by its epoch (Redis came back empty, or another took its place) or by the
-number of the newest write or ending (a replica took over that was behind). Then this process puts back what
-it knows; what else is gone, `Terms.accept_loss` or an operator decides.
+number of the newest write or ending (a replica took over that was behind). Then this process puts
+back what it knows; what else is gone, `Terms.accept_loss` or an operator decides.
 
 An epoch is `data.turn`. Who finds a replica behind begins another turn of the same data: so every
 process meets an epoch that it did not know, and puts back what it knows, which is no loss.
@@ -18,7 +18,6 @@ import asyncio
 import base64
 import contextlib
 import random
-import secrets
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,19 +26,14 @@ import orjson
 
 from gateway.errors import StoreError
 from gateway.model import (
-    Charge,
     Found,
-    Lookup,
-    Need,
     Outcome,
     Published,
-    Remembered,
     Repeat,
     Repeated,
     Reservation,
     Reserved,
     Settlement,
-    Write,
 )
 from gateway.ports import Administered
 from gateway.state.accounting import (
@@ -54,7 +48,16 @@ from gateway.state.accounting import (
 )
 from gateway.state.published import as_write
 from gateway.state.redis.client import Client, Script
-from gateway.state.redis.journal import Journal, Record
+from gateway.state.redis.journal import Journal
+from gateway.state.redis.wire import (
+    as_text,
+    data_of,
+    flag,
+    need_of,
+    new_epoch,
+    record_of,
+    remembered,
+)
 from gateway.state.terms import LOST, PULSE_SECONDS, Terms
 
 _SITE = "{soe-gateway}"
@@ -127,7 +130,7 @@ class RedisStore:
     async def keep_answer(self, write_id: str, answer: bytes) -> None:
         """As `ports.Store.keep_answer`."""
         await self._run(
-            "keep_answer", write_id, _as_text(answer), int(LOST_SECONDS), ANSWERS_AT_MOST
+            "keep_answer", write_id, as_text(answer), int(LOST_SECONDS), ANSWERS_AT_MOST
         )
 
     async def close(self) -> None:
@@ -144,7 +147,7 @@ class RedisStore:
     async def remember(self, posts: Sequence[Published], at: float) -> int:
         """As `ports.Administered.remember`."""
         records = [
-            _record(as_write(post)) | {"caps": [], "replaces": [], "url": post.url or ""}
+            record_of(as_write(post)) | {"caps": [], "replaces": [], "url": post.url or ""}
             for post in posts
         ]
         asked: dict[str, Any] = {"keep": self._terms.keep, "posts": records}
@@ -175,7 +178,7 @@ class RedisStore:
     async def accept_loss(self) -> bool:
         """As `ports.Administered.accept_loss`."""
         known = self._terms.noted()  # a loss that nobody has met yet is accepted with the others
-        await self._run("adopt", known, _new_epoch(), "", "0", "0", "0")
+        await self._run("adopt", known, new_epoch(), "", "0", "0", "0")
         return bool(await self._run("accept_loss"))
 
     async def _named(self, kind: str) -> AsyncIterator[list[str]]:
@@ -216,7 +219,7 @@ class RedisStore:
         reserved = answered(
             reservation,
             lambda _: [float(at) for at in reversed(next(each))],
-            lambda _: Found(posts=tuple(_remembered(row, now) for row in next(each))),
+            lambda _: Found(posts=tuple(remembered(row, now) for row in next(each))),
             now,
         )
         if not peek:
@@ -244,12 +247,12 @@ class RedisStore:
             "lost_seconds": int(LOST_SECONDS),
             "epoch": self._epoch,
             "seq": self._seq,
-            "new_epoch": _new_epoch(),
+            "new_epoch": new_epoch(),
             "identity": self._terms.identity,
             "peek": peek,
             "remember": reservation.remember,
-            "groups": [[_need(need) for need in group.values()] for group in reservation.groups],
-            "write": _record(reservation.write),
+            "groups": [[need_of(need) for need in group.values()] for group in reservation.groups],
+            "write": record_of(reservation.write),
         }
         try:
             return orjson.dumps(asked)
@@ -269,7 +272,7 @@ class RedisStore:
         held = reserved.taken and reservation.remember
         attempts = [charge.cap for charge in made if charge.attempts]
         if held:
-            record = _record(reservation.write)
+            record = record_of(reservation.write)
             record["caps"] = [charge.cap for charge in made if not charge.attempts]
             self._journal.reserved(record | {"at": now, "attempts": attempts, "replaces": []})
 
@@ -277,9 +280,9 @@ class RedisStore:
         outcome = settlement.outcome
         told = await self._run(
             "settle",
-            *(write_id, outcome.value, _flag(outcome.keeps)),
+            *(write_id, outcome.value, flag(outcome.keeps)),
             *(settlement.post or "", settlement.url or ""),
-            *(_flag(answerable(settlement)), _as_text(settlement.answer), _flag(late)),
+            *(flag(answerable(settlement)), as_text(settlement.answer), flag(late)),
             ANSWERS_AT_MOST,
         )
         if told is not None and told[0] == self._epoch:
@@ -345,10 +348,10 @@ class RedisStore:
             self._terms.tell(
                 "state.put_back", reason=code.lower(), known=len(self._journal), entries=gone
             )
-        accepts = _flag(self._terms.accept_loss)
+        accepts = flag(self._terms.accept_loss)
         epoch, lost = await self._run(
             "adopt",
-            *(known, _new_epoch(), self._terms.identity, accepts, _flag(behind)),
+            *(known, new_epoch(), self._terms.identity, accepts, flag(behind)),
             self._terms.mending,
         )
         if lost:
@@ -358,7 +361,7 @@ class RedisStore:
             raise StoreError(LOST, code="LOST")
         if not is_new:  # the same old data may have come once more, while it was refused
             await self._put_back()
-        if _data(epoch) != _data(known):
+        if data_of(epoch) != data_of(known):
             self._terms.tell("state.lost", accepted=True)
         self._put_back_to = ""
         self._adopt(epoch, 0)
@@ -403,77 +406,7 @@ def _script(name: str) -> Script:
     return Script.of((folder / "prelude.lua").read_text() + (folder / f"{name}.lua").read_text())
 
 
-def _new_epoch() -> str:
-    return f"{secrets.token_hex(8)}.{secrets.token_hex(4)}"
-
-
-def _data(epoch: str) -> str:
-    """Of which data an epoch is a turn."""
-    return epoch.partition(".")[0]
-
-
 def _heard(task: asyncio.Task[None]) -> None:
     """Take a task's error, where nobody waits for it any more."""
     if not task.cancelled():
         task.exception()
-
-
-def _flag(value: bool) -> str:  # noqa: FBT001  # a script's argument
-    return "1" if value else "0"
-
-
-def _as_text(sealed: bytes | None) -> bytes:
-    return base64.b64encode(sealed) if sealed else b""
-
-
-def _record(write: Write) -> Record:
-    """A write as `prelude.lua` describes it, as far as the write tells."""
-    found = write.fingerprint if write.publishes else None
-    facts = (
-        *(write.integration, write.token, write.author, write.operation),
-        *(write.team, write.thread, write.target),
-    )
-    return {
-        "id": write.id,
-        "request": write.request,
-        "key": write.key or "",
-        "text": found.text if found else "",
-        "event": found.event if found else "",
-        "facts": [fact or "" for fact in facts],
-    }
-
-
-def _need(need: Need) -> dict[str, Any]:
-    if isinstance(need, Charge):
-        windows = [{"limit": each.limit, "seconds": each.seconds} for each in need.windows]
-        return {"cap": need.cap, "windows": windows, "attempts": need.attempts}
-    assert isinstance(need, Lookup)
-    return {
-        "compare": need.compare,
-        "digest": need.digest,
-        "within": need.within,
-        "team": need.team or "",
-        "across_teams": need.across_teams,
-        "author": need.author or "",
-    }
-
-
-def _remembered(row: Sequence[str], now: float) -> Remembered:
-    write_id, at, outcome, post, url, request, *facts = row
-    integration, token, author, operation, team, thread, target = facts
-    pending = not outcome and now - float(at) < PENDING_SECONDS
-    return Remembered(
-        write_id=write_id,
-        at=float(at),
-        pending=pending,
-        outcome=None if pending else Outcome(outcome or "unknown"),
-        integration=integration,
-        token=token or None,
-        author=author,
-        operation=operation,
-        team=team or None,
-        thread=thread or None,
-        post=post or target or None,
-        url=url or None,
-        request=request,
-    )
