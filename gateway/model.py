@@ -98,15 +98,24 @@ NO_POST = Post()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprint:
-    """Digests of a post's normalised text, hex.
+    """What a post's normalised text leaves: enough to find and compare it, not to read it.
 
-    `text` is equal for posts that read the same; `event` also masks numbers, ids, times and paths,
-    so that two entries of one log event are equal. `words` counts the real words.
+    Attributes:
+        text: hex digest, equal for posts that read the same.
+        event: hex digest that also masks numbers, ids, times and paths, so that two entries of one
+            log event are equal.
+        words: the number of real words.
+        prints: hashes of pieces of the text, by which near-copies are found: 32 bits each, native
+            order of bytes, ascending, each once. A post is remembered under the smallest few; a
+            new one asks with all of its own, so that whatever is added to a copy hides nothing.
+        sketch: what `text.similarity` compares; nobody else reads it.
     """
 
     text: str
     event: str
     words: int
+    prints: bytes = field(default=b"", repr=False)
+    sketch: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +216,8 @@ class Lookup:
     """Ask for earlier posts with the same digest, newest first, at most 64.
 
     `compare` is `text` or `event`; `team` and `across_teams` give the scope (the main site is its
-    own scope); `author` narrows to one author.
+    own scope); `author` narrows to one author. With `near`, those that share prints with the write
+    follow, the most shared first, at most 24.
     """
 
     compare: str
@@ -216,11 +226,16 @@ class Lookup:
     team: str | None
     across_teams: bool = False
     author: str | None = None
+    near: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """An earlier post. `pending` while its write is in flight (60 s at most)."""
+    """An earlier post. `pending` while its write is in flight (60 s at most).
+
+    `equal` tells that its digest is the one that was looked up; else it shares prints. An outcome
+    of `refused` is a text that the gateway refused for its likeness (`Settlement.template`).
+    """
 
     write_id: str
     at: float
@@ -235,6 +250,8 @@ class Remembered:
     post: str | None
     url: str | None
     request: str
+    equal: bool = True
+    sketch: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,13 +319,16 @@ class Settlement:
     """How a reservation ends. `post` is the new post as `question/123`, `url` where it stands.
 
     `answer` is SOE's final answer, sealed, for the next request under the same idempotency key;
-    None where there is none to give again.
+    None where there is none to give again. `template` stands beside `not_sent` where the gateway
+    refused the text for its likeness: charges and key are released, but the text is found again,
+    with the outcome `refused`, so that a flood does not begin anew.
     """
 
     outcome: Outcome
     post: str | None = None
     url: str | None = None
     answer: bytes | None = field(default=None, repr=False)
+    template: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -334,7 +354,8 @@ class Published:
 class Earlier:
     """The earlier post that a violation speaks of, for eyes that may see it.
 
-    `relation` is `same_author`, `same_integration` or `other`; `similarity` 0 to 1.
+    `relation` is `same_author`, `same_integration` or `other`; `similarity` 0 to 1. `passages` are
+    the longest that both share, cut from the new text.
     """
 
     url: str | None
@@ -342,6 +363,7 @@ class Earlier:
     integration: str
     relation: str
     similarity: float
+    passages: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

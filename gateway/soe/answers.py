@@ -335,6 +335,7 @@ def _violation(rule: str, violation: Violation) -> dict[str, Any]:
             "integration": earlier.integration,
             "relation": earlier.relation,
             "similarity": earlier.similarity,
+            "passages": list(earlier.passages),
         }
     return told
 
