@@ -108,7 +108,8 @@ class Fingerprint:
         prints: hashes of pieces of the text, by which near-copies are found: 32 bits each, native
             order of bytes, ascending, each once. A post is remembered under the smallest few; a
             new one asks with all of its own, so that whatever is added to a copy hides nothing.
-        sketch: what `text.similarity` compares; nobody else reads it.
+        sketch: what later texts are compared with; only `text.sketch` reads it.
+        whole: the sketch before it was cut to what state keeps, to compare the text itself.
     """
 
     text: str
@@ -116,6 +117,7 @@ class Fingerprint:
     words: int
     prints: bytes = field(default=b"", repr=False)
     sketch: bytes = field(default=b"", repr=False)
+    whole: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ SHORT = 20
 _PRINTS_AT_MOST = 192
 _WORDS_AT_MOST = 96
 
-_HEAD = Struct("<9H")
+_HEAD = Struct("<H?x8H")
 _MOST = 0xFFFF
 _NONE: Prints = np.zeros(0, np.uint32)
 
@@ -40,9 +40,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """A sketch, read. `words` counts the real words of the text."""
+    """A sketch, read.
+
+    `words` counts the real words of the text; it is `framed` where nearly all is quote or form.
+    """
 
     words: int
+    framed: bool
     own: Part
     rest: Part
     own_words: Part
@@ -52,21 +56,22 @@ class Sketch:
 
 def read(data: bytes) -> Sketch:
     """Read a sketch as `write` made it."""
-    words, *counts = _HEAD.unpack_from(data)
+    words, framed, *counts = _HEAD.unpack_from(data)
     values = array("H", data[_HEAD.size :])
     ends = list(accumulate(counts[4:], initial=0))
     own, rest, own_words, rest_words = (
         Part(values[first:last], total)
         for (first, last), total in zip(pairwise(ends), counts[:4], strict=True)
     )
-    return Sketch(words, own, rest, own_words, rest_words, values[ends[-1] :])
+    return Sketch(words, framed, own, rest, own_words, rest_words, values[ends[-1] :])
 
 
-def write(words: int, full: Sample, own: Sample, *, whole: bool) -> bytes:
+def write(words: int, framed: bool, full: Sample, own: Sample, *, whole: bool) -> bytes:  # noqa: FBT001 - a fact of the text
     """Write the sketch of a text.
 
     Args:
         words: its real words.
+        framed: nearly all of it is quote or form.
         full: of all that a reader sees.
         own: of what is left without the furniture of forms.
         whole: keeps everything, to compare the text now; else what state is to remember.
@@ -85,9 +90,10 @@ def write(words: int, full: Sample, own: Sample, *, whole: bool) -> bytes:
     rest_words = [each for each in words_kept if each not in own.words]
     small = sorted(full.small) if words < SHORT else []
     head = _HEAD.pack(
+        min(words, _MOST),
+        framed,
         *(
-            min(each, _MOST)
-            for each in (words, *totals, len(own.words), len(full.words - own.words))
+            min(total, _MOST) for total in (*totals, len(own.words), len(full.words - own.words))
         ),
         *(min(kept, _MOST) for kept in (*map(len, sets), len(own_words), len(rest_words))),
     )
