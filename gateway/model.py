@@ -166,12 +166,17 @@ class Write:
 
     @property
     def author(self) -> str:
-        """Under whom posts are compared: the person where known, else the token, else the integration."""
-        if self.person is not None:
-            return f"person:{self.person}"
-        if self.token is not None:
-            return f"token:{self.token}"
-        return f"integration:{self.integration}"
+        """Under whom posts are compared."""
+        return author_of(self.person, self.token, self.integration)
+
+
+def author_of(person: str | None, token: str | None, integration: str) -> str:
+    """Name an author: the person where known, else the token, else the integration."""
+    if person is not None:
+        return f"person:{person}"
+    if token is not None:
+        return f"token:{token}"
+    return f"integration:{integration}"
 
 
 # ── questions to state, and its answers ──────────────────────────────────────────────────────
