@@ -33,7 +33,7 @@ _REPEATED_THREADS = 3
 """Other threads in which an author has a passage before it counts as a template."""
 _Curve = tuple[tuple[float, float], ...]
 _BETWEEN_AUTHORS: _Curve = ((0.0, 0.0), (0.62, 0.60), (0.74, 0.84), (1.0, 1.0))
-_OF_ONE_AUTHOR: _Curve = ((0.0, 0.0), (0.59, 0.60), (0.86, 0.84), (1.0, 1.0))
+_OF_ONE_AUTHOR: _Curve = ((0.0, 0.0), (0.59, 0.60), (0.88, 0.84), (1.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +152,10 @@ class Comparison:
         if prints.number < 2:
             return 0.0, 0.0, 0.0
         words = self._words.shared(sketch.own_words, sketch.rest_words)
-        amount = sqrt(_amount(words.number, 8)) * _amount(prints.number, 8)
+        amount = sqrt(_amount(words.number, 8))
         raw = max(
-            sqrt(words.of_both * sqrt(prints.of_both)),
-            0.9 * sqrt(words.of_new * sqrt(prints.of_new)) * amount,
+            sqrt(words.of_both * sqrt(prints.of_both)) * amount,
+            0.9 * sqrt(words.of_new * sqrt(prints.of_new)) * amount * _amount(prints.number, 8),
             0.97 * sqrt(prints.of_both) * _amount(prints.number, 16),
         )
         if self._new.sketch.words >= SHORT and prints.of_both == words.of_both == 1:

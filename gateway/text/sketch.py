@@ -56,7 +56,9 @@ class Sketch:
 
 
 def read(data: bytes) -> Sketch:
-    """Read a sketch as `Samples` made it."""
+    """Read a sketch as `Samples` made it; an empty one is like nothing."""
+    if not data:
+        return _EMPTY
     words, framed, *counts = _HEAD.unpack_from(data)
     values = array("H", data[_HEAD.size :])
     ends = list(accumulate(counts[4:], initial=0))
@@ -65,6 +67,10 @@ def read(data: bytes) -> Sketch:
         for (first, last), total in zip(pairwise(ends), counts[:4], strict=True)
     )
     return Sketch(words, framed, own, rest, own_words, rest_words, values[ends[-1] :])
+
+
+_NOTHING = Part(array("H"), 0)
+_EMPTY = Sketch(0, False, _NOTHING, _NOTHING, _NOTHING, _NOTHING, array("H"))  # noqa: FBT003 - a fact
 
 
 @dataclass(frozen=True, slots=True)
