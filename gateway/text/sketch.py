@@ -12,7 +12,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from functools import lru_cache
 from struct import Struct
 
 import numpy as np
@@ -32,7 +32,7 @@ _MOST = 0xFFFF
 _NONE: Prints = np.zeros(0, np.uint32)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Part:
     """Some hashes of a kind; `total` is how many there are where not all are kept."""
 
@@ -40,7 +40,7 @@ class Part:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Sketch:
     """A sketch, read.
 
@@ -56,18 +56,19 @@ class Sketch:
     small_words: array[int]
 
 
+@lru_cache(maxsize=256)  # several rules look at the same few posts
 def read(data: bytes) -> Sketch:
     """Read a sketch as `Samples` made it; an empty one is like nothing."""
     if not data:
         return _EMPTY
     words, framed, *counts = _HEAD.unpack_from(data)
     values = array("H", data[_HEAD.size :])
-    ends = list(accumulate(counts[4:], initial=0))
-    own, rest, own_words, rest_words = (
-        Part(values[first:last], total)
-        for (first, last), total in zip(pairwise(ends), counts[:4], strict=True)
-    )
-    return Sketch(words, framed, own, rest, own_words, rest_words, values[ends[-1] :])
+    parts, first = [], 0
+    for total, kept in zip(counts[:4], counts[4:], strict=True):
+        parts.append(Part(values[first : first + kept], total))
+        first += kept
+    own, rest, own_words, rest_words = parts
+    return Sketch(words, framed, own, rest, own_words, rest_words, values[first:])
 
 
 _NOTHING = Part(array("H"), 0)
