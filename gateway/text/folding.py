@@ -25,6 +25,7 @@ _ALIKE = {ord(char): like for like, chars in LOOKALIKES.items() for char in char
 _MANY = 20_000
 """Folds that are kept: more than any language has, less than all of Unicode."""
 
+_BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
 _CONTROLS = bytes(code for code in (*range(32), 127) if chr(code) not in _SPACES)
 _LOWER = bytes(range(256)).lower()
 
@@ -32,11 +33,12 @@ _LOWER = bytes(range(256)).lower()
 def fold(text: str) -> str:
     """Give a text with its characters folded: ASCII letters where they read as such, lower case.
 
-    Marks above and below letters, control characters and `INVISIBLE` ones go, punctuation stays.
+    Marks above and below letters, control characters and `INVISIBLE` ones go. ASCII punctuation
+    stays; beyond ASCII, what is no letter and no digit becomes a space.
     """
-    if text.isascii():
-        return text.encode().translate(_LOWER, _CONTROLS).decode()
-    return text.translate(_FOLDS)
+    if not text.isascii():
+        text = _BEYOND_ASCII.sub(_fold_run, text)
+    return text.encode().translate(_LOWER, _CONTROLS).decode()
 
 
 def trace(text: str) -> Iterator[tuple[str, int]]:
@@ -56,21 +58,31 @@ class _Folds(dict[int, str]):
         return folded
 
 
+def _fold_run(match: re.Match[str]) -> str:
+    return match.group().translate(_FOLDS)
+
+
 def _fold(char: str) -> str:
     """Fold one character: NFKC, look-alikes (TR39), NFKD without marks, case."""
-    if char in _SPACES or char in _BLANK:
+    category = unicodedata.category(char)
+    if char in _SPACES or char in _BLANK or category == "Cs":
         return " "
-    if unicodedata.category(char) in ("Cf", "Cc") or INVISIBLE.match(char):
+    if category in ("Cf", "Cc") or INVISIBLE.match(char):
         return ""
     text = unicodedata.normalize("NFKC", char).translate(_ALIKE)
-    text = unicodedata.normalize("NFKD", text).translate(_ALIKE).casefold()
-    return "".join(map(_plain, unicodedata.normalize("NFKD", text)))
+    text = _without_marks(text).translate(_ALIKE).casefold()
+    return "".join(map(_plain, _without_marks(text).translate(_ALIKE)))
+
+
+def _without_marks(text: str) -> str:
+    parts = unicodedata.normalize("NFKD", text)
+    return "".join(char for char in parts if not unicodedata.category(char).startswith("M"))
 
 
 def _plain(char: str) -> str:
-    """Drop marks; write digits of other scripts as ours."""
-    if unicodedata.category(char).startswith("M"):
-        return ""
+    """Part words at all that is none, and write digits of other scripts as ours."""
+    if not char.isascii() and not char.isalnum():
+        return " "
     return str(unicodedata.decimal(char, char))
 
 

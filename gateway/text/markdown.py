@@ -7,7 +7,7 @@ import re
 import pyromark
 
 from gateway.text import page
-from gateway.text.visible import Kind, Passage, Visible
+from gateway.text.visible import OWN, Passage, Visible
 
 _OPTIONS = (
     pyromark.Options.ENABLE_TABLES
@@ -20,8 +20,10 @@ _LINES = re.compile(
 )
 """Numbers of lists, rules, underlines of headings and of the heads of tables."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
+_SHORT = 1024
+"""Characters in which nothing is nested so deeply that it takes time."""
 _DEEP = re.compile(
-    r"(?m)^((?:[ \t]*+(?:[>*+-]|\d{1,9}+[.)])){24})(?:[ \t]*+(?:[>*+-]|\d{1,9}+[.)]))++"
+    r"\n((?:[ \t]*+(?:[>*+-]|\d{1,9}+[.)])){24})(?:[ \t]*+(?:[>*+-]|\d{1,9}+[.)]))++"
 )
 """Marks of more quotes and lists in one another than anybody writes: each line would cost as much
 time as there are lists open."""
@@ -32,12 +34,21 @@ def read(body: str) -> Visible:
     if "\r" in body:
         body = body.replace("\r\n", "\n").replace("\r", "\n")
     if _is_plain(body):
-        return Visible((Passage(Kind.OWN, body),))
-    body = _SURROGATES.sub("\ufffd", _DEEP.sub(r"\1", body)).replace("\0", "")
-    seen = page.read(pyromark.html(body, options=_OPTIONS))
+        return Visible((Passage(OWN, body),))
+    body = body.replace("\0", "")
+    if len(body) > _SHORT:
+        body = _DEEP.sub(r"\n\1", f"\n{body}")
+    seen = page.read(_render(body))
     if "]:" not in body:
         return seen
     return Visible(seen.passages, (*seen.unseen, *_titles(body)))
+
+
+def _render(body: str) -> str:
+    try:
+        return pyromark.html(body, options=_OPTIONS)
+    except UnicodeEncodeError:  # half of a pair of UTF-16, which JSON can tell
+        return pyromark.html(_SURROGATES.sub("\ufffd", body), options=_OPTIONS)
 
 
 def _is_plain(body: str) -> bool:

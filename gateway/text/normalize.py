@@ -11,11 +11,12 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import NamedTuple
 
 from gateway.text import markdown
 from gateway.text.encoded import decode
 from gateway.text.folding import INVISIBLE
-from gateway.text.visible import Kind, Passage, Visible
+from gateway.text.visible import FORM, OWN, QUOTED, Passage, Visible
 from gateway.text.words import count, split
 
 _ENOUGH = 12
@@ -27,9 +28,10 @@ _FORM_BESIDE = 40
 _MAIL = re.compile(
     r"(?m)^[ \t]*+(?:On .{4,120} wrote:|-{2,}+ *Original Message *-{2,}+|Am .{4,80} schrieb .{0,80}:)[ \t]*+$"
 )
-_MIXED = re.compile(
-    r"\b(?=\w*?[A-Za-z])(?=\w*?[\u0370-\u03ff\u0400-\u052f\u0531-\u058f\u13a0-\u13f5\ua4d0-\ua4ff])\w+"
-)
+_SCRIPTS = "\u0370-\u052f\u0531-\u058f\u13a0-\u13f5\ua4d0-\ua4ff"
+"""Greek, Cyrillic and others whose letters look like Latin ones."""
+_ALIKE = re.compile(f"[{_SCRIPTS}]")
+_MIXED = re.compile(rf"\b(?=\w*?[A-Za-z])(?=\w*?[{_SCRIPTS}])\w+")
 
 Read = Callable[[str], Visible]
 
@@ -85,13 +87,13 @@ class Normal:
         return self.full.count(mask)
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The words of a passage."""
+class _Part(NamedTuple):
+    """The words of a passage; `real` is how many a person wrote."""
 
-    kind: Kind
+    kind: int
     plain: list[str]
     masked: list[str]
+    letters: int
     real: int
 
 
@@ -102,27 +104,31 @@ def normalize(title: str, body: str, read: Read = markdown.read) -> Normal:
         read: how the body is written; `page.read` for HTML.
     """
     seen = read(body)
-    passages, said, opaque = _told(seen.passages, read)
-    head, parts = _part(Passage(Kind.OWN, title)), [_part(each) for each in passages]
+    told, said, opaque = _told(seen.passages, read)
+    head = _part(OWN, title)
+    parts = [_part(*each) for each in told]
     full, own, framed = _views(head.real, parts)
-    full, own = (*full, *said), (*own, *said)
-    everything = (head, *parts, *said)
+    body_words = [*full, *said]
+    masked = _all(part.masked for part in (head, *body_words))
+    alike = own is full
+    texts = (title, *(passage.text for passage in seen.passages))
+    special = [text for text in texts if not text.isascii()]
     return Normal(
-        full=_masked((head, *full)),
-        own=_masked((head, *own)),
+        full=masked,
+        own=masked if alike else _all(part.masked for part in (head, *own, *said)),
         framed=framed,
-        words=head.real + _real(full),
-        own_words=head.real + _real(own),
-        text=_apart(head.plain, (part.plain for part in full)),
-        event=_apart(head.masked, (part.masked for part in full)),
+        words=_real((head, *body_words)),
+        own_words=_real((head, *(body_words if alike else (*own, *said)))),
+        text=_apart(head.plain, [part.plain for part in body_words]),
+        event=_apart(head.masked, [part.masked for part in body_words]),
         counts=Counts(
-            seen=sum(len("".join(part.plain)) for part in everything),
-            unseen=len("".join(chain.from_iterable(split(each)[0] for each in seen.unseen))),
+            seen=sum(part.letters for part in (head, *parts, *said)),
+            unseen=sum(split(each).letters for each in seen.unseen),
             opaque=opaque,
-            invisible=sum(_invisible(text) for text in (title, *(p.text for p in seen.passages))),
-            mixed=sum(_mixed(text) for text in (title, *(p.text for p in seen.passages))),
-            quoted=_real(part for part in parts if part.kind & Kind.QUOTED),
-            form=_real(part for part in parts if part.kind & Kind.FORM),
+            invisible=_count(INVISIBLE, special),
+            mixed=_count(_MIXED, special),
+            quoted=_real(part for part in parts if part.kind & QUOTED),
+            form=_real(part for part in parts if part.kind & FORM),
         ),
     )
 
@@ -132,15 +138,15 @@ def _told(passages: Sequence[Passage], read: Read) -> tuple[list[Passage], list[
     told: list[Passage] = []
     said: list[_Part] = []
     opaque = 0
-    quoted = Kind.OWN
+    quoted = OWN
     for passage in passages:
         text, decoded, unread = decode(passage.text)
         opaque += unread
-        said += (_part(each) for one in decoded for each in read(one).passages)
+        said += (_part(*each) for one in decoded for each in read(one).passages)
         mail = None if quoted else _mail(text)
         if mail is not None:
             told.append(Passage(passage.kind, text[: mail.start()]))
-            text, quoted = text[mail.start() :], Kind.QUOTED
+            text, quoted = text[mail.start() :], QUOTED
         told.append(Passage(passage.kind | quoted, text))
     return told, said, opaque
 
@@ -156,12 +162,12 @@ def _views(title: int, parts: list[_Part]) -> tuple[Sequence[_Part], Sequence[_P
     """Choose the parts of the full and of the own view."""
     full: Sequence[_Part] = parts
     framed = False
-    unquoted = [part for part in parts if not part.kind & Kind.QUOTED]
+    unquoted = [part for part in parts if not part.kind & QUOTED]
     if len(unquoted) < len(parts):
         left, everything = title + _real(unquoted), title + _real(parts)
         framed = left < _ENOUGH and everything > left + _QUOTED_BESIDE
         full = parts if framed else unquoted
-    unformed = [part for part in full if not part.kind & Kind.FORM]
+    unformed = [part for part in full if not part.kind & FORM]
     if len(unformed) == len(full):
         return full, full, framed
     left = title + _real(unformed)
@@ -170,26 +176,22 @@ def _views(title: int, parts: list[_Part]) -> tuple[Sequence[_Part], Sequence[_P
     return full, full, framed or title + _real(full) - left >= _FORM_BESIDE
 
 
-def _part(passage: Passage) -> _Part:
-    plain, masked = split(passage.text)
-    return _Part(passage.kind, plain, masked, count(masked))
+def _part(kind: int, text: str) -> _Part:
+    plain, masked, letters = split(text)
+    return _Part(kind, plain, masked, letters, count(masked))
 
 
 def _real(parts: Iterable[_Part]) -> int:
     return sum(part.real for part in parts)
 
 
-def _masked(parts: Iterable[_Part]) -> tuple[str, ...]:
-    return tuple(chain.from_iterable(part.masked for part in parts))
+def _all(words: Iterable[list[str]]) -> tuple[str, ...]:
+    return tuple(chain.from_iterable(words))
 
 
-def _apart(title: list[str], body: Iterable[list[str]]) -> str:
-    return "\x1f".join((" ".join(title), " ".join(chain.from_iterable(body))))
+def _apart(title: list[str], body: Sequence[list[str]]) -> str:
+    return f"{' '.join(title)}\x1f{' '.join(chain.from_iterable(body))}"
 
 
-def _invisible(text: str) -> int:
-    return 0 if text.isascii() else len(INVISIBLE.findall(text))
-
-
-def _mixed(text: str) -> int:
-    return 0 if text.isascii() else len(_MIXED.findall(text))
+def _count(pattern: re.Pattern[str], texts: list[str]) -> int:
+    return sum(len(pattern.findall(text)) for text in texts)
