@@ -22,6 +22,9 @@ _BLANK = "\u2800\u3164\uffa0"
 """Characters that are seen as a gap, though Unicode counts them among letters or symbols."""
 _SPACES = "\t\n\v\f\r\x1c\x1d\x1e\x1f\x85"
 _ALIKE = {ord(char): like for like, chars in LOOKALIKES.items() for char in chars}
+_LONGEST = 8
+"""Letters for which one character may stand; the two that stand for more are taken as they are."""
+_SHORT = 2000
 _MANY = 20_000
 """Folds that are kept: more than any language has, less than all of Unicode."""
 
@@ -36,8 +39,10 @@ def fold(text: str) -> str:
     Marks above and below letters, control characters and `INVISIBLE` ones go. ASCII punctuation
     stays; beyond ASCII, what is no letter and no digit becomes a space.
     """
-    if not text.isascii():
-        text = _BEYOND_ASCII.sub(_fold_run, text)
+    if len(text) > _SHORT and not text.isascii():
+        text = text.translate(_FOLDS)
+    elif not text.isascii():
+        text = _BEYOND_ASCII.sub(_fold_run, text)  # mostly a few quotation marks and dashes
     return text.encode().translate(_LOWER, _CONTROLS).decode()
 
 
@@ -46,6 +51,11 @@ def trace(text: str) -> Iterator[tuple[str, int]]:
     for index, char in enumerate(text):
         for folded in fold(char):
             yield folded, index
+
+
+def is_seen(char: str) -> bool:
+    """Tell whether a character is one that a reader sees, be it as a mark above another."""
+    return bool(fold(char)) or unicodedata.category(char).startswith("M")
 
 
 class _Folds(dict[int, str]):
@@ -64,12 +74,16 @@ def _fold_run(match: re.Match[str]) -> str:
 
 def _fold(char: str) -> str:
     """Fold one character: NFKC, look-alikes (TR39), NFKD without marks, case."""
+    if char.isascii():
+        return "" if ord(char) in _CONTROLS else char.lower()
     category = unicodedata.category(char)
     if char in _SPACES or char in _BLANK or category == "Cs":
         return " "
     if category in ("Cf", "Cc") or INVISIBLE.match(char):
         return ""
     text = unicodedata.normalize("NFKC", char).translate(_ALIKE)
+    if len(text) > _LONGEST:
+        return char
     text = _without_marks(text).translate(_ALIKE).casefold()
     return "".join(map(_plain, _without_marks(text).translate(_ALIKE)))
 

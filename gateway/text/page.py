@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from html import escape
 from html import unescape as _unescape
 
-from gateway.text.visible import FORM, OWN, QUOTED, UNSEEN, Passage, Visible
+from gateway.text.visible import FORM, OWN, QUOTED, UNSEEN, Passage, Reading, Visible
 
 _TAG = re.compile(
     r"""(<(?:
@@ -39,7 +39,7 @@ _HIDING = re.compile(
     r"|text-indent:-\d{3}|(?:left|top|right|bottom):-\d{3}"
 )
 _NO_STYLE = re.compile(r"/\*.*?(?:\*/|\Z)|\s", re.DOTALL)
-_SUGGESTION = re.compile(r"(?:^|\s)(?:lang(?:uage)?-)?suggestion(?:\s|$)")
+_SUGGESTION = re.compile(r"(?:^|\s)(?:lang(?:uage)?-)?suggestion(?!\w)")
 
 
 def _names(listed: str) -> frozenset[str]:
@@ -63,7 +63,6 @@ _ROWS = ("tr", "thead", "tbody", "tfoot")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _ENDS: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     **dict.fromkeys(_NO_PARAGRAPH, (("p", _CELLS),)),
-    **dict.fromkeys(_HEADINGS, tuple((name, _CELLS) for name in ("p", *_HEADINGS))),
     "li": tuple((name, (*_LISTS, *_CELLS)) for name in ("p", "li")),
     **dict.fromkeys(("dt", "dd"), tuple((name, ("dl", *_CELLS)) for name in ("p", "dt", "dd"))),
     **dict.fromkeys(("td", "th"), tuple((name, ("table",)) for name in ("td", "th"))),
@@ -74,40 +73,67 @@ _ENDS: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "option": (("option", ("select", "datalist")),),
 }
 """Elements that end where another one starts, unless one of the second kind stands between."""
+_LOOKS = re.compile(
+    r'</?(?:code|del|em|strong)>|<a href="[^"]*+">|</a>|<code class="language-(?!suggestion)[^"]*+">'
+)
+_PARTS = re.compile(
+    r'</?(?:p|ol|pre|table|tbody|td|th|thead|tr|ul)>|<(?:ol start|t[dh] style)="[^"]*+">|<[bh]r />'
+)
+_ITEMS = re.compile("</?li>")
+"""Tags that only say how words look, and such as only part words."""
+_BOXES = frozenset(
+    f'<input disabled="" type="checkbox"{checked}/>' for checked in ("", ' checked=""')
+)
+_AT_ONCE = 1000
+"""Tags that are read in a millisecond or two."""
+_MANY = 200
+"""Passages beyond which a post's quotes and forms are not told from its own words any more."""
 _LONG = 20
 """Letters from which on the description of an image, or a title, is a text of its own."""
 
 
-def read(page: str) -> Visible:
+def read(page: str) -> Reading:
     """Read HTML: what a reader sees of it, and what not."""
     reader = _Reader()
-    if not _is_telling(page):  # nothing is hidden that an unclosed one of these could hold
-        page = _INLINE.sub("", page)
     pieces = _TAG.split(page)
     reader.write(pieces[0])
-    for tag, raw, text in zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True):
+    tags = zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True)
+    for number, (tag, raw, text) in enumerate(tags, 1):
         reader.take(tag, raw)
         if text:
             reader.write(text)
+        if not number % _AT_ONCE:
+            yield
     return reader.end()
+
+
+def read_rendered(page: str) -> Reading:
+    """Read HTML that was written from Markdown without HTML of the author's.
+
+    It is well formed, and hides nothing: most of its tags only say where words end.
+    """
+    page = _PARTS.sub("\n", _LOOKS.sub("", page))
+    return read(page if "<input" in page else _ITEMS.sub("\n", page))
 
 
 class _Reader:
     """Where in a page the reading is.
 
     `_open` has the open elements, each with the kind of text around it; `_where` has the places of
-    each name in it, so that no search takes longer the more is open. `_into` takes what is read.
+    each name in it, so that no search takes longer the more is open. What is read goes into `_into`,
+    which is the passage that is being read or what is not seen.
     """
 
-    __slots__ = ("_into", "_kind", "_open", "_passages", "_unseen", "_where")
+    __slots__ = ("_into", "_kind", "_open", "_passage", "_passages", "_unseen", "_where")
 
     def __init__(self) -> None:
         self._kind = OWN
         self._open: list[tuple[str, int]] = []
         self._where: defaultdict[str, list[int]] = defaultdict(list)
-        self._into: list[str] = []
         self._passages: list[Passage] = []
+        self._passage: list[str] = []
         self._unseen: list[str] = []
+        self._into = self._passage
 
     def write(self, text: str) -> None:
         """Take text in."""
@@ -123,6 +149,9 @@ class _Reader:
         if name is not None:
             self._end(name)
             return
+        if tag in _BOXES:
+            self._mark_item()
+            return
         found = _NAME.match(tag)
         if found is None or raw:
             self._unseen.append(tag[1:])
@@ -133,8 +162,8 @@ class _Reader:
 
     def end(self) -> Visible:
         """Give what was read."""
-        self._turn(OWN)
-        return Visible(tuple(self._passages), tuple(map(unescape, self._unseen)))
+        self._finish()
+        return Visible(tuple(self._passages), unescape(" ".join(self._unseen)))
 
     def _read_start(self, name: str, tag: str) -> None:
         kind = _KINDS.get(name, OWN)
@@ -196,13 +225,18 @@ class _Reader:
             self._turn(self._kind | FORM)
 
     def _turn(self, kind: int) -> None:
-        """Go on with text of another kind."""
-        if self._into is not self._unseen:
-            text = unescape("".join(self._into))
-            if text and not text.isspace():
-                self._passages.append(Passage(self._kind, text))
-        self._into = self._unseen if kind & UNSEEN else []
+        """Go on with text of another kind; what is not seen parts neither words nor passages."""
+        if (kind ^ self._kind) & ~UNSEEN and len(self._passages) < _MANY:
+            self._finish()
+        self._into = self._unseen if kind & UNSEEN else self._passage
         self._kind = kind
+
+    def _finish(self) -> None:
+        text = unescape("".join(self._passage))
+        if text and not text.isspace():
+            kind = self._kind & ~UNSEEN if len(self._passages) < _MANY else OWN
+            self._passages.append(Passage(kind, text))
+        self._passage = []
 
 
 def _is_telling(text: str) -> bool:
@@ -241,8 +275,6 @@ _KINDS = {
     **dict.fromkeys(_UNRENDERED, UNSEEN),
     "blockquote": QUOTED,
 }
-_INLINE = re.compile(r"</?(?:[bis]|code|del|em|ins|kbd|strong|sub|sup)>")
-"""Tags that only say how words look."""
 _USUAL = sorted(_BLOCKS | _names("a b code del em i ins kbd s span strong sub sup"))
 _STARTS = {f"<{name}>": name for name in _USUAL} | {"<br />": "br", "<hr />": "hr"}
 _END_TAGS = {f"</{name}>": name for name in _USUAL}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Generator
+from typing import NamedTuple, TypeVar
 
 OWN, QUOTED, FORM, UNSEEN = 0, 1, 2, 4
 """Whose words a passage has, as bits: the writer's own ones, unless said otherwise. What is a form's
@@ -20,4 +21,20 @@ class Visible(NamedTuple):
     """What a reader sees, in order, and what stands beside it unseen."""
 
     passages: tuple[Passage, ...]
-    unseen: tuple[str, ...] = ()
+    unseen: str = ""
+
+
+Reading = Generator[None, None, Visible]
+"""A reading that can be interrupted: it yields now and then, and returns what was read."""
+
+_T = TypeVar("_T")
+
+
+def finish(steps: Generator[None, None, _T]) -> _T:
+    """Take all steps at once."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: _T = end.value
+            return result

@@ -15,19 +15,19 @@ from gateway.text.folding import fold
 NUMBER, URL, PATH = MASKS = ("0", "url", "path")
 """What stands for every word with a digit, every address and every path."""
 
-_ADDRESS = re.compile(r"https?://[^\s/)\]>\"'][^\s)\]>\"']*+")
-_FILE = re.compile(r"(?<![\w/])(?:[a-z]:)?(?:[\\/][\w.$@~+-]++){2,}+[\\/]?")
+ADDRESS = re.compile(r"https?://[^\s/)\]>\"'][^\s)\]>\"']*+")
+FILE = re.compile(r"(?<![\w/])(?:[a-z]:)?(?:[\\/][\w.$@~+-]++){2,}+[\\/]?")
 _SLASHES = re.compile(r"[\\/][\w.$@~+-]++[\\/]")
 _DIGIT = re.compile("[0-9]")
-_SPACED = re.compile(r"(?<![^\W_])[^\W\d_](?:(?:[^\w\n]|_)[^\W\d_](?![^\W_])){2,}+")
-_GAP = re.compile(r"[\W_]")
+SPACED = re.compile(r"(?<![^\W_])[^\W\d_](?:(?:[^\w\n]|_)[^\W\d_](?![^\W_])){2,}+")
+GAP = re.compile(r"[\W_]")
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uf900-\ufaff\U00020000-\U0003ffff]"
 )
 """Scripts that put no space between words."""
 _SOME = 8
 """Words from which on their length tells something."""
-_LONGEST = 24
+LONGEST = 24
 """Letters of the longest word that is made of spaced letters: beyond, no gap told where it ends."""
 
 _LETTERS = bytes(code if chr(code).isalnum() or code > 127 else 32 for code in range(256))
@@ -48,19 +48,14 @@ def words(text: str) -> list[str]:
     return split(text).plain
 
 
-def event_words(text: str) -> list[str]:
-    """Give the words with URLs as `url`, paths as `path`, and every word with a digit as `0`."""
-    return split(text).masked
-
-
 def split(text: str) -> Words:
     """Give the words of a text, as they stand and masked."""
     folded = fold(text)
-    plain = _words(folded)
+    plain = cut(folded)
     letters = len("".join(plain))
     masked = mask(folded)
     if are_spaced(len(plain), letters):
-        plain, masked = _words(join_spaced(folded)), join_spaced(masked)
+        plain, masked = cut(join_spaced(folded)), join_spaced(masked)
     if masked is folded and not _DIGIT.search(folded):
         return Words(plain, plain, letters)
     return Words(plain, _masked_words(masked), letters)
@@ -69,9 +64,9 @@ def split(text: str) -> Words:
 def mask(folded: str) -> str:
     """Mask addresses and paths."""
     if "://" in folded:
-        folded = _ADDRESS.sub(f" {URL} ", folded)
+        folded = ADDRESS.sub(f" {URL} ", folded)
     if ("/" in folded or "\\" in folded) and _SLASHES.search(folded):
-        folded = _FILE.sub(f" {PATH} ", folded)
+        folded = FILE.sub(f" {PATH} ", folded)
     return folded
 
 
@@ -82,7 +77,7 @@ def are_spaced(words: int, letters: int) -> bool:
 
 def join_spaced(folded: str) -> str:
     """Put words together whose letters stand apart, where wider gaps part them."""
-    return _SPACED.sub(_joined, folded)
+    return SPACED.sub(_joined, folded)
 
 
 def count(masked: Sequence[str]) -> int:
@@ -96,11 +91,12 @@ def count(masked: Sequence[str]) -> int:
 
 
 def _joined(match: re.Match[str]) -> str:
-    word = _GAP.sub("", match.group())
-    return word if len(word) <= _LONGEST else match.group()
+    word = GAP.sub("", match.group())
+    return word if len(word) <= LONGEST else match.group()
 
 
-def _words(folded: str) -> list[str]:
+def cut(folded: str) -> list[str]:
+    """Cut a folded text into words."""
     return folded.encode().translate(_LETTERS).decode().split()
 
 
