@@ -18,7 +18,7 @@ from gateway.text.prints import GRAM, gram_hashes, winnowed
 from gateway.text.shown import shown
 from gateway.text.sketch import Sketch
 
-_GAP = 24
+_GAP = 12
 """Letters between two shared prints of one passage, where all prints of the earlier text are kept."""
 _WORDS = 4
 _SHOWN = 200
