@@ -199,7 +199,7 @@ class SqliteStore:
         outcome = settlement.outcome
         if outcome is Outcome.NOT_SENT and settlement.template:
             self._give_back(row.number)
-            outcome = Outcome.REFUSED
+            outcome, settlement = Outcome.REFUSED, Settlement(outcome=Outcome.REFUSED)
         elif not outcome.keeps:
             self._forget([row])
             return

@@ -71,7 +71,7 @@ def charged(name: str) -> list[str]:
 _CHARGES = f"""
 SELECT CASE WHEN charges.id & {OF_NOBODY} THEN NULL ELSE coalesce(writes.id, 'nobody') END, cap
 FROM charges LEFT JOIN writes ON seq = charges.id >> {CHARGES} ORDER BY cap
-"""  # noqa: S608 - of constants
+"""
 
 
 class File:
