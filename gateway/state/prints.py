@@ -22,7 +22,7 @@ from heapq import nlargest
 from mmap import mmap
 from struct import Struct
 
-REMEMBERED = 16
+REMEMBERED = 8
 """The smallest prints of a post, under which it is found again."""
 
 CANDIDATES = 24

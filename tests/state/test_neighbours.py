@@ -6,27 +6,21 @@ import multiprocessing
 import random
 import sqlite3
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from valkey import Valkey as Redis
 
-from gateway.state import neighbours
 from gateway.state.neighbours import (
     SCHEMA,
     MemoryNeighbours,
     Neighbour,
     SqliteNeighbours,
-    from_redis,
-    row_keys,
 )
 from gateway.state.prints import CANDIDATES, packed, shared
-from tests.servers import Valkey
 
 ROWS = 1 << 10
-SITE = "{soe-gateway}"
 
 
 class Engine(Protocol):
@@ -52,45 +46,12 @@ class OverSqlite(SqliteNeighbours):
         return self.read([*numbers, *self.since(last)])
 
 
-class OverValkey:
-    """The functions of neighbours.lua, each in a script."""
-
-    def __init__(self, server: Valkey) -> None:
-        self.redis = Redis(unix_socket_path=str(server.path))
-        lua = Path(neighbours.__file__).with_suffix(".lua").read_text()
-        asked = "local rows = {unpack(KEYS, 2)} local a, b, c = near_find(KEYS[1], rows, ARGV[1]) "
-        self._find: Any = self.redis.register_script(lua + asked + "return a")
-        add = "return near_add(KEYS[1], rows, ARGV[1], ARGV[2], b, c, ARGV[3])"
-        self._add: Any = self.redis.register_script(lua + asked + add)
-
-    def find(self, prints: array[int]) -> list[Neighbour]:
-        keys = [SITE, *row_keys(SITE, prints)]
-        return [from_redis(post) for post in self._find(keys=keys, args=[prints.tobytes()])]
-
-    def add(self, write_id: str, at: float, prints: array[int]) -> int:
-        keys = [SITE, *row_keys(SITE, prints)]
-        return int(self._add(keys=keys, args=[prints.tobytes(), write_id, 1000]))
-
-    def delete(self, number: int) -> None:
-        self.redis.delete(f"{SITE}:near:post:{number}")
-
-
-@pytest.fixture(scope="module")
-def valkey() -> Iterator[Valkey]:
-    """A server for the module."""
-    server = Valkey()
-    yield server
-    server.close()
-
-
-@pytest.fixture(params=["memory", "sqlite", "valkey"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path, valkey: Valkey) -> Engine:
+@pytest.fixture(params=["memory", "sqlite"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
     """Each engine, empty."""
-    valkey.ask("FLUSHALL")
     engines: dict[str, Callable[[], Engine]] = {
         "memory": lambda: MemoryNeighbours(ROWS),
         "sqlite": lambda: OverSqlite(tmp_path),
-        "valkey": lambda: OverValkey(valkey),
     }
     return engines[request.param]()
 
@@ -266,31 +227,3 @@ def test_of_copies_at_once_each_finds_those_before(tmp_path: Path) -> None:
         worker.join()
 
     assert [found for _, _, found in seen] == [0, 1, 2] * rounds
-
-
-# ── Valkey ───────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_all_keys_of_valkey_expire_but_the_counters(valkey: Valkey) -> None:
-    """A site that writes no more leaves two numbers."""
-    valkey.ask("FLUSHALL")
-    state = OverValkey(valkey)
-    state.add("w1", 1.0, packed(a_post(1)))
-    keys: list[bytes] = list(state.redis.scan_iter(count=1000))
-    lasting = [key for key in keys if state.redis.ttl(key) == -1]
-
-    assert lasting == [f"{SITE}:near:last".encode()]
-
-
-def test_rows_of_valkey_lose_what_is_gone(valkey: Valkey) -> None:
-    """Entries of posts that expired are cut off where a row is next written."""
-    valkey.ask("FLUSHALL")
-    state = OverValkey(valkey)
-    prints = packed(a_post(1))
-    for number in range(1, 4):
-        state.add(f"w{number}", 1.0, prints)
-        state.delete(number)
-    state.add("w4", 1.0, prints)
-    row: Any = state.redis.get(row_keys(SITE, prints)[0])
-
-    assert len(row) == 8

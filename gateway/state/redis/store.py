@@ -19,6 +19,7 @@ import base64
 import contextlib
 import random
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,6 @@ import orjson
 
 from gateway.errors import StoreError
 from gateway.model import (
-    Found,
     Outcome,
     Published,
     Repeat,
@@ -34,6 +34,7 @@ from gateway.model import (
     Reservation,
     Reserved,
     Settlement,
+    Write,
 )
 from gateway.ports import Administered
 from gateway.state.accounting import (
@@ -48,15 +49,25 @@ from gateway.state.accounting import (
 )
 from gateway.state.published import as_write
 from gateway.state.redis.client import Client, Script
-from gateway.state.redis.journal import Journal
+from gateway.state.redis.journal import Entry, Journal
+from gateway.state.redis.records import (
+    core_of,
+    has_text,
+    mark_of,
+    name_of,
+    named,
+    place_of,
+    remembered,
+)
 from gateway.state.redis.wire import (
+    Answers,
+    Asked,
     as_text,
+    asked_of,
+    becomes,
     data_of,
     flag,
-    need_of,
     new_epoch,
-    record_of,
-    remembered,
 )
 from gateway.state.terms import LOST, PULSE_SECONDS, Terms
 
@@ -65,6 +76,9 @@ _OWED_AT_MOST = 10_000
 _PAUSES = (0.2, 1.0)
 """Seconds between two tries to settle what is owed, drawn at random: replicas must not agree."""
 _BATCH = 100
+_BLOCK = 128
+"""As in `prelude.lua`."""
+_NO_TEXT = "the state cannot take this"
 _GONE = ("LOST", "BEHIND")
 _EVICTS = "the state's server evicts keys when it is full: set maxmemory-policy noeviction"
 
@@ -130,7 +144,7 @@ class RedisStore:
     async def keep_answer(self, write_id: str, answer: bytes) -> None:
         """As `ports.Store.keep_answer`."""
         await self._run(
-            "keep_answer", write_id, as_text(answer), int(LOST_SECONDS), ANSWERS_AT_MOST
+            "keep_answer", *_ids(write_id), as_text(answer), int(LOST_SECONDS), ANSWERS_AT_MOST
         )
 
     async def close(self) -> None:
@@ -146,25 +160,31 @@ class RedisStore:
 
     async def remember(self, posts: Sequence[Published], at: float) -> int:
         """As `ports.Administered.remember`."""
-        records = [
-            record_of(as_write(post)) | {"caps": [], "replaces": [], "url": post.url or ""}
-            for post in posts
-        ]
-        asked: dict[str, Any] = {"keep": self._terms.keep, "posts": records}
+        asked: dict[str, Any] = {"keep": self._terms.keep}
         if self._stamped:
             asked["at"] = at
-        return int(await self._run("remember", orjson.dumps(asked)))
+        told = []
+        for post in posts:
+            write = replace(as_write(post), target=None)  # it stands in its place already
+            told += [_core(write), place_of(post.post, post.url)]
+        return int(await self._run("remember", orjson.dumps(asked), *told))
 
     async def forget(self, post: str) -> int:
         """As `ports.Administered.forget`."""
         forgotten = 0
-        async for writes in self._named("write:"):
-            forgotten += int(await self._run("forget", post, *writes))
+        first, last = await self._redis.call("HMGET", f"{_SITE}:meta", "first", "block")
+        for block in range(int(first or 1), int(last or 0) + 1):
+            chosen: list[Any] = []
+            for index, record in enumerate(await self._run("posts", block)):
+                if has_text(record) and remembered(record, 0.0).post == post:
+                    chosen += [block * _BLOCK + index, record]
+            if chosen:
+                forgotten += int(await self._run("forget", *chosen))
         return forgotten
 
     async def release(self, write_id: str) -> bool:
         """As `ports.Administered.release`."""
-        return bool(await self._run("release", write_id))
+        return bool(await self._run("release", *_ids(write_id)))
 
     async def reset(self, cap: str) -> int:
         """As `ports.Administered.reset`."""
@@ -201,45 +221,41 @@ class RedisStore:
             raise StoreError(_EVICTS)
         if not self._epoch:  # another process of this data directory may know it by now
             self._epoch = self._terms.noted()
-        known = self._epoch
+        known, asked = self._epoch, _asked(reservation)
         try:
-            told = await self._run("reserve", self._question(reservation, peek=peek))
+            told = await self._reserve(reservation, asked, peek=peek)
         except StoreError as error:
             if error.code not in _GONE:
                 raise
-            told = await self._ask_mended(reservation, error.code, known, peek=peek)
+            told = await self._ask_mended(reservation, asked, error.code, known, peek=peek)
         stamp, epoch, seq, how, *rest = told
-        self._adopt(epoch, seq)
+        self._adopt(epoch.decode(), seq)
         if how:
             write_id, answer = rest
             sealed = base64.b64decode(answer) if answer else None
-            repeat = Repeat(kind=Repeated(how), write_id=write_id, answer=sealed)
+            repeat = Repeat(kind=Repeated(how.decode()), write_id=name_of(write_id), answer=sealed)
             return Reserved(answers={}, taken=False, repeat=repeat)
-        each, now = iter(rest[0]), float(stamp)
-        reserved = answered(
-            reservation,
-            lambda _: [float(at) for at in reversed(next(each))],
-            lambda _: Found(posts=tuple(remembered(row, now) for row in next(each))),
-            now,
-        )
+        now = float(stamp)
+        answers = Answers(rest[0], rest[1], now)
+        reserved = answered(reservation, answers.times, answers.found, now)
         if not peek:
-            self._note(reservation, reserved, now)
+            self._note(reservation, asked, reserved, now)
         return reserved
 
     async def _ask_mended(
-        self, reservation: Reservation, code: str, known: str, *, peek: bool
+        self, reservation: Reservation, asked: Asked, code: str, known: str, *, peek: bool
     ) -> Any:
         """Ask again when what is known was put back; whoever waits too long for that is refused."""
         try:
             async with asyncio.timeout(self._terms.timeout):
                 if self._epoch == known:  # else another call had it mended meanwhile
                     await self._mended(code)
-                return await self._run("reserve", self._question(reservation, peek=peek))
+                return await self._reserve(reservation, asked, peek=peek)
         except TimeoutError:
             raise StoreError("what the state lost is being put back") from None
 
-    def _question(self, reservation: Reservation, *, peek: bool) -> bytes:
-        asked = {
+    async def _reserve(self, reservation: Reservation, asked: Asked, *, peek: bool) -> Any:
+        question = {
             "at": reservation.write.at if self._stamped else None,
             "keep": self._terms.keep,
             "pending": PENDING_SECONDS,
@@ -251,13 +267,18 @@ class RedisStore:
             "identity": self._terms.identity,
             "peek": peek,
             "remember": reservation.remember,
-            "groups": [[need_of(need) for need in group.values()] for group in reservation.groups],
-            "write": record_of(reservation.write),
+            "groups": asked.groups,
+            "scopes": [len(prints) // 4 for prints in asked.prints],
         }
         try:
-            return orjson.dumps(asked)
+            packed = orjson.dumps(question)
         except TypeError as error:  # text that is no UTF-8
-            raise StoreError(f"the state cannot take this: {error}") from None
+            raise StoreError(f"{_NO_TEXT}: {error}") from None
+        return await self._redis.run(
+            self._scripts["reserve"],
+            [_SITE, *asked.rows(_SITE)],
+            [packed, asked.core, asked.key, asked.looked, *asked.prints],
+        )
 
     def _adopt(self, epoch: str, seq: int) -> None:
         if epoch == self._epoch:
@@ -266,27 +287,30 @@ class RedisStore:
             self._epoch, self._seq = epoch, seq
             self._terms.take_note(epoch)
 
-    def _note(self, reservation: Reservation, reserved: Reserved, now: float) -> None:
+    def _note(self, reservation: Reservation, asked: Asked, reserved: Reserved, now: float) -> None:
         """Keep for the journal what was charged and remembered."""
+        if not (reserved.taken and reservation.remember):
+            return
         made = charges(reservation, reserved.answers)
-        held = reserved.taken and reservation.remember
-        attempts = [charge.cap for charge in made if charge.attempts]
-        if held:
-            record = record_of(reservation.write)
-            record["caps"] = [charge.cap for charge in made if not charge.attempts]
-            self._journal.reserved(record | {"at": now, "attempts": attempts, "replaces": []})
+        entry = Entry(
+            core=asked.core,
+            key=asked.key,
+            at=now,
+            caps=[charge.cap for charge in made if not charge.attempts],
+            attempts=[charge.cap for charge in made if charge.attempts],
+        )
+        self._journal.reserved(reservation.write.id, entry)
 
     async def _end(self, write_id: str, settlement: Settlement, *, late: bool) -> None:
-        outcome = settlement.outcome
         told = await self._run(
             "settle",
-            *(write_id, outcome.value, flag(outcome.keeps)),
-            *(settlement.post or "", settlement.url or ""),
+            *(*_ids(write_id), settlement.outcome.value, becomes(settlement)),
+            place_of(settlement.post, settlement.url),
             *(flag(answerable(settlement)), as_text(settlement.answer), flag(late)),
-            ANSWERS_AT_MOST,
+            *(ANSWERS_AT_MOST, self._terms.keep),
         )
-        if told is not None and told[0] == self._epoch:
-            self._adopt(*told)
+        if told is not None and told[0].decode() == self._epoch:
+            self._adopt(self._epoch, told[1])
 
     async def _run(self, name: str, *args: Any) -> Any:
         return await self._redis.run(self._scripts[name], [_SITE], args)
@@ -354,6 +378,7 @@ class RedisStore:
             *(known, new_epoch(), self._terms.identity, accepts, flag(behind)),
             self._terms.mending,
         )
+        epoch = epoch.decode()
         if lost:
             self._put_back_to = epoch
             if is_new:
@@ -370,8 +395,19 @@ class RedisStore:
         # Not by its name: a script that is sent twice would be overtaken by a settlement.
         gone, script = 0, self._scripts["put_back"].text
         for batch in self._journal.batches(_BATCH):
-            asked = {"keep": self._terms.keep, "key_seconds": int(KEY_SECONDS), "entries": batch}
-            gone += int(await self._redis.call("EVAL", script, 1, _SITE, orjson.dumps(asked)))
+            asked = {
+                "keep": self._terms.keep,
+                "key_seconds": int(KEY_SECONDS),
+                "entries": [
+                    {"at": each.at, "outcome": each.outcome, "caps": each.caps,
+                     "attempts": each.attempts}
+                    for each in batch
+                ],
+            }  # fmt: skip
+            told = [part for each in batch for part in (each.core, each.key, each.place)]
+            gone += int(
+                await self._redis.call("EVAL", script, 1, _SITE, orjson.dumps(asked), *told)
+            )
         return gone
 
     # ── what is owed ─────────────────────────────────────────────────────────────────────────
@@ -397,8 +433,28 @@ class RedisStore:
 
 _SCRIPTS = (
     *("reserve", "settle", "keep_answer", "remember", "put_back", "adopt", "accept_loss"),
-    *("forget", "release"),
+    *("forget", "posts", "release"),
 )
+
+
+def _ids(write_id: str) -> tuple[bytes, bytes]:
+    """An id, and its mark."""
+    short = named(write_id)
+    return short, mark_of(short)
+
+
+def _asked(reservation: Reservation) -> Asked:
+    try:
+        return asked_of(reservation)
+    except ValueError as error:
+        raise StoreError(f"{_NO_TEXT}: {type(error).__name__}") from None
+
+
+def _core(write: Write) -> bytes:
+    try:
+        return core_of(write)
+    except ValueError as error:
+        raise StoreError(f"{_NO_TEXT}: {type(error).__name__}") from None
 
 
 def _script(name: str) -> Script:
