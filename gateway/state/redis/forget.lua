@@ -7,7 +7,7 @@ for i = 1, #ARGV, 2 do
   local bytes = read(number)
   if bytes and id_of(bytes) == id_of(ARGV[i + 1]) and #digests_of(string.sub(bytes, 10)) > 0 then
     local write = opened(number, bytes)
-    unlist_text(write)
+    unlist(write)
     write.core = without_text(write.core)
     write_again(write)
     forgotten = forgotten + 1

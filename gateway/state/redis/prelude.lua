@@ -1,7 +1,7 @@
 -- What the scripts share. KEYS[1]: the site's prefix with its hash tag.
 --
--- Keys of a site: `meta` (epoch, last stamp, seq, identity, where posts are put), `posts:<block>`
--- and `row:<2 bytes>`, `same:<4 bytes>` (below); by score of their stamp `cap:<counter>` and
+-- Keys of a site: `meta` (epoch, last stamp, seq, identity, where posts are put), `posts:<block>`,
+-- `rows` and `same:<4 bytes>` (below); by score of their stamp `cap:<counter>` and
 -- `request:<digest>`; `key:<digest>` and `again:<request>` hold answers, and `answers` their names by
 -- age; `lost` and `accepted` name epochs; `gone:<id>` turns back what comes too late.
 --
@@ -10,8 +10,8 @@
 -- is gone, an empty one. So numbers rise, and are never used twice.
 --
 -- The table of rows tells which numbers stand under a mark of four bytes: the beginning of a digest,
--- of what an id is hashed to, or a print. Two bytes of the mark name the row; its entries are the
--- other two and a number, oldest first. Entries are taken out with their write, or cut off when all
+-- of what an id is hashed to, or a print. Two bytes of the mark name the row, a field of the hash
+-- `rows`; its entries are the other two and a number, oldest first. Entries are taken out with their write, or cut off when all
 -- that is that old is gone.
 
 local site = KEYS[1]
@@ -23,7 +23,7 @@ local TEXT, EVENT = 18, 26
 local NO_DIGEST = string.rep('\0', 8)
 local CODES = {[''] = 0, ok = 1, refused = 2, failed = 3, unknown = 4}
 local OUTCOMES = {[0] = '', 'ok', 'refused', 'failed', 'unknown'}
-local OLDEST, LISTED = 4, 24  -- of the writes under a print: so many of the oldest, so many in all
+local OLDEST, LISTED = 4, 12  -- of the writes under a print: so many of the oldest, so many in all
 local SAME = 32               -- of the writes under a digest: as many as stand in a row
 local MOVED = '\255\255\255\255'  -- the entry that says that they stand in `same:<mark>`
 
@@ -113,7 +113,7 @@ end
 
 -- ── rows ───────────────────────────────────────────────────────────────────────────────────────
 
-local function row_name(mark) return site .. ':row:' .. string.sub(mark, 1, 2) end
+local ROWS = site .. ':rows'
 
 local function entry(number) return struct.pack('<I4', number) end
 
@@ -137,27 +137,31 @@ local function trimmed(row, first)
   return from > 1 and string.sub(row, from) or row
 end
 
--- Change the rows of some marks by a function of row, tag and mark. Where `seconds` are given, rows live
--- so long from now, and what is older than the number `first` is cut off; else they live as they did.
-local function change_rows(marks, change, seconds, first)
+-- Change the rows of some marks, each by its function of row, tag and mark. What is older than the
+-- number `first` is cut off there.
+local function change_rows(marks, changes, first)
   local names, rows, changed = {}, {}, {}
-  for i, mark in ipairs(marks) do names[i] = row_name(mark) end
-  for i, row in ipairs(redis.call('MGET', unpack(names))) do rows[names[i]] = row or '' end
+  for i, mark in ipairs(marks) do names[i] = string.sub(mark, 1, 2) end
+  for i, row in ipairs(redis.call('HMGET', ROWS, unpack(names))) do rows[names[i]] = row or '' end
   for i, mark in ipairs(marks) do
-    local row = rows[names[i]]
-    if seconds then row = trimmed(row, first) end
-    row = change(row, string.sub(mark, 3, 4), mark)
-    if row ~= rows[names[i]] then rows[names[i]], changed[names[i]] = row, true end
+    local name = names[i]
+    local row = changes[i](trimmed(rows[name], first), string.sub(mark, 3, 4), mark)
+    if row ~= rows[name] then rows[name], changed[name] = row, true end
   end
+  local set, gone = {}, {}
   for name in pairs(changed) do
     if rows[name] == '' then
-      redis.call('DEL', name)
-    elseif seconds then
-      redis.call('SET', name, rows[name], 'EX', seconds)
+      gone[#gone + 1] = name
     else
-      redis.call('SET', name, rows[name], 'KEEPTTL')
+      set[#set + 1], set[#set + 2] = name, rows[name]
     end
   end
+  if #set > 0 then redis.call('HSET', ROWS, unpack(set)) end
+  if #gone > 0 then redis.call('HDEL', ROWS, unpack(gone)) end
+end
+
+local function append(marks, changes, more, change)
+  for _, mark in ipairs(more) do marks[#marks + 1], changes[#changes + 1] = mark, change end
 end
 
 local function is_moved(row, found) return found[1] and string.sub(row, found[1] + 2, found[1] + 5) == MOVED end
@@ -225,42 +229,43 @@ local function prints_of(core)
   return prints
 end
 
-local function list_prints(write, seconds, first)
-  local marks = prints_of(write.core)
-  if #marks > 0 then change_rows(marks, list_print(write), seconds, first) end
+-- List a write under its prints, where it is not listed.
+local function list_prints(write)
+  local marks, changes = {}, {}
+  append(marks, changes, prints_of(write.core), list_print(write))
+  if #marks > 0 then change_rows(marks, changes, 0) end
 end
 
 -- List a write under its id, its digests and its prints.
 local function list(write, first, keep)
-  local seconds = math.ceil(keep) + 60
-  local own = entry(write.number)
-  change_rows({mark_of(write.core)}, function(row, tag) return row .. tag .. own end, seconds, first)
-  local digests = digests_of(write.core)
-  if #digests > 0 then change_rows(digests, list_digest(write, keep, seconds), seconds, first) end
-  list_prints(write, seconds, first)
+  local own, seconds = entry(write.number), math.ceil(keep) + 60
+  local marks, changes = {mark_of(write.core)}, {function(row, tag) return row .. tag .. own end}
+  append(marks, changes, digests_of(write.core), list_digest(write, keep, seconds))
+  append(marks, changes, prints_of(write.core), list_print(write))
+  change_rows(marks, changes, first)
+  redis.call('EXPIRE', ROWS, seconds)
 end
 
-local function unlist(write, marks)
-  if #marks == 0 then return end
-  local own = entry(write.number)
-  change_rows(marks, function(row, tag, mark)
+-- Take a write out of the rows of its text, and if it goes as a whole, of its id.
+local function unlist(write, goes)
+  local own, marks, changes = entry(write.number), {}, {}
+  local function change(row, tag, mark)
     local found = entries(row, tag)
     if is_moved(row, found) then redis.call('ZREM', site .. ':same:' .. mark, string.format('%010d', write.number)) end
     for i = #found, 1, -1 do
       if string.sub(row, found[i] + 2, found[i] + 5) == own then row = without(row, found[i]) end
     end
     return row
-  end)
-end
-
-local function unlist_text(write)
-  unlist(write, digests_of(write.core))
-  unlist(write, prints_of(write.core))
+  end
+  append(marks, changes, digests_of(write.core), change)
+  append(marks, changes, prints_of(write.core), change)
+  if goes then append(marks, changes, {mark_of(write.core)}, change) end
+  if #marks > 0 then change_rows(marks, changes, 0) end
 end
 
 -- The write with an id, whose mark is given.
 local function find(id, mark)
-  local row = redis.call('GET', row_name(mark)) or ''
+  local row = redis.call('HGET', ROWS, string.sub(mark, 1, 2)) or ''
   local found = entries(row, string.sub(mark, 3, 4))
   for i = #found, 1, -1 do
     local number = number_at(row, found[i])
@@ -278,8 +283,7 @@ end
 
 local function forget(write)
   uncharge(write)
-  unlist_text(write)
-  unlist(write, {mark_of(write.core)})
+  unlist(write, true)
   redis.call('LSET', posts(write.number), write.number % BLOCK, '')
 end
 
@@ -322,7 +326,7 @@ end
 -- Keep a write, in place of the tries that it repeats; but what SOE took after all stays. It is
 -- numbered too, so that a replica that has not heard of it is known to be behind. Where it was pushed
 -- out of its rows meanwhile, it is listed again.
-local function keep_write(write, outcome, place, keep)
+local function keep_write(write, outcome, place)
   for _, old in ipairs(write.replaces) do
     local bytes = read(old)
     if bytes and outcome_of(bytes) ~= 'ok' then forget(opened(old, bytes)) end
@@ -333,16 +337,16 @@ local function keep_write(write, outcome, place, keep)
     write.caps, write.key = {}, ''
   end
   write_again(write)
-  list_prints(write, math.ceil(keep) + 60, 0)
+  list_prints(write)
   return redis.call('HINCRBY', site .. ':meta', 'seq', 1)
 end
 
 -- Keep the text of a write that the gateway refused for it, and nothing else.
-local function keep_text(write, keep)
+local function keep_text(write)
   uncharge(write)
   write.outcome, write.caps, write.key, write.replaces = 'refused', {}, '', {}
   write_again(write)
-  list_prints(write, math.ceil(keep) + 60, 0)
+  list_prints(write)
   return redis.call('HINCRBY', site .. ':meta', 'seq', 1)
 end
 

@@ -22,9 +22,9 @@ for i, entry in ipairs(ask.entries) do
   local write = find(id, mark_of(core))
   local is_open = write and write.outcome == '' and entry.outcome ~= ''
   if is_open and entry.outcome == 'refused' then
-    keep_text(write, ask.keep)
+    keep_text(write)
   elseif is_open then
-    keep_write(write, entry.outcome, place, ask.keep)
+    keep_write(write, entry.outcome, place)
   end
   local is_gone = not write
   if is_gone then write = insert(core, entry.at, ask.keep, entry.outcome, place, key, entry.caps, {}) end

@@ -2,8 +2,8 @@
 --
 -- ARGV: the write's id and its mark, its outcome, what becomes of it (`keep`, `text` or nothing), where
 -- the new post stands, '1' where its key stays, the answer (empty where there is none), '1' where the
--- reservation may still be on its way here: then it is turned back when it comes; how many answers are
--- kept at most, and for how many seconds writes are kept. Returns the epoch and the newest number where
+-- reservation may still be on its way here: then it is turned back when it comes; last, how many answers
+-- are kept at most. Returns the epoch and the newest number where
 -- something was kept.
 
 local id, outcome, becomes, answerable, answer = ARGV[1], ARGV[3], ARGV[4], ARGV[6] == '1', ARGV[7]
@@ -23,9 +23,9 @@ elseif write.key ~= '' and redis.call('HGET', site .. ':key:' .. write.key, 'wri
 end
 local seq
 if becomes == 'keep' then
-  seq = keep_write(write, outcome, ARGV[5], tonumber(ARGV[10]))
+  seq = keep_write(write, outcome, ARGV[5])
 elseif becomes == 'text' then
-  seq = keep_text(write, tonumber(ARGV[10]))
+  seq = keep_text(write)
 else
   forget(write)
   return

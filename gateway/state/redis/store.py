@@ -268,7 +268,6 @@ class RedisStore:
             "peek": peek,
             "remember": reservation.remember,
             "groups": asked.groups,
-            "scopes": [len(prints) // 4 for prints in asked.prints],
         }
         try:
             packed = orjson.dumps(question)
@@ -276,7 +275,7 @@ class RedisStore:
             raise StoreError(f"{_NO_TEXT}: {error}") from None
         return await self._redis.run(
             self._scripts["reserve"],
-            [_SITE, *asked.rows(_SITE)],
+            [_SITE],
             [packed, asked.core, asked.key, asked.looked, *asked.prints],
         )
 
@@ -307,7 +306,7 @@ class RedisStore:
             *(*_ids(write_id), settlement.outcome.value, becomes(settlement)),
             place_of(settlement.post, settlement.url),
             *(flag(answerable(settlement)), as_text(settlement.answer), flag(late)),
-            *(ANSWERS_AT_MOST, self._terms.keep),
+            ANSWERS_AT_MOST,
         )
         if told is not None and told[0].decode() == self._epoch:
             self._adopt(self._epoch, told[1])

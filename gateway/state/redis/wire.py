@@ -53,7 +53,7 @@ def becomes(settlement: Settlement) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What `reserve.lua` is told: the rows of prints, and what it is asked.
+    """What `reserve.lua` is told of a reservation.
 
     Attributes:
         core: the write, as it is kept.
@@ -67,13 +67,6 @@ class Asked:
     groups: list[list[dict[str, Any]]]
     looked: bytes
     prints: list[bytes] = field(repr=False)
-
-    def rows(self, site: str) -> list[bytes]:
-        """Name the rows of the prints: putting keys together is dear in a script."""
-        start = f"{site}:row:".encode()
-        return [
-            start + prints[at : at + 2] for prints in self.prints for at in range(0, len(prints), 4)
-        ]
 
 
 def asked_of(reservation: Reservation) -> Asked:
