@@ -137,7 +137,7 @@ class OverServer(Processes[RedisStore]):
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         store._owed.clear()
-        for alive in (store._paying, store._pulse):
+        for alive in (store._paying, store._losses._pulse):
             if alive is not None:
                 alive.cancel()
         while b"id=%d " % number in self.server.ask("CLIENT", "LIST"):

@@ -25,6 +25,7 @@ local CODES = {[''] = 0, ok = 1, refused = 2, failed = 3, unknown = 4}
 local OUTCOMES = {[0] = '', 'ok', 'refused', 'failed', 'unknown'}
 local OLDEST, LISTED = 4, 12  -- of the writes under a print: so many of the oldest, so many in all
 local SAME = 32               -- of the writes under a digest: as many as stand in a row
+local REFUSED = 64            -- of them, so many are kept where the gateway refuses more of the kind
 local MOVED = '\255\255\255\255'  -- the entry that says that they stand in `same:<mark>`
 
 local function text(number) return string.format('%.17g', number) end
@@ -61,7 +62,8 @@ end
 
 local function id_of_core(core) return id_of(string.rep('\0', 9) .. core) end
 
--- A write as a table. `core` is what never changes; `key`, `caps`, `replaces` end with its outcome.
+-- A write as a table. `core` is what never changes; `key`, `caps` and `replaces` are kept while it may be
+-- taken back.
 local function opened(number, bytes)
   local at, outcome, _, _, _, _, _, listed, _, id, request, facts, sketch = struct.unpack(FORMAT, bytes)
   local start = HEAD + listed
@@ -77,7 +79,7 @@ local function opened(number, bytes)
 end
 
 local function packed(write)
-  local is_over = write.key == '' and #write.caps == 0 and #write.replaces == 0
+  local is_over = write.outcome == 'ok' or write.key == '' and #write.caps == 0 and #write.replaces == 0
   return struct.pack('<dB', write.at, CODES[write.outcome]) .. write.core
     .. struct.pack('<I2c0', #write.place, write.place)
     .. (is_over and '' or cmsgpack.pack({write.key, write.caps, write.replaces}))
@@ -332,13 +334,28 @@ local function keep_write(write, outcome, place)
     if bytes and outcome_of(bytes) ~= 'ok' then forget(opened(old, bytes)) end
   end
   write.outcome, write.place, write.replaces = outcome, place, {}
-  if outcome == 'ok' then  -- nobody takes it back any more
-    redis.call('ZREM', site .. ':request:' .. write.request, write.number)
-    write.caps, write.key = {}, ''
-  end
+  if outcome == 'ok' then redis.call('ZREM', site .. ':request:' .. write.request, write.number) end
   write_again(write)
   list_prints(write)
   return redis.call('HINCRBY', site .. ':meta', 'seq', 1)
+end
+
+-- Of a flood of one text, the newest are enough: an older one that was refused goes for each new one.
+local function bound_refused(write)
+  for _, mark in ipairs(digests_of(write.core)) do
+    local same = site .. ':same:' .. mark
+    if redis.call('ZCARD', same) > REFUSED then
+      for _, member in ipairs(redis.call('ZRANGE', same, 0, 7)) do
+        local bytes = read(tonumber(member))
+        if not bytes then
+          redis.call('ZREM', same, member)
+        elseif outcome_of(bytes) == 'refused' then
+          forget(opened(tonumber(member), bytes))
+          return
+        end
+      end
+    end
+  end
 end
 
 -- Keep the text of a write that the gateway refused for it, and nothing else.
@@ -347,6 +364,7 @@ local function keep_text(write)
   write.outcome, write.caps, write.key, write.replaces = 'refused', {}, '', {}
   write_again(write)
   list_prints(write)
+  bound_refused(write)
   return redis.call('HINCRBY', site .. ':meta', 'seq', 1)
 end
 

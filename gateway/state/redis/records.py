@@ -25,13 +25,16 @@ _LENGTH = Struct("<H")
 _NUMBER = Struct("<I")
 _OUTCOMES = (None, Outcome.OK, Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN)
 _NO_DIGEST = bytes(8)
+_LONGEST = 0xFFFF
+_UTF8 = ("utf-8", "surrogatepass")
+"""What SOE answered, in JSON, may hold halves of characters."""
 
 # ── parts ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def hashed(text: str, size: int = 4) -> bytes:
     """Hash a text, to look for it among others; whoever reads what was found compares it whole."""
-    return blake2b(text.encode(), digest_size=size).digest()
+    return blake2b(text.encode(*_UTF8), digest_size=size).digest()
 
 
 def scope_of(team: str | None) -> bytes:
@@ -69,8 +72,8 @@ def named(text: str) -> bytes:
     if (raw := _raw(text)) is not None:
         return b"\0" + raw
     if text.startswith(_PUBLISHED):
-        return b"\1" + text.removeprefix(_PUBLISHED).encode()
-    return b"\2" + text.encode()
+        return b"\1" + text.removeprefix(_PUBLISHED).encode(*_UTF8)
+    return b"\2" + text.encode(*_UTF8)
 
 
 def name_of(short: bytes) -> str:
@@ -79,9 +82,9 @@ def name_of(short: bytes) -> str:
         case b"\0":
             return short[1:].hex()
         case b"\1":
-            return _PUBLISHED + short[1:].decode()
+            return _PUBLISHED + short[1:].decode(*_UTF8)
         case _:
-            return short[1:].decode()
+            return short[1:].decode(*_UTF8)
 
 
 _PUBLISHED = "published:"
@@ -124,9 +127,11 @@ def _packed(text: str) -> bytes:
         return bytes([_KIND + _KINDS.index(numbered[1])]) + _NUMBER.pack(int(numbered[2]))
     if (raw := _raw(text)) is not None:
         return bytes([_HEX]) + raw
-    encoded = text.encode()
+    encoded = text.encode(*_UTF8)
     if len(encoded) <= _SHORT:
         return bytes([len(encoded)]) + encoded
+    if len(encoded) > _LONGEST:
+        raise ValueError("it is too long")
     return bytes([_LONG]) + _LENGTH.pack(len(encoded)) + encoded
 
 
@@ -149,7 +154,7 @@ def _texts(data: bytes) -> Iterator[str]:
             if head == _LONG:
                 (length,) = _LENGTH.unpack_from(data, at)
                 at += _LENGTH.size
-            yield data[at : at + length].decode()
+            yield data[at : at + length].decode(*_UTF8)
             at += length
 
 
@@ -174,8 +179,8 @@ _IN_URLS = (("https://", "\1"), ("/questions/", "\2"), ("/articles/", "\3"))
 
 
 def place_of(post: str | None, url: str | None) -> bytes:
-    """Write where a post stands; empty where nobody knows."""
-    if not post and not url:
+    """Write where a post stands; empty where nobody knows, or it is longer than any URL."""
+    if (not post and not url) or len(post or "") + len(url or "") > _LONGEST // 4:
         return b""
     short, number = url or "", (post or "").rpartition("/")[2]
     if short.isprintable():  # so none of what stands for others is in it
@@ -185,7 +190,7 @@ def place_of(post: str | None, url: str | None) -> bytes:
             short = short.replace(number, "\4", 1)
     else:
         short = "\0" + short
-    return _packed(post or "") + short.encode()
+    return _packed(post or "") + short.encode(*_UTF8)
 
 
 def _place(place: bytes) -> tuple[str, str]:
@@ -194,7 +199,7 @@ def _place(place: bytes) -> tuple[str, str]:
         return "", ""
     size = _packed_size(place)
     (post,) = _texts(place[:size])
-    url = place[size:].decode()
+    url = place[size:].decode(*_UTF8)
     if url.startswith("\0"):
         return post, url[1:]
     url = url.replace("\4", post.rpartition("/")[2], 1)
@@ -224,7 +229,7 @@ def core_of(write: Write, *, across: bool = False) -> bytes:
         across: its near-copies are looked for across teams, so it is listed for all of them.
 
     Raises:
-        ValueError: it holds what is no text, or more than a record takes.
+        ValueError: a part of it is longer than a record takes.
     """
     found = write.fingerprint if write.publishes else None
     found = found or Fingerprint(text="", event="", words=0)
@@ -236,7 +241,7 @@ def core_of(write: Write, *, across: bool = False) -> bytes:
     )
     facts = b"".join(_packed(each or "") for each in texts)
     sizes = (len(short_id), len(request), len(facts), len(found.sketch))
-    if max(sizes) > 0xFFFF:
+    if max(sizes) > _LONGEST:
         raise ValueError("it is too long")
     head = _CORE.pack(
         *(scope, hashed(write.author), digested(found.text), digested(found.event)),

@@ -73,7 +73,7 @@ def asked_of(reservation: Reservation) -> Asked:
     """Write a reservation for the script.
 
     Raises:
-        ValueError: it holds what is no text, or more than fits.
+        ValueError: as `core_of`.
     """
     write = reservation.write
     prints = in_order(write.fingerprint.prints) if write.fingerprint else b""

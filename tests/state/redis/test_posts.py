@@ -167,6 +167,23 @@ async def test_no_flood_of_refused_copies_hides_their_original(
     assert "question/11" in [each.post for each in found]
 
 
+async def test_of_a_flood_of_one_text_the_newest_are_kept(store: RedisStore) -> None:
+    """It takes no more memory than that, and what stands on the site is found beside them."""
+    await keep(store, post(0, printed("x", some(1))))
+    for number in range(1, 300):
+        write = post(number, printed("x" if number % 2 else f"t{number}", some(1)), number)
+        assert write.fingerprint is not None
+        refused = replace(write, fingerprint=replace(write.fingerprint, event="x"))
+        await keep(store, refused, Settlement(outcome=Outcome.NOT_SENT, template=True))
+    asked = post(999, printed("x", some(1)), 400)
+    found = ids(await finds(store, asked, compare="event"))
+    kept = await store._scripts.run("posts", 1) + await store._scripts.run("posts", 2)
+
+    assert found[:60] == [f"w{number}" for number in range(299, 239, -1)]
+    assert "w0" in ids(await finds(store, post(999, printed("y", some(1)), 400)))
+    assert len(list(filter(None, kept))) <= 66
+
+
 def published(fingerprint: Fingerprint) -> Published:
     """A question that stands on the site."""
     return Published(

@@ -148,3 +148,20 @@ def test_what_publishes_nothing_has_no_text(changes: dict[str, Any]) -> None:
     assert has_text(record(core_of(a_write(publishes=True))))
     assert not has_text(record(core_of(a_write(**({"publishes": True} | changes)))))
     assert digested("") == bytes(8)
+
+
+@pytest.mark.parametrize(
+    ("post", "url"), [(None, "https://soe.example.com/\ud800"), ("\udfff", "/questions/12")]
+)
+def test_a_place_may_be_no_text(post: str | None, url: str) -> None:
+    """SOE's answer is JSON, in which half a character can stand; the write is settled all the same."""
+    read = remembered(record(core_of(a_write(target=None)), place_of(post, url)), NOW)
+
+    assert (read.post, read.url) == (post, url)
+
+
+def test_what_is_longer_than_any_url_is_no_place() -> None:
+    """A post whose place nobody can keep is still a post."""
+    assert place_of("question/1", "https://soe.example.com/" + "a" * 70_000) == b""
+    with pytest.raises(ValueError, match="too long"):
+        core_of(a_write(team="a" * 70_000))

@@ -226,7 +226,7 @@ async def test_a_server_that_evicts_is_refused(server: Valkey, store: RedisStore
         await store.reserve(asks(1))
     server.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
     async with asyncio.timeout(5):
-        while store._evicts:
+        while store._losses._evicts:
             await asyncio.sleep(0.05)
 
     assert is_accepted(await store.reserve(asks(2)))
@@ -372,13 +372,13 @@ async def test_nobody_waits_long_for_what_is_put_back(
     """It goes on without them, and then writes pass."""
     store = RedisStore(server.url, terms(tmp_path, [], accept=True))
     may_go_on = asyncio.Event()
-    put_back = store._put_back
+    put_back = store._losses._put_back
 
     async def slowly() -> int:
         await may_go_on.wait()
         return await put_back()
 
-    monkeypatch.setattr(store, "_put_back", slowly)
+    monkeypatch.setattr(store._losses, "_put_back", slowly)
     await store.reserve(asks(1))
     server.ask("FLUSHALL")
     with pytest.raises(StoreError, match="being put back"):
@@ -399,9 +399,9 @@ async def test_a_settlement_is_not_overtaken_by_what_is_put_back(
     await store.reserve(asks(1))
     server.ask("FLUSHALL")
     server.ask("SCRIPT", "FLUSH")
-    server.ask("SCRIPT", "LOAD", store._scripts["settle"].text)  # as another replica had
+    server.ask("SCRIPT", "LOAD", store._scripts.text("settle"))  # as another replica had
     refused = store.settle("w1", Settlement(outcome=Outcome.REFUSED))
-    await asyncio.gather(store._put_back(), refused)
+    await asyncio.gather(store._losses._put_back(), refused)
     kept = holds(server, "w1")
     await store.close()
 
