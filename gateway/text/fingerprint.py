@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Generator
 
 from gateway.model import Fingerprint, Post
 from gateway.text import markdown
-from gateway.text.normalize import Read, normalize
+from gateway.text.normalize import Normal, Read, normalize, normalize_stepwise
 
 
 def fingerprint(post: Post, read: Read = markdown.read) -> Fingerprint:
@@ -15,8 +16,20 @@ def fingerprint(post: Post, read: Read = markdown.read) -> Fingerprint:
     Args:
         read: how the body is written; `page.read` for HTML.
     """
-    normal = normalize(post.title, post.body, read)
-    return Fingerprint(text=_digest(normal.text), event=_digest(normal.event), words=normal.words)
+    return _of(normalize(post.title, post.body, read))
+
+
+def fingerprint_stepwise(post: Post) -> Generator[None, None, Fingerprint]:
+    """Do the same, yielding every few milliseconds, so that others can go on meanwhile."""
+    return _of((yield from normalize_stepwise(post.title, post.body)))
+
+
+def _of(normal: Normal) -> Fingerprint:
+    return Fingerprint(
+        text=_digest(normal.text),
+        event=_digest(normal.event),
+        words=normal.words,
+    )
 
 
 def _digest(words: str) -> str:
