@@ -12,7 +12,7 @@ from gateway.model import ANONYMOUS, Write
 from gateway.parse import Mapping as MappingNode
 from gateway.parse import Node, Reader
 from gateway.policy.policyset import Condition, PolicySet, Rule
-from gateway.text.normalize import words
+from gateway.text.words import words
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LINK = re.compile(r"\bhttps?://", re.IGNORECASE)

@@ -9,7 +9,9 @@ from typing import Any, Protocol
 from gateway.model import Post, Published
 from gateway.offline.seed.reader import SeedError
 from gateway.soe.answers import link_of
+from gateway.text import markdown
 from gateway.text.fingerprint import fingerprint
+from gateway.text.normalize import Read
 
 Position = Mapping[str, Any]
 """How far a list was read, in its source's own words; JSON. Empty before the beginning."""
@@ -60,17 +62,25 @@ def source_name(api: str, team: str | None, what: str) -> str:
 
 
 def published(
-    kind: str, item: Mapping[str, Any], post: Post, *, team: str | None
+    kind: str,
+    item: Mapping[str, Any],
+    post: Post,
+    *,
+    team: str | None,
+    read: Read = markdown.read,
 ) -> Published | None:
     """Make what is remembered of a post as SOE shows it; None where it has no words.
 
     Place and operation are those that the same post would have had as a write (`soe.read`): an
     answer stands under its question, a question or article is the head of its own thread.
 
+    Args:
+        read: how the body is written; `page.read` for HTML.
+
     Raises:
         SeedError: it has no number.
     """
-    found = fingerprint(post)
+    found = fingerprint(post, read)
     if not found.words:
         return None
     number = _number(item, f"{kind}_id", "id")

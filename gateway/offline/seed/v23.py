@@ -15,7 +15,8 @@ from typing import Any
 from gateway.model import Post, Published
 from gateway.offline.seed.posts import Batch, Position, items_of, published, source_name
 from gateway.offline.seed.reader import Reader, RefusedError
-from gateway.text.markup import markdown_of
+from gateway.text import markdown, page
+from gateway.text.normalize import Read
 
 API = "v2.3"
 _PREFIX = "/api/2.3"
@@ -127,7 +128,8 @@ class Listed:
         return item.get(f"{self.kind}_id"), _active(item)
 
     def _published(self, item: Mapping[str, Any], asked: _Filter) -> Published | None:
-        return published(self.kind, item, _post(item, escaped=asked.escaped), team=self.team)
+        post, read = _post(item, escaped=asked.escaped)
+        return published(self.kind, item, post, team=self.team, read=read)
 
 
 def _active(item: Mapping[str, Any]) -> int | None:
@@ -135,11 +137,11 @@ def _active(item: Mapping[str, Any]) -> int | None:
     return at if isinstance(at, int) else None
 
 
-def _post(item: Mapping[str, Any], *, escaped: bool) -> Post:
-    """Give title and body as they were written."""
+def _post(item: Mapping[str, Any], *, escaped: bool) -> tuple[Post, Read]:
+    """Give title and body as they were written, or the body in HTML, and how it reads."""
     title, body = (str(item.get(name) or "") for name in ("title", "body_markdown"))
     if escaped:  # a safe filter's strings can be put into HTML as they are
         title, body = html.unescape(title), html.unescape(body)
     if "body_markdown" not in item:
-        body = markdown_of(str(item.get("body") or ""))
-    return Post(title=title, body=body)
+        return Post(title=title, body=str(item.get("body") or "")), page.read
+    return Post(title=title, body=body), markdown.read

@@ -15,7 +15,7 @@ from typing import Any
 from gateway.model import Post, Published
 from gateway.offline.seed.posts import Batch, Position, items_of, published, source_name
 from gateway.offline.seed.reader import NotThereError, Reader
-from gateway.text.markup import markdown_of
+from gateway.text import page
 
 API = "v3"
 _PAGE = 100
@@ -113,10 +113,8 @@ class Threads:
     def _published(self, kind: str, item: Mapping[str, Any]) -> Published | None:
         if _is_gone(item):
             return None
-        post = Post(
-            title=str(item.get("title") or ""), body=markdown_of(str(item.get("body") or ""))
-        )
-        return published(kind, item, post, team=self.team)
+        post = Post(title=str(item.get("title") or ""), body=str(item.get("body") or ""))
+        return published(kind, item, post, team=self.team, read=page.read)
 
 
 def _query(page: int, sort: str, order: str) -> dict[str, str | int]:

@@ -1,0 +1,58 @@
+"""Text that a machine reads and a person does not: base64, and characters that are tags. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+
+_BASE64 = re.compile(
+    r"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{40,}+={0,2}+[ \t\r\n]*+)++(?:[A-Za-z0-9+/]{1,39}+=={0,1}+)?+"
+)
+_TAGS = re.compile("[\U000e0020-\U000e007e]{8,}+")
+_ODD = re.compile(r"[^\S \t\r\n]|[\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd]")
+_OPAQUE = re.compile(r"(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])(?=[^0-9]*[0-9])")
+
+
+def decode(text: str) -> tuple[str, tuple[str, ...], int]:
+    """Take what is encoded out of a text.
+
+    Returns:
+        The text without it, what it says, and how many letters say nothing.
+    """
+    said: list[str] = []
+    opaque = 0
+
+    def take(match: re.Match[str]) -> str:
+        nonlocal opaque
+        run = "".join(match.group().split())
+        decoded = _from_base64(run)
+        if decoded is None:
+            opaque += len(run) if _looks_encoded(run) else 0
+            return match.group()
+        said.append(decoded)
+        return " "
+
+    text = _BASE64.sub(take, text)
+    if not text.isascii():
+        said += (_from_tags(match.group()) for match in _TAGS.finditer(text))
+    return text, tuple(said), opaque
+
+
+def _from_base64(run: str) -> str | None:
+    run = run.rstrip("=")
+    run = run[: len(run) - (len(run) % 4 == 1)]
+    try:
+        text = base64.b64decode(run + "=" * (-len(run) % 4), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return text if 20 * len(_ODD.findall(text)) < len(text) else None
+
+
+def _looks_encoded(run: str) -> bool:
+    """Tell a run of base64 from a path, a name or a number in base 16."""
+    return run.count("/") <= len(run) // 20 + 1 and _OPAQUE.match(run) is not None
+
+
+def _from_tags(run: str) -> str:
+    return "".join(chr(ord(char) - 0xE0000) for char in run)

@@ -1,0 +1,77 @@
+"""Characters as a reader takes them in: case, forms, marks and look-alikes make no difference. Pure.
+
+Each character is folded by itself, so what a text becomes is the sum of what its characters
+become, and every folded character knows where it came from.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from gateway.text.lookalikes import LOOKALIKES
+
+INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
+)
+"""Characters that nobody sees: zero-width, direction marks, fillers, variation selectors, tags."""
+_BLANK = "\u2800\u3164\uffa0"
+"""Characters that are seen as a gap, though Unicode counts them among letters or symbols."""
+_SPACES = "\t\n\v\f\r\x1c\x1d\x1e\x1f\x85"
+_ALIKE = {ord(char): like for like, chars in LOOKALIKES.items() for char in chars}
+_MANY = 20_000
+"""Folds that are kept: more than any language has, less than all of Unicode."""
+
+_CONTROLS = bytes(code for code in (*range(32), 127) if chr(code) not in _SPACES)
+_LOWER = bytes(range(256)).lower()
+
+
+def fold(text: str) -> str:
+    """Give a text with its characters folded: ASCII letters where they read as such, lower case.
+
+    Marks above and below letters, control characters and `INVISIBLE` ones go, punctuation stays.
+    """
+    if text.isascii():
+        return text.encode().translate(_LOWER, _CONTROLS).decode()
+    return text.translate(_FOLDS)
+
+
+def trace(text: str) -> Iterator[tuple[str, int]]:
+    """Give each folded character with the index of the one that it comes from."""
+    for index, char in enumerate(text):
+        for folded in fold(char):
+            yield folded, index
+
+
+class _Folds(dict[int, str]):
+    """Folds characters as they come, and keeps the folds: most texts need a few dozen."""
+
+    def __missing__(self, code: int) -> str:
+        folded = _fold(chr(code))
+        if len(self) < _MANY:
+            self[code] = folded
+        return folded
+
+
+def _fold(char: str) -> str:
+    """Fold one character: NFKC, look-alikes (TR39), NFKD without marks, case."""
+    if char in _SPACES or char in _BLANK:
+        return " "
+    if unicodedata.category(char) in ("Cf", "Cc") or INVISIBLE.match(char):
+        return ""
+    text = unicodedata.normalize("NFKC", char).translate(_ALIKE)
+    text = unicodedata.normalize("NFKD", text).translate(_ALIKE).casefold()
+    return "".join(map(_plain, unicodedata.normalize("NFKD", text)))
+
+
+def _plain(char: str) -> str:
+    """Drop marks; write digits of other scripts as ours."""
+    if unicodedata.category(char).startswith("M"):
+        return ""
+    return str(unicodedata.decimal(char, char))
+
+
+_FOLDS = _Folds()
