@@ -108,7 +108,8 @@ class Fingerprint:
         prints: hashes of pieces of the text, by which near-copies are found: 32 bits each, native
             order of bytes, ascending, each once. A post is remembered under the smallest few; a
             new one asks with all of its own, so that whatever is added to a copy hides nothing.
-        sketch: what `text.similarity` compares; nobody else reads it.
+        sketch: what later texts are compared with; only `text.sketch` reads it.
+        whole: the sketch before it was cut to what state keeps, to compare the text itself.
     """
 
     text: str
@@ -116,6 +117,7 @@ class Fingerprint:
     words: int
     prints: bytes = field(default=b"", repr=False)
     sketch: bytes = field(default=b"", repr=False)
+    whole: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,12 +166,17 @@ class Write:
 
     @property
     def author(self) -> str:
-        """Under whom posts are compared: the person where known, else the token, else the integration."""
-        if self.person is not None:
-            return f"person:{self.person}"
-        if self.token is not None:
-            return f"token:{self.token}"
-        return f"integration:{self.integration}"
+        """Under whom posts are compared."""
+        return author_of(self.person, self.token, self.integration)
+
+
+def author_of(person: str | None, token: str | None, integration: str) -> str:
+    """Name an author: the person where known, else the token, else the integration."""
+    if person is not None:
+        return f"person:{person}"
+    if token is not None:
+        return f"token:{token}"
+    return f"integration:{integration}"
 
 
 # ── questions to state, and its answers ──────────────────────────────────────────────────────

@@ -19,4 +19,7 @@ _ALL: tuple[type[Check], ...] = (ExplicitAction, RateCap, Duplicate, Boilerplate
 
 CHECKS: Mapping[str, type[Check]] = {check.name: check for check in _ALL}
 
-__all__ = ["CHECKS", "Check"]
+LIKENESS = frozenset([Duplicate.name, Boilerplate.name])
+"""The checks that refuse a text because it is like others."""
+
+__all__ = ["CHECKS", "LIKENESS", "Check"]

@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping
 from gateway.checks import Check
 from gateway.checks.boilerplate import Boilerplate
 from gateway.checks.duplicate import Duplicate
+from gateway.checks.earlier import COPY
 from gateway.checks.explicit_action import Evidence, ExplicitAction
 from gateway.checks.rate_cap import PER, RateCap
-from gateway.model import Window
+from gateway.model import Post, Window
 from gateway.parse import Mapping as MappingNode
 from gateway.parse import Node, Reader, Sequence
+from gateway.text.fingerprint import fingerprint
+from gateway.text.similarity import FEW_WORDS
 
 LONGEST = 90 * 86_400.0
 """Seconds that state is kept at most: no window or look back may be longer."""
@@ -80,7 +83,7 @@ def _window(reader: Reader, mapping: MappingNode) -> Window | None:
 
 
 def _duplicate(reader: Reader, node: Node) -> Check | None:
-    keys = ("similarity", "within", "compare", "across_teams")
+    keys = ("similarity", "within", "compare", "across_teams", "templates")
     mapping = reader.mapping(node, keys=keys, required=("within",))
     if mapping is None:
         return None
@@ -90,13 +93,21 @@ def _duplicate(reader: Reader, node: Node) -> Check | None:
     if "compare" in mapping.items:
         compare = reader.choice(mapping.items["compare"], ("text", "event"))
     across = _flag(reader, mapping, "across_teams")
-    if within is None or similarity is None or compare is None or across is None:
+    templates = _templates(reader, mapping, "templates")
+    if None in (within, similarity, compare, across, templates):
         return None
-    return Duplicate(within=within, compare=compare, similarity=similarity, across_teams=across)
+    assert within and similarity and compare and across is not None and templates is not None
+    return Duplicate(
+        within=within,
+        compare=compare,
+        similarity=similarity,
+        across_teams=across,
+        templates=templates,
+    )
 
 
 def _boilerplate(reader: Reader, node: Node) -> Check | None:
-    keys = ("similarity", "threads", "within", "across_teams")
+    keys = ("similarity", "threads", "within", "across_teams", "templates", "forbidden")
     mapping = reader.mapping(node, keys=keys, required=("threads", "within"))
     if mapping is None or "threads" not in mapping.items:
         return None
@@ -104,9 +115,33 @@ def _boilerplate(reader: Reader, node: Node) -> Check | None:
     within = _duration(reader, mapping, "within", None)
     similarity = _similarity(reader, mapping)
     across = _flag(reader, mapping, "across_teams")
-    if threads is None or within is None or similarity is None or across is None:
+    templates = _templates(reader, mapping, "templates")
+    forbidden = _templates(reader, mapping, "forbidden")
+    if None in (threads, within, similarity, across, templates, forbidden):
         return None
-    return Boilerplate(threads=threads, within=within, similarity=similarity, across_teams=across)
+    assert threads and within and similarity and across is not None
+    assert templates is not None and forbidden is not None
+    return Boilerplate(
+        threads=threads,
+        within=within,
+        similarity=similarity,
+        across_teams=across,
+        templates=templates,
+        forbidden=forbidden,
+    )
+
+
+def _templates(reader: Reader, mapping: MappingNode, key: str) -> tuple[str, ...] | None:
+    """Read registered texts; one that is too short to be told from others is a problem."""
+    if key not in mapping.items:
+        return ()
+    texts = reader.texts(mapping.items[key])
+    for text in texts or ():
+        if fingerprint(Post(body=text)).words < FEW_WORDS:
+            told = f"a registered text needs {FEW_WORDS} words, or it could be anybody's"
+            reader.problem(mapping.items[key], told)
+            return None
+    return texts
 
 
 def _duration(
@@ -123,7 +158,7 @@ def _duration(
 
 def _similarity(reader: Reader, mapping: MappingNode) -> float | None:
     if "similarity" not in mapping.items:
-        return 1.0
+        return COPY
     share = reader.percent(mapping.items["similarity"])
     if share == 0:
         reader.problem(mapping.items["similarity"], "at 0% every text would be a copy")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from gateway.errors import RequestError
-from gateway.model import Headers, Write
+from gateway.model import Headers, Write, author_of
 from gateway.proxy.exchange import Exchange, one
 from gateway.proxy.identify import Caller
 from gateway.soe.api import Route
@@ -41,6 +41,7 @@ def compose(
         body,
     )
     key = _key(route, fields, reading)
+    author = author_of(None, caller.token, caller.name)
     return Write(
         id=exchange.decision_id,
         at=at,
@@ -55,7 +56,7 @@ def compose(
         publishes=route.endpoint.publishes,
         preview=reading.preview,
         post=reading.post,
-        fingerprint=fingerprint(reading.post) if reading.post.has_text else None,
+        fingerprint=fingerprint(reading.post, author) if reading.post.has_text else None,
         actions=tuple(
             value.decode("latin-1") for name, value in fields if name == b"x-explicit-action"
         ),

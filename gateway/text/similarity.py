@@ -75,7 +75,6 @@ class Comparison:
     Args:
         new: its whole sketch.
         few: the number of words below which likeness tells nothing.
-        framed: nearly all of it is quote or form.
         earlier: the candidates, all of them: they also tell what is common property.
         common: prints that are common property beside that: registered templates.
     """
@@ -86,12 +85,10 @@ class Comparison:
         earlier: Sequence[Placed],
         *,
         few: int,
-        framed: bool = False,
         common: Iterable[int] = (),
     ) -> None:
         self._new = new
         self._few = few
-        self._framed = framed
         text = new.sketch
         self._prints = _Set({*text.own.kept, *text.rest.kept})
         self._words = _Set({*text.own_words.kept, *text.rest_words.kept})
@@ -176,7 +173,7 @@ class Comparison:
         raw = max(
             sqrt(words.of_new * sqrt(prints.of_new)) * amount,
             0.9 * sqrt(words.of_earlier * sqrt(prints.of_earlier)) * amount
-            * (0.7 if self._framed else 1.0),
+            * (0.7 if self._new.sketch.framed else 1.0),
             0.97 * sqrt(prints.of_both) * _amount(prints.number, 16),
         )  # fmt: skip
         if old.words >= _IDENTICAL_WORDS and prints.of_both == words.of_both == 1:

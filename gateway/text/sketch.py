@@ -10,24 +10,25 @@ can tell that it is this one.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from struct import Struct
 
 import numpy as np
 
-from gateway.text.prints import Prints, word_hash
+from gateway.text.normalize import Normal
+from gateway.text.prints import Prints, prints, word_hash
 from gateway.text.small_words import SMALL_WORDS
+from gateway.text.words import MASKS
 
 SHORT = 20
 """Below this many words a text has too few prints; its small words count, too."""
 _PRINTS_AT_MOST = 192
 _WORDS_AT_MOST = 96
 
-_HEAD = Struct("<9H")
+_HEAD = Struct("<H?x8H")
 _MOST = 0xFFFF
-_NONE: Prints = np.zeros(0, np.uint32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """A sketch, read. `words` counts the real words of the text."""
+    """A sketch, read.
+
+    `words` counts the real words of the text; it is `framed` where nearly all is quote or form.
+    """
 
     words: int
+    framed: bool
     own: Part
     rest: Part
     own_words: Part
@@ -51,48 +56,15 @@ class Sketch:
 
 
 def read(data: bytes) -> Sketch:
-    """Read a sketch as `write` made it."""
-    words, *counts = _HEAD.unpack_from(data)
+    """Read a sketch as `Samples` made it."""
+    words, framed, *counts = _HEAD.unpack_from(data)
     values = array("H", data[_HEAD.size :])
     ends = list(accumulate(counts[4:], initial=0))
     own, rest, own_words, rest_words = (
         Part(values[first:last], total)
         for (first, last), total in zip(pairwise(ends), counts[:4], strict=True)
     )
-    return Sketch(words, own, rest, own_words, rest_words, values[ends[-1] :])
-
-
-def write(words: int, full: Sample, own: Sample, *, whole: bool) -> bytes:
-    """Write the sketch of a text.
-
-    Args:
-        words: its real words.
-        full: of all that a reader sees.
-        own: of what is left without the furniture of forms.
-        whole: keeps everything, to compare the text now; else what state is to remember.
-    """
-    most = _MOST if whole else _PRINTS_AT_MOST
-    if own is full:
-        sets: list[Prints] = [own.prints[:most], _NONE]
-        totals = [len(own.prints), 0]
-    else:
-        prints = np.union1d(full.prints, own.prints)
-        is_own = np.isin(prints[:most], own.prints, assume_unique=True)
-        sets = [prints[:most][is_own], prints[:most][~is_own]]
-        totals = [len(own.prints), len(prints) - len(own.prints)]
-    words_kept = sorted(full.words | own.words)[: _MOST if whole else _WORDS_AT_MOST]
-    own_words = [each for each in words_kept if each in own.words]
-    rest_words = [each for each in words_kept if each not in own.words]
-    small = sorted(full.small) if words < SHORT else []
-    head = _HEAD.pack(
-        *(
-            min(each, _MOST)
-            for each in (words, *totals, len(own.words), len(full.words - own.words))
-        ),
-        *(min(kept, _MOST) for kept in (*map(len, sets), len(own_words), len(rest_words))),
-    )
-    values = np.concatenate([*sets, np.array([*own_words, *rest_words, *small], np.uint32)])
-    return head + (values & 0xFFFF).astype("<u2").tobytes()
+    return Sketch(words, framed, own, rest, own_words, rest_words, values[ends[-1] :])
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +76,54 @@ class Sample:
     small: frozenset[int]
 
 
-def sample(words: Iterable[str], prints: Prints) -> Sample:
-    """Take a sample of a view; masks are no words of it."""
-    each = set(words) - MASKS
+class Samples:
+    """What both views of a text leave."""
+
+    def __init__(self, normal: Normal) -> None:
+        self._words = normal.words
+        self._framed = normal.framed
+        self._full = self._own = _sample(normal.full)
+        self.prints = self._full.prints
+        if normal.own != normal.full:
+            self._own = _sample(normal.own)
+            self.prints = np.union1d(self._full.prints, self._own.prints)
+
+    def sketch(self) -> bytes:
+        """Give what state is to keep."""
+        return self._sketch(_PRINTS_AT_MOST, _WORDS_AT_MOST)
+
+    def whole(self) -> bytes:
+        """Give everything, to compare this text with earlier ones."""
+        return self._sketch(_MOST, _MOST)
+
+    def _sketch(self, prints_at_most: int, words_at_most: int) -> bytes:
+        chosen, own = self.prints[:prints_at_most], self._own
+        is_own = np.isin(chosen, own.prints, assume_unique=True)
+        every_word = self._full.words | own.words
+        words = sorted(every_word)[:words_at_most]
+        own_words = [word for word in words if word in own.words]
+        rest_words = [word for word in words if word not in own.words]
+        small = sorted(self._full.small) if self._words < SHORT else []
+        kept: tuple[Prints | list[int], ...] = (
+            *(chosen[is_own], chosen[~is_own]),
+            *(own_words, rest_words),
+        )
+        totals = (
+            len(own.prints),
+            len(self.prints) - len(own.prints),
+            len(own.words),
+            len(every_word) - len(own.words),
+        )
+        counts = (min(_MOST, count) for count in (*totals, *(len(each) for each in kept)))
+        head = _HEAD.pack(min(_MOST, self._words), self._framed, *counts)
+        hashes = np.concatenate([np.asarray(each, np.uint32) for each in (*kept, small)])
+        return head + (hashes & 0xFFFF).astype(np.uint16).tobytes()
+
+
+def _sample(words: Sequence[str]) -> Sample:
+    each = set(words).difference(MASKS)
     return Sample(
-        prints,
+        prints(words),
         frozenset(map(word_hash, each - SMALL_WORDS)),
         frozenset(map(word_hash, each & SMALL_WORDS)),
     )
-
-
-MASKS = frozenset(["0", "url", "path"])
-"""What stands for numbers, addresses and paths."""
