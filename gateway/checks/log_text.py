@@ -54,11 +54,11 @@ class LogText:
                 "their cause, and count them there."
             ),
             evidence={
-                "percent": round(100 * found.share),
+                "share": round(found.share, 4),
                 "lines": found.lines,
                 "words": found.own_words,
                 "automated": found.automated,
-                "limit": round(100 * self.share),
+                "limit": self.share,
             },
         )
 

@@ -66,8 +66,8 @@ _FRAMES = (
     rf"(?:[a-z][\w$]*\.)+[\w$.]*(?:Exception|Error)(?::|{_END})",
 )
 _DUMPS = (
-    r"(?:0x)?[0-9A-Fa-f]{4}[0-9A-Fa-f]*[:|]?[ \t]+"
-    r"(?:(?:[0-9A-Fa-f]{2}[ \t]+){6}|(?:[0-9A-Fa-f]{4,8}[ \t]+){3})",
+    r"(?:0x)?[0-9A-Fa-f]{4}[0-9A-Fa-f]*[:|]?[ \t]+(?:[0-9A-Fa-f]{2}[ \t]+){6}",
+    r"(?:0x)?[0-9A-Fa-f]{4}[0-9A-Fa-f]*[:|]?[ \t]+(?:[0-9A-Fa-f]{4,8}[ \t]+){3}",
 )
 _LIKELY = (
     rf"[\[(]?{_LEVEL}[\])]?[ \t:|]",
@@ -91,7 +91,9 @@ def _compile(*rows: str) -> re2._Regexp:
 _SURE = _compile(*_ENTRIES, *_FRAMES, *_DUMPS)
 _PERHAPS = _compile(*_LIKELY)
 _ANY = _compile(*_ENTRIES, *_FRAMES, *_DUMPS, *_LIKELY)
-_BREAK = re.compile(r"<(?:/?(?:p|pre|div|li|ul|ol|tr|blockquote|h[1-6])|br)\b[^<>]*>", re.IGNORECASE)
+_BREAK = re.compile(
+    r"<(?:/?(?:p|pre|div|li|ul|ol|tr|blockquote|h[1-6])|br)\b[^<>]*>", re.IGNORECASE
+)
 
 
 def shown(text: str) -> str:

@@ -63,7 +63,9 @@ _ASIDE = re.compile(
     )[ \t\r]*+$""",
     re.IGNORECASE | re.VERBOSE,
 )
-_AUTOMATED = re.compile(r"\b(?:automated|automatically|auto-?(?:filled|generated))\b", re.IGNORECASE)
+_AUTOMATED = re.compile(
+    r"\b(?:automated|automatically|auto-?(?:filled|generated))\b", re.IGNORECASE
+)
 _ADDRESS = re.compile(r"(?<![a-z])[a-z]++://\S++", re.IGNORECASE)
 _FENCES = ("```", "~~~")
 
@@ -93,9 +95,7 @@ _MACHINE = frozenset([_Kind.MACHINE])
 _SAID = frozenset([_Kind.PROSE, _Kind.CODE, _Kind.COMMAND])
 
 
-def _kinds(
-    lines: list[str], letters: list[int], found: frozenset[int]
-) -> tuple[list[_Kind], bool]:
+def _kinds(lines: list[str], letters: list[int], found: frozenset[int]) -> tuple[list[_Kind], bool]:
     """Tell what each line is, and whether a tool filled in a part of the post."""
     kinds: list[_Kind] = []
     blocks: list[int] = []
@@ -127,7 +127,7 @@ def _kind(line: str, *, coded: bool) -> _Kind:
     if line.lstrip(" \t>").startswith(("$ ", ">>> ", "PS ")):
         return _Kind.COMMAND
     if coded:
-        return _Kind.CODE if not _ASIDE.match(line) else _Kind.ASIDE
+        return _Kind.CODE
     if _HEADING.match(line):
         return _Kind.HEADING
     return _Kind.ASIDE if _ASIDE.match(line) else _Kind.PROSE
