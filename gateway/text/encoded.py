@@ -9,7 +9,13 @@ import re
 _BASE64 = re.compile(
     r"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{40,}+={0,2}+[ \t\r\n]*+)++(?:[A-Za-z0-9+/]{1,39}+=={0,1}+)?+"
 )
+_RUN = b"A" * 40
+_ALPHABET = bytes(
+    65 if (chr(code).isalnum() and code < 128) or code in b"+/" else 32 for code in range(256)
+)
+"""Makes runs of base64 out of texts: this finds those that have none in no time."""
 _TAGS = re.compile("[\U000e0020-\U000e007e]{8,}+")
+_UNTAGGED = {0xE0000 + code: code for code in range(0x20, 0x7F)}
 _ODD = re.compile(r"[^\S \t\r\n]|[\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd]")
 _OPAQUE = re.compile(r"(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])(?=[^0-9]*[0-9])")
 
@@ -20,6 +26,8 @@ def decode(text: str) -> tuple[str, tuple[str, ...], int]:
     Returns:
         The text without it, what it says, and how many letters say nothing.
     """
+    if _RUN not in text.encode("utf-8", "replace").translate(_ALPHABET):
+        return text, _from_tags(text), 0
     said: list[str] = []
     opaque = 0
 
@@ -34,9 +42,7 @@ def decode(text: str) -> tuple[str, tuple[str, ...], int]:
         return " "
 
     text = _BASE64.sub(take, text)
-    if not text.isascii():
-        said += (_from_tags(match.group()) for match in _TAGS.finditer(text))
-    return text, tuple(said), opaque
+    return text, (*said, *_from_tags(text)), opaque
 
 
 def _from_base64(run: str) -> str | None:
@@ -54,5 +60,7 @@ def _looks_encoded(run: str) -> bool:
     return run.count("/") <= len(run) // 20 + 1 and _OPAQUE.match(run) is not None
 
 
-def _from_tags(run: str) -> str:
-    return "".join(chr(ord(char) - 0xE0000) for char in run)
+def _from_tags(text: str) -> tuple[str, ...]:
+    if text.isascii():
+        return ()
+    return tuple(match.group().translate(_UNTAGGED) for match in _TAGS.finditer(text))

@@ -22,9 +22,13 @@ _BLANK = "\u2800\u3164\uffa0"
 """Characters that are seen as a gap, though Unicode counts them among letters or symbols."""
 _SPACES = "\t\n\v\f\r\x1c\x1d\x1e\x1f\x85"
 _ALIKE = {ord(char): like for like, chars in LOOKALIKES.items() for char in chars}
+_LONGEST = 8
+"""Letters for which one character may stand; the two that stand for more are taken as they are."""
+_SHORT = 2000
 _MANY = 20_000
 """Folds that are kept: more than any language has, less than all of Unicode."""
 
+_BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
 _CONTROLS = bytes(code for code in (*range(32), 127) if chr(code) not in _SPACES)
 _LOWER = bytes(range(256)).lower()
 
@@ -32,11 +36,14 @@ _LOWER = bytes(range(256)).lower()
 def fold(text: str) -> str:
     """Give a text with its characters folded: ASCII letters where they read as such, lower case.
 
-    Marks above and below letters, control characters and `INVISIBLE` ones go, punctuation stays.
+    Marks above and below letters, control characters and `INVISIBLE` ones go. ASCII punctuation
+    stays; beyond ASCII, what is no letter and no digit becomes a space.
     """
-    if text.isascii():
-        return text.encode().translate(_LOWER, _CONTROLS).decode()
-    return text.translate(_FOLDS)
+    if len(text) > _SHORT and not text.isascii():
+        text = text.translate(_FOLDS)
+    elif not text.isascii():
+        text = _BEYOND_ASCII.sub(_fold_run, text)  # mostly a few quotation marks and dashes
+    return text.encode().translate(_LOWER, _CONTROLS).decode()
 
 
 def trace(text: str) -> Iterator[tuple[str, int]]:
@@ -44,6 +51,11 @@ def trace(text: str) -> Iterator[tuple[str, int]]:
     for index, char in enumerate(text):
         for folded in fold(char):
             yield folded, index
+
+
+def is_seen(char: str) -> bool:
+    """Tell whether a character is one that a reader sees, be it as a mark above another."""
+    return bool(fold(char)) or unicodedata.category(char).startswith("M")
 
 
 class _Folds(dict[int, str]):
@@ -56,21 +68,35 @@ class _Folds(dict[int, str]):
         return folded
 
 
+def _fold_run(match: re.Match[str]) -> str:
+    return match.group().translate(_FOLDS)
+
+
 def _fold(char: str) -> str:
     """Fold one character: NFKC, look-alikes (TR39), NFKD without marks, case."""
-    if char in _SPACES or char in _BLANK:
+    if char.isascii():
+        return "" if ord(char) in _CONTROLS else char.lower()
+    category = unicodedata.category(char)
+    if char in _SPACES or char in _BLANK or category == "Cs":
         return " "
-    if unicodedata.category(char) in ("Cf", "Cc") or INVISIBLE.match(char):
+    if category in ("Cf", "Cc") or INVISIBLE.match(char):
         return ""
     text = unicodedata.normalize("NFKC", char).translate(_ALIKE)
-    text = unicodedata.normalize("NFKD", text).translate(_ALIKE).casefold()
-    return "".join(map(_plain, unicodedata.normalize("NFKD", text)))
+    if len(text) > _LONGEST:
+        return char
+    text = _without_marks(text).translate(_ALIKE).casefold()
+    return "".join(map(_plain, _without_marks(text).translate(_ALIKE)))
+
+
+def _without_marks(text: str) -> str:
+    parts = unicodedata.normalize("NFKD", text)
+    return "".join(char for char in parts if not unicodedata.category(char).startswith("M"))
 
 
 def _plain(char: str) -> str:
-    """Drop marks; write digits of other scripts as ours."""
-    if unicodedata.category(char).startswith("M"):
-        return ""
+    """Part words at all that is none, and write digits of other scripts as ours."""
+    if not char.isascii() and not char.isalnum():
+        return " "
     return str(unicodedata.decimal(char, char))
 
 

@@ -7,7 +7,7 @@ import re
 import pyromark
 
 from gateway.text import page
-from gateway.text.visible import Kind, Passage, Visible
+from gateway.text.visible import OWN, Passage, Reading, Visible
 
 _OPTIONS = (
     pyromark.Options.ENABLE_TABLES
@@ -19,25 +19,34 @@ _LINES = re.compile(
     r"\n[ \t]*+(?:[-+][ \t]++)*+(?:\d{1,9}+[.)](?=[ \t\n]|\Z)|[-=|:+][-=|: \t]*+(?=\n|\Z))"
 )
 """Numbers of lists, rules, underlines of headings and of the heads of tables."""
+_HTML = re.compile("<[A-Za-z!?/]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
+_SHORT = 1024
+"""Characters in which nothing is nested so deeply that it takes time."""
 _DEEP = re.compile(
-    r"(?m)^((?:[ \t]*+(?:[>*+-]|\d{1,9}+[.)])){24})(?:[ \t]*+(?:[>*+-]|\d{1,9}+[.)]))++"
+    r"\n((?:[ \t]*+(?:[>*+-]|\d{1,9}+[.)])){24})(?:[ \t]*+(?:[>*+-]|\d{1,9}+[.)]))++"
 )
 """Marks of more quotes and lists in one another than anybody writes: each line would cost as much
 time as there are lists open."""
 
 
-def read(body: str) -> Visible:
+def read(body: str) -> Reading:
     """Read Markdown: what a reader sees of it, and what not."""
     if "\r" in body:
         body = body.replace("\r\n", "\n").replace("\r", "\n")
     if _is_plain(body):
-        return Visible((Passage(Kind.OWN, body),))
-    body = _SURROGATES.sub("\ufffd", _DEEP.sub(r"\1", body)).replace("\0", "")
-    seen = page.read(pyromark.html(body, options=_OPTIONS))
-    if "]:" not in body:
-        return seen
-    return Visible(seen.passages, (*seen.unseen, *_titles(body)))
+        return Visible((Passage(OWN, body),))
+    body = body.replace("\0", "")
+    if len(body) > _SHORT:
+        body = _DEEP.sub(r"\n\1", f"\n{body}")
+        yield
+    try:
+        rendered = pyromark.html(body, options=_OPTIONS)
+    except UnicodeEncodeError:  # half a pair of UTF-16, which JSON can tell
+        body = _SURROGATES.sub("\ufffd", body)
+        rendered = pyromark.html(body, options=_OPTIONS)
+    seen = yield from (page.read if _HTML.search(body) else page.read_rendered)(rendered)
+    return Visible(seen.passages, f"{seen.unseen} {_titles(body)}") if "]:" in body else seen
 
 
 def _is_plain(body: str) -> bool:
@@ -45,7 +54,7 @@ def _is_plain(body: str) -> bool:
     return not _MARKS.search(body) and not _LINES.search(f"\n{body}")
 
 
-def _titles(body: str) -> tuple[str, ...]:
+def _titles(body: str) -> str:
     """Give the titles of link definitions: `[//]: # (a text)` is how Markdown hides one."""
     told = pyromark.reference_definitions(body, options=_OPTIONS)
-    return tuple(each["title"] for each in told.values() if each["title"])
+    return " ".join(each["title"] or "" for each in told.values())

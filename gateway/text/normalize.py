@@ -8,14 +8,15 @@ remains. What is encoded is decoded and counts as said.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import NamedTuple
 
 from gateway.text import markdown
 from gateway.text.encoded import decode
 from gateway.text.folding import INVISIBLE
-from gateway.text.visible import Kind, Passage, Visible
+from gateway.text.visible import FORM, OWN, QUOTED, Reading, finish
 from gateway.text.words import count, split
 
 _ENOUGH = 12
@@ -27,11 +28,16 @@ _FORM_BESIDE = 40
 _MAIL = re.compile(
     r"(?m)^[ \t]*+(?:On .{4,120} wrote:|-{2,}+ *Original Message *-{2,}+|Am .{4,80} schrieb .{0,80}:)[ \t]*+$"
 )
-_MIXED = re.compile(
-    r"\b(?=\w*?[A-Za-z])(?=\w*?[\u0370-\u03ff\u0400-\u052f\u0531-\u058f\u13a0-\u13f5\ua4d0-\ua4ff])\w+"
-)
+_SCRIPTS = "\u0370-\u052f\u0531-\u058f\u13a0-\u13f5\ua4d0-\ua4ff"
+"""Greek, Cyrillic and others whose letters look like Latin ones."""
+_ALIKE = re.compile(f"[{_SCRIPTS}]")
+_MIXED = re.compile(rf"\b(?=\w*?[A-Za-z])(?=\w*?[{_SCRIPTS}])\w+")
 
-Read = Callable[[str], Visible]
+_SHORT, _LONG = 2_000, 10_000
+"""Characters whose words are found at once, and such as take some milliseconds."""
+
+Read = Callable[[str], Reading]
+"""How a body is read: `markdown.read` or `page.read`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,64 +91,92 @@ class Normal:
         return self.full.count(mask)
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The words of a passage."""
-
-    kind: Kind
-    plain: list[str]
-    masked: list[str]
-    real: int
-
-
 def normalize(title: str, body: str, read: Read = markdown.read) -> Normal:
     """Give the words of a post as a reader sees them.
 
     Args:
         read: how the body is written; `page.read` for HTML.
     """
-    seen = read(body)
-    passages, said, opaque = _told(seen.passages, read)
-    head, parts = _part(Passage(Kind.OWN, title)), [_part(each) for each in passages]
-    full, own, framed = _views(head.real, parts)
-    full, own = (*full, *said), (*own, *said)
-    everything = (head, *parts, *said)
+    return finish(normalize_stepwise(title, body, read))
+
+
+def normalize_stepwise(
+    title: str, body: str, read: Read = markdown.read
+) -> Generator[None, None, Normal]:
+    """Normalise, yielding every few milliseconds, so that others can go on meanwhile."""
+    post = yield from take_apart(title, body, read)
+    alike = post.own is post.full
+    masked = _all(part.masked for part in post.full)
+    yield
     return Normal(
-        full=_masked((head, *full)),
-        own=_masked((head, *own)),
-        framed=framed,
-        words=head.real + _real(full),
-        own_words=head.real + _real(own),
-        text=_apart(head.plain, (part.plain for part in full)),
-        event=_apart(head.masked, (part.masked for part in full)),
-        counts=Counts(
-            seen=sum(len("".join(part.plain)) for part in everything),
-            unseen=len("".join(chain.from_iterable(split(each)[0] for each in seen.unseen))),
-            opaque=opaque,
-            invisible=sum(_invisible(text) for text in (title, *(p.text for p in seen.passages))),
-            mixed=sum(_mixed(text) for text in (title, *(p.text for p in seen.passages))),
-            quoted=_real(part for part in parts if part.kind & Kind.QUOTED),
-            form=_real(part for part in parts if part.kind & Kind.FORM),
-        ),
+        full=masked,
+        own=masked if alike else _all(part.masked for part in post.own),
+        framed=post.framed,
+        words=_real(post.full),
+        own_words=_real(post.own),
+        text=_apart(part.plain for part in post.full),
+        event=_apart(part.masked for part in post.full),
+        counts=_counts(post),
     )
 
 
-def _told(passages: Sequence[Passage], read: Read) -> tuple[list[Passage], list[_Part], int]:
-    """Part what is told from what mail quotes and from what is encoded."""
-    told: list[Passage] = []
-    said: list[_Part] = []
-    opaque = 0
-    quoted = Kind.OWN
-    for passage in passages:
-        text, decoded, unread = decode(passage.text)
+class Part(NamedTuple):
+    """The words of a passage; `real` is how many a person wrote."""
+
+    kind: int
+    text: str
+    plain: list[str]
+    masked: list[str]
+    letters: int
+    real: int
+
+
+class Apart(NamedTuple):
+    """A post taken apart; the title is the first part of each view."""
+
+    parts: Sequence[Part]
+    full: Sequence[Part]
+    own: Sequence[Part]
+    framed: bool
+    unseen: str
+    opaque: int
+
+
+def take_apart(title: str, body: str, read: Read) -> Generator[None, None, Apart]:
+    """Part a post's own words from what is quoted, from forms and from what is encoded."""
+    seen = yield from read(body)
+    parts, said = [_part(OWN, title)], []
+    opaque, quoted = 0, OWN
+    for kind, text in seen.passages:
+        left, decoded, unread = decode(text)
         opaque += unread
-        said += (_part(each) for one in decoded for each in read(one).passages)
-        mail = None if quoted else _mail(text)
-        if mail is not None:
-            told.append(Passage(passage.kind, text[: mail.start()]))
-            text, quoted = text[mail.start() :], Kind.QUOTED
-        told.append(Passage(passage.kind | quoted, text))
-    return told, said, opaque
+        for each in decoded:
+            inner = yield from read(each)
+            said += [_part(*passage) for passage in inner.passages]
+        answered = None if quoted else _mail(left)
+        if answered is not None:
+            parts.append(_part(kind, left[: answered.start()]))
+            left, quoted = left[answered.start() :], QUOTED
+        for piece in _pieces(left):
+            parts.append(_part(kind | quoted, piece))
+            if len(piece) > _SHORT:
+                yield
+    full, own, framed = _views(parts)
+    if said:
+        full, own = [*full, *said], [*own, *said]
+    return Apart((*parts, *said), full, own, framed, seen.unseen, opaque)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Cut a long text between lines, or between words where lines are long."""
+    while len(text) > _LONG:
+        at = text.rfind("\n", 1, _LONG)
+        at = at if at > 0 else text.rfind(" ", 1, _LONG)
+        if at < 0:
+            break
+        yield text[:at]
+        text = text[at:]
+    yield text
 
 
 def _mail(text: str) -> re.Match[str] | None:
@@ -152,44 +186,54 @@ def _mail(text: str) -> re.Match[str] | None:
     return None
 
 
-def _views(title: int, parts: list[_Part]) -> tuple[Sequence[_Part], Sequence[_Part], bool]:
-    """Choose the parts of the full and of the own view."""
-    full: Sequence[_Part] = parts
-    framed = False
-    unquoted = [part for part in parts if not part.kind & Kind.QUOTED]
+def _views(parts: Sequence[Part]) -> tuple[Sequence[Part], Sequence[Part], bool]:
+    """Choose the parts of the full and of the own view; tell whether nearly all is a frame."""
+    full, framed = parts, False
+    unquoted = [part for part in parts if not part.kind & QUOTED]
     if len(unquoted) < len(parts):
-        left, everything = title + _real(unquoted), title + _real(parts)
-        framed = left < _ENOUGH and everything > left + _QUOTED_BESIDE
+        left = _real(unquoted)
+        framed = left < _ENOUGH and _real(parts) > left + _QUOTED_BESIDE
         full = parts if framed else unquoted
-    unformed = [part for part in full if not part.kind & Kind.FORM]
+    unformed = [part for part in full if not part.kind & FORM]
     if len(unformed) == len(full):
         return full, full, framed
-    left = title + _real(unformed)
+    left = _real(unformed)
     if left >= _ENOUGH:
         return full, unformed, framed
-    return full, full, framed or title + _real(full) - left >= _FORM_BESIDE
+    return full, full, framed or _real(full) >= left + _FORM_BESIDE
 
 
-def _part(passage: Passage) -> _Part:
-    plain, masked = split(passage.text)
-    return _Part(passage.kind, plain, masked, count(masked))
+def _counts(post: Apart) -> Counts:
+    special = [part.text for part in post.parts if not part.text.isascii()]
+    return Counts(
+        seen=sum(part.letters for part in post.parts),
+        unseen=split(post.unseen).letters if post.unseen else 0,
+        opaque=post.opaque,
+        invisible=_count(INVISIBLE, special),
+        mixed=_count(_MIXED, [text for text in special if _ALIKE.search(text)]),
+        quoted=_real(part for part in post.parts if part.kind & QUOTED),
+        form=_real(part for part in post.parts if part.kind & FORM),
+    )
 
 
-def _real(parts: Iterable[_Part]) -> int:
-    return sum(part.real for part in parts)
+def _count(pattern: re.Pattern[str], texts: list[str]) -> int:
+    return sum(len(pattern.findall(text)) for text in texts)
 
 
-def _masked(parts: Iterable[_Part]) -> tuple[str, ...]:
-    return tuple(chain.from_iterable(part.masked for part in parts))
+def _part(kind: int, text: str) -> Part:
+    plain, masked, letters = split(text)
+    return Part(kind, text, plain, masked, letters, count(masked))
 
 
-def _apart(title: list[str], body: Iterable[list[str]]) -> str:
-    return "\x1f".join((" ".join(title), " ".join(chain.from_iterable(body))))
+def _real(parts: Iterable[Part]) -> int:
+    return sum([part.real for part in parts])
 
 
-def _invisible(text: str) -> int:
-    return 0 if text.isascii() else len(INVISIBLE.findall(text))
+def _all(words: Iterable[list[str]]) -> tuple[str, ...]:
+    return tuple(chain.from_iterable(words))
 
 
-def _mixed(text: str) -> int:
-    return 0 if text.isascii() else len(_MIXED.findall(text))
+def _apart(words: Iterable[list[str]]) -> str:
+    """Write the words down, the title apart."""
+    title, *body = words
+    return f"{' '.join(title)}\x1f{' '.join(chain.from_iterable(body))}"

@@ -8,11 +8,13 @@ the end of the text.
 
 from __future__ import annotations
 
-import html
 import re
+from collections import defaultdict
 from collections.abc import Mapping
+from html import escape
+from html import unescape as _unescape
 
-from gateway.text.visible import Kind, Passage, Visible
+from gateway.text.visible import FORM, OWN, QUOTED, UNSEEN, Passage, Reading, Visible
 
 _TAG = re.compile(
     r"""(<(?:
@@ -28,12 +30,16 @@ _NAME = re.compile(r"</?([a-z][^\s/>]*)", re.IGNORECASE)
 _ATTRIBUTE = re.compile(
     r"""[\s/]([^\s/>=]++)(?:\s*+=\s*+(?:"([^"]*)"?|'([^']*)'?|([^\s>"'][^\s>]*)))?"""
 )
+_TELLING = ("hidden", "style", "title", "suggestion")
+_TELLING_NAMES = frozenset(["img", "input", "dialog"])
+"""Where attributes may tell something; most are addresses."""
 _HIDING = re.compile(
     r"display:none|visibility:(?:hidden|collapse)|content-visibility:hidden|color:transparent"
     r"|(?:font-size|opacity|(?<![-\w])(?:max-)?(?:height|width)):0*(?:\.0*)?(?![\d.])"
     r"|text-indent:-\d{3}|(?:left|top|right|bottom):-\d{3}"
 )
-_SUGGESTION = re.compile(r"(?:^|\s)(?:lang(?:uage)?-)?suggestion(?:\s|$)")
+_NO_STYLE = re.compile(r"/\*.*?(?:\*/|\Z)|\s", re.DOTALL)
+_SUGGESTION = re.compile(r"(?:^|\s)(?:lang(?:uage)?-)?suggestion(?!\w)")
 
 
 def _names(listed: str) -> frozenset[str]:
@@ -41,8 +47,10 @@ def _names(listed: str) -> frozenset[str]:
 
 
 _UNRENDERED = ("template", "title", "audio", "video", "canvas", "datalist", "object")
-_VOID = _names("area base br col embed hr img input link meta param source track wbr")
-_IGNORED = frozenset(["html", "head", "body"])
+_VOID = _names(
+    "area base body br col embed head hr html img input link meta param source track wbr"
+)
+"""What holds nothing, and what cannot be opened within a text."""
 _BLOCKS = _names(
     "address article aside blockquote center details dialog dir div dl fieldset figcaption figure "
     "footer form h1 h2 h3 h4 h5 h6 header hgroup hr main menu nav ol p pre search section summary "
@@ -53,124 +61,158 @@ _NO_PARAGRAPH = _BLOCKS - _names("br caption thead tbody tfoot tr td th legend o
 _LISTS, _CELLS = ("ul", "ol", "menu", "dir"), ("td", "th", "caption", "button")
 _ROWS = ("tr", "thead", "tbody", "tfoot")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
-_ENDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    **dict.fromkeys(_NO_PARAGRAPH, (("p",), _CELLS)),
-    **dict.fromkeys(_HEADINGS, (("p", *_HEADINGS), _CELLS)),
-    "li": (("p", "li"), (*_LISTS, "td", "th", "blockquote")),
-    "dt": (("p", "dt", "dd"), ("dl", "td", "th")),
-    "dd": (("p", "dt", "dd"), ("dl", "td", "th")),
-    "td": (("td", "th"), ("table",)),
-    "th": (("td", "th"), ("table",)),
-    "tr": (("td", "th", "tr", "caption"), ("table",)),
-    **dict.fromkeys(("thead", "tbody", "tfoot"), ((*_ROWS, *_CELLS[:3]), ("table",))),
-    "a": (("a",), _CELLS),
-    "button": (("button",), ()),
-    "option": (("option",), ("select", "datalist")),
+_ENDS: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    **dict.fromkeys(_NO_PARAGRAPH, (("p", _CELLS),)),
+    "li": tuple((name, (*_LISTS, *_CELLS)) for name in ("p", "li")),
+    **dict.fromkeys(("dt", "dd"), tuple((name, ("dl", *_CELLS)) for name in ("p", "dt", "dd"))),
+    **dict.fromkeys(("td", "th"), tuple((name, ("table",)) for name in ("td", "th"))),
+    "tr": tuple((name, ("table",)) for name in ("td", "th", "caption", "tr")),
+    **dict.fromkeys(_ROWS[1:], tuple((name, ("table",)) for name in (*_CELLS[:3], *_ROWS))),
+    "a": (("a", _CELLS),),
+    "button": (("button", ()),),
+    "option": (("option", ("select", "datalist")),),
 }
 """Elements that end where another one starts, unless one of the second kind stands between."""
-_LONG_ALT = 20
-"""Letters of an image's description from which on it is a text of its own."""
+_LOOKS = re.compile(
+    r'</?(?:code|del|em|strong)>|<a href="[^"]*+">|</a>|<code class="language-(?!suggestion)[^"]*+">'
+)
+_PARTS = re.compile(
+    r'</?(?:p|ol|pre|table|tbody|td|th|thead|tr|ul)>|<(?:ol start|t[dh] style)="[^"]*+">|<[bh]r />'
+)
+_ITEMS = re.compile("</?li>")
+"""Tags that only say how words look, and such as only part words."""
+_BOXES = frozenset(
+    f'<input disabled="" type="checkbox"{checked}/>' for checked in ("", ' checked=""')
+)
+_AT_ONCE = 1000
+"""Tags that are read in a millisecond or two."""
+_MANY = 200
+"""Passages beyond which a post's quotes and forms are not told from its own words any more."""
+_LONG = 20
+"""Letters from which on the description of an image, or a title, is a text of its own."""
 
 
-def read(page: str) -> Visible:
+def read(page: str) -> Reading:
     """Read HTML: what a reader sees of it, and what not."""
     reader = _Reader()
     pieces = _TAG.split(page)
     reader.write(pieces[0])
-    for index in range(1, len(pieces), 3):
-        reader.take(pieces[index], pieces[index + 1])
-        reader.write(pieces[index + 2])
+    tags = zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True)
+    for number, (tag, raw, text) in enumerate(tags, 1):
+        reader.take(tag, raw)
+        if text:
+            reader.write(text)
+        if not number % _AT_ONCE:
+            yield
     return reader.end()
+
+
+def read_rendered(page: str) -> Reading:
+    """Read HTML that was written from Markdown without HTML of the author's.
+
+    It is well formed, and hides nothing: most of its tags only say where words end.
+    """
+    page = _PARTS.sub("\n", _LOOKS.sub("", page))
+    return read(page if "<input" in page else _ITEMS.sub("\n", page))
 
 
 class _Reader:
     """Where in a page the reading is.
 
     `_open` has the open elements, each with the kind of text around it; `_where` has the places of
-    each name in it.
+    each name in it, so that no search takes longer the more is open. What is read goes into `_into`,
+    which is the passage that is being read or what is not seen.
     """
 
-    __slots__ = ("_kind", "_open", "_parts", "_passages", "_unseen", "_where")
+    __slots__ = ("_into", "_kind", "_open", "_passage", "_passages", "_unseen", "_where")
 
     def __init__(self) -> None:
-        self._kind = Kind.OWN
-        self._open: list[tuple[str, Kind]] = []
-        self._where: dict[str, list[int]] = {}
-        self._parts: list[str] = []
+        self._kind = OWN
+        self._open: list[tuple[str, int]] = []
+        self._where: defaultdict[str, list[int]] = defaultdict(list)
         self._passages: list[Passage] = []
+        self._passage: list[str] = []
         self._unseen: list[str] = []
+        self._into = self._passage
 
     def write(self, text: str) -> None:
         """Take text in."""
-        if text:
-            (self._unseen if self._kind & Kind.UNSEEN else self._parts).append(text)
+        self._into.append(text)
 
     def take(self, tag: str, raw: str | None) -> None:
         """Take a tag in, or what is not shown in its place."""
-        known = _PLAIN.get(tag)
-        if known is not None:
-            name, ends = known
-        else:
-            found = _NAME.match(tag)
-            if found is None or raw:
-                self._unseen.append(tag[1:])
-                return
-            name, ends = found[1].lower(), tag[1] == "/"
-        if name in _BLOCKS:
-            self.write("\n")
-        if ends:
+        name = _STARTS.get(tag)
+        if name is not None:
+            self._start(name, _KINDS.get(name, OWN))
+            return
+        name = _END_TAGS.get(tag)
+        if name is not None:
             self._end(name)
-        elif known is not None:
-            self._start(name, _KINDS.get(name, Kind.OWN))
+            return
+        if tag in _BOXES:
+            self._mark_item()
+            return
+        found = _NAME.match(tag)
+        if found is None or raw:
+            self._unseen.append(tag[1:])
+        elif tag[1] == "/":
+            self._end(found[1].lower())
         else:
-            self._read_start(name, tag)
+            self._read_start(found[1].lower(), tag)
 
     def end(self) -> Visible:
         """Give what was read."""
-        self._turn(self._kind)
-        return Visible(tuple(self._passages), tuple(map(unescape, self._unseen)))
+        self._finish()
+        return Visible(tuple(self._passages), unescape(" ".join(self._unseen)))
 
     def _read_start(self, name: str, tag: str) -> None:
-        told = _attributes(tag)
+        kind = _KINDS.get(name, OWN)
+        if name in _TELLING_NAMES or _is_telling(tag):
+            told = _attributes(tag)
+            self._read(name, told)
+            kind |= _kind_of(name, told)
+        self._start(name, kind)
+
+    def _read(self, name: str, told: Mapping[str, str]) -> None:
+        """Take in what attributes say to a reader, or hide from him."""
         if name == "img":
             alt = told.get("alt", "")
-            self.write(f" {alt} " if len(alt) > _LONG_ALT else " ")
+            self.write(f" {escape(alt)} " if len(alt) > _LONG else " ")
         elif name == "input" and told.get("type") == "checkbox":
             self._mark_item()
-        if len(told.get("title", "")) > _LONG_ALT:
-            self._unseen.append(told["title"])
-        self._start(name, _KINDS.get(name, Kind.OWN) | _kind_of(name, told))
+        if len(told.get("title", "")) > _LONG:
+            self._unseen.append(escape(told["title"]))
 
-    def _start(self, name: str, kind: Kind) -> None:
-        for other in _ENDS.get(name, ((), ()))[0]:
-            self._end_before(other, _ENDS[name][1])
-        if name in _VOID or name in _IGNORED:
+    def _start(self, name: str, kind: int) -> None:
+        if name in _BLOCKS:
+            self._into.append("\n")
+        for other, borders in _ENDS.get(name, ()):
+            where = self._where[other]
+            if where and not any(self._last(border) > where[-1] for border in borders):
+                self._close(where[-1])
+        if name in _VOID:
             return
-        self._where.setdefault(name, []).append(len(self._open))
+        self._where[name].append(len(self._open))
         self._open.append((name, self._kind))
         if kind | self._kind != self._kind:
             self._turn(kind | self._kind)
 
-    def _end_before(self, name: str, borders: tuple[str, ...]) -> None:
-        """End an open element unless a border stands between."""
-        at = self._last(name)
-        if at >= 0 and all(self._last(border) < at for border in borders):
-            self._close(at)
-
-    def _end(self, name: str) -> None:
-        at = self._last(name)
-        if at >= 0:
-            self._close(at)
-
     def _last(self, name: str) -> int:
-        where = self._where.get(name)
+        where = self._where[name]
         return where[-1] if where else -1
 
+    def _end(self, name: str) -> None:
+        if name in _BLOCKS:
+            self._into.append("\n")
+        where = self._where[name]
+        if where:
+            self._close(where[-1])
+
     def _close(self, at: int) -> None:
-        kind = self._open[at][1]
-        for name, _ in self._open[at:]:
+        """Close the open elements from a place on."""
+        while len(self._open) > at:
+            name, kind = self._open.pop()
             self._where[name].pop()
-        del self._open[at:]
         if kind != self._kind:
             self._turn(kind)
 
@@ -178,16 +220,28 @@ class _Reader:
         """Make the item of a list that begins with a box to tick a part of a form."""
         if self._open and self._open[-1][0] == "p":
             name, kind = self._open[-1]
-            self._open[-1] = (name, kind | Kind.FORM)
+            self._open[-1] = (name, kind | FORM)
         if any(name == "li" for name, _ in self._open[-2:]):
-            self._turn(self._kind | Kind.FORM)
+            self._turn(self._kind | FORM)
 
-    def _turn(self, kind: Kind) -> None:
-        """Begin a passage of another kind."""
-        if self._parts:
-            self._passages.append(Passage(self._kind, unescape("".join(self._parts))))
-            self._parts = []
+    def _turn(self, kind: int) -> None:
+        """Go on with text of another kind; what is not seen parts neither words nor passages."""
+        if (kind ^ self._kind) & ~UNSEEN and len(self._passages) < _MANY:
+            self._finish()
+        self._into = self._unseen if kind & UNSEEN else self._passage
         self._kind = kind
+
+    def _finish(self) -> None:
+        text = unescape("".join(self._passage))
+        if text and not text.isspace():
+            kind = self._kind & ~UNSEEN if len(self._passages) < _MANY else OWN
+            self._passages.append(Passage(kind, text))
+        self._passage = []
+
+
+def _is_telling(text: str) -> bool:
+    lowered = text.lower()
+    return any(word in lowered for word in _TELLING)
 
 
 def unescape(text: str) -> str:
@@ -196,7 +250,7 @@ def unescape(text: str) -> str:
         return text
     text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"')
     text = text.replace("&amp;", "\0")
-    return (html.unescape(text) if "&" in text else text).replace("\0", "&")
+    return (_unescape(text) if "&" in text else text).replace("\0", "&")
 
 
 def _attributes(tag: str) -> dict[str, str]:
@@ -206,24 +260,22 @@ def _attributes(tag: str) -> dict[str, str]:
     return told
 
 
-def _kind_of(name: str, told: Mapping[str, str]) -> Kind:
+def _kind_of(name: str, told: Mapping[str, str]) -> int:
     """Tell what an element's attributes make of its text."""
-    style = re.sub(r"/\*.*?(?:\*/|$)|\s", "", told.get("style", "").lower())
+    style = _NO_STYLE.sub("", told.get("style", "").lower())
     if "hidden" in told or _HIDING.search(style) or (name == "dialog" and "open" not in told):
-        return Kind.UNSEEN
+        return UNSEEN
     if name in ("pre", "code") and _SUGGESTION.search(told.get("class", told.get("lang", ""))):
-        return Kind.QUOTED
-    return Kind.OWN
+        return QUOTED
+    return OWN
 
 
 _KINDS = {
-    **dict.fromkeys((*_HEADINGS, "details"), Kind.FORM),
-    **dict.fromkeys(_UNRENDERED, Kind.UNSEEN),
-    "blockquote": Kind.QUOTED,
+    **dict.fromkeys((*_HEADINGS, "details"), FORM),
+    **dict.fromkeys(_UNRENDERED, UNSEEN),
+    "blockquote": QUOTED,
 }
-_PLAIN = {
-    written: (name, written.startswith("</"))
-    for name in sorted(_BLOCKS | _names("a b code del em i ins s strong sub sup kbd span"))
-    for written in (f"<{name}>", f"</{name}>", *([f"<{name} />"] if name in _VOID else []))
-}
+_USUAL = sorted(_BLOCKS | _names("a b code del em i ins kbd s span strong sub sup"))
+_STARTS = {f"<{name}>": name for name in _USUAL} | {"<br />": "br", "<hr />": "hr"}
+_END_TAGS = {f"</{name}>": name for name in _USUAL}
 """Tags without attributes, as they are mostly written."""

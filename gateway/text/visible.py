@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import IntFlag
+from collections.abc import Generator
+from typing import NamedTuple, TypeVar
+
+OWN, QUOTED, FORM, UNSEEN = 0, 1, 2, 4
+"""Whose words a passage has, as bits: the writer's own ones, unless said otherwise. What is a form's
+is headings, items of task lists and what folds away: mostly given by a template."""
 
 
-class Kind(IntFlag):
-    """Whose words a passage has: the writer's own ones, unless said otherwise."""
-
-    OWN = 0
-    QUOTED = 1
-    FORM = 2
-    """Headings, items of task lists, what folds away: mostly given by a template."""
-    UNSEEN = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(NamedTuple):
     """A stretch of text of one kind."""
 
-    kind: Kind
-    text: str = field(repr=False)
+    kind: int
+    text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Visible:
+class Visible(NamedTuple):
     """What a reader sees, in order, and what stands beside it unseen."""
 
     passages: tuple[Passage, ...]
-    unseen: tuple[str, ...] = field(default=(), repr=False)
+    unseen: str = ""
+
+
+Reading = Generator[None, None, Visible]
+"""A reading that can be interrupted: it yields now and then, and returns what was read."""
+
+_T = TypeVar("_T")
+
+
+def finish(steps: Generator[None, None, _T]) -> _T:
+    """Take all steps at once."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: _T = end.value
+            return result

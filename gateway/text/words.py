@@ -8,98 +8,98 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from gateway.text.folding import fold
 
 NUMBER, URL, PATH = MASKS = ("0", "url", "path")
 """What stands for every word with a digit, every address and every path."""
 
-_ADDRESS = re.compile(r"(?<![^\W_])https?://[^\s/)\]>\"'][^\s)\]>\"']*+")
-_FILE = re.compile(r"(?<![\w/])(?:[a-z]:)?(?:[\\/][\w.$@~+-]++){2,}+[\\/]?")
-_WORD = re.compile(r"[^\W_]+")
-_SPACED = re.compile(r"(?<![^\W_])[^\W\d_](?:(?:[^\w\n]|_)[^\W\d_](?![^\W_]))++")
-_GAP = re.compile(r"[\W_]")
+ADDRESS = re.compile(r"https?://[^\s/)\]>\"'][^\s)\]>\"']*+")
+FILE = re.compile(r"(?<![\w/])(?:[a-z]:)?(?:[\\/][\w.$@~+-]++){2,}+[\\/]?")
+_SLASHES = re.compile(r"[\\/][\w.$@~+-]++[\\/]")
+_DIGIT = re.compile("[0-9]")
+SPACED = re.compile(r"(?<![^\W_])[^\W\d_](?:(?:[^\w\n]|_)[^\W\d_](?![^\W_])){2,}+")
+GAP = re.compile(r"[\W_]")
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uf900-\ufaff\U00020000-\U0003ffff]"
 )
 """Scripts that put no space between words."""
-_LONGEST = 24
+_SOME = 8
+"""Words from which on their length tells something."""
+LONGEST = 24
 """Letters of the longest word that is made of spaced letters: beyond, no gap told where it ends."""
 
-_LETTERS = bytes(code if chr(code).isalnum() and code < 128 else 32 for code in range(256))
+_LETTERS = bytes(code if chr(code).isalnum() or code > 127 else 32 for code in range(256))
+"""For UTF-8 of folded text: beyond ASCII it has letters and digits alone."""
 _MASKED = _LETTERS.translate(bytes(48 if 48 <= code < 58 else code for code in range(256)))
+
+
+class Words(NamedTuple):
+    """The words of a text, as they stand and masked, and how many letters they have."""
+
+    plain: list[str]
+    masked: list[str]
+    letters: int
 
 
 def words(text: str) -> list[str]:
     """Give the words of a text, in order."""
-    return split(text)[0]
+    return split(text).plain
 
 
-def event_words(text: str) -> list[str]:
-    """Give the words with URLs as `url`, paths as `path`, and every word with a digit as `0`."""
-    return split(text)[1]
-
-
-def split(text: str) -> tuple[list[str], list[str]]:
+def split(text: str) -> Words:
     """Give the words of a text, as they stand and masked."""
     folded = fold(text)
-    plain = _words(folded)
+    plain = cut(folded)
+    letters = len("".join(plain))
     masked = mask(folded)
-    if spaced(plain):
-        plain, masked = _words(join_spaced(folded)), join_spaced(masked)
-    if masked is folded and not _has_digit(folded):
-        return plain, plain
-    return plain, _masked_words(masked)
+    if are_spaced(len(plain), letters):
+        plain, masked = cut(join_spaced(folded)), join_spaced(masked)
+    if masked is folded and not _DIGIT.search(folded):
+        return Words(plain, plain, letters)
+    return Words(plain, _masked_words(masked), letters)
 
 
 def mask(folded: str) -> str:
     """Mask addresses and paths."""
     if "://" in folded:
-        folded = _ADDRESS.sub(f" {URL} ", folded)
-    if "/" in folded or "\\" in folded:
-        folded = _FILE.sub(f" {PATH} ", folded)
+        folded = ADDRESS.sub(f" {URL} ", folded)
+    if ("/" in folded or "\\" in folded) and _SLASHES.search(folded):
+        folded = FILE.sub(f" {PATH} ", folded)
     return folded
 
 
-def spaced(plain: Sequence[str]) -> bool:
+def are_spaced(words: int, letters: int) -> bool:
     """Tell whether so many words are short that letters may stand apart."""
-    return len(plain) >= 8 and len("".join(plain)) < 3 * len(plain)
+    return words >= _SOME and letters < 3 * words
 
 
 def join_spaced(folded: str) -> str:
     """Put words together whose letters stand apart, where wider gaps part them."""
-    return _SPACED.sub(_joined, folded)
+    return SPACED.sub(_joined, folded)
 
 
 def count(masked: Sequence[str]) -> int:
     """Count the real words: masks are none; scripts without spaces count by characters."""
-    real = len(masked) - sum(map(masked.count, MASKS))
-    if not _UNSPACED.search("".join(masked)):
+    real = len(masked) - masked.count(NUMBER) - masked.count(URL) - masked.count(PATH)
+    joined = "".join(masked)
+    if joined.isascii() or not _UNSPACED.search(joined):
         return real
     long = (len(word) for word in masked if len(word) >= 6 and _UNSPACED.match(word))
     return real + sum(length // 2 - 1 for length in long)
 
 
 def _joined(match: re.Match[str]) -> str:
-    word = _GAP.sub("", match.group())
-    return word if len(word) <= _LONGEST else match.group()
+    word = GAP.sub("", match.group())
+    return word if len(word) <= LONGEST else match.group()
 
 
-def _words(folded: str) -> list[str]:
-    if folded.isascii():
-        return folded.encode().translate(_LETTERS).decode().split()
-    return _WORD.findall(folded)
+def cut(folded: str) -> list[str]:
+    """Cut a folded text into words."""
+    return folded.encode().translate(_LETTERS).decode().split()
 
 
 def _masked_words(masked: str) -> list[str]:
-    if masked.isascii():
-        parts = masked.encode().translate(_MASKED).decode().split()
-        return [NUMBER if NUMBER in word else word for word in parts]
-    return [NUMBER if _has_digit(word) else word for word in _WORD.findall(masked)]
-
-
-def _has_digit(folded: str) -> bool:
-    return _DIGIT.search(folded) is not None
-
-
-_DIGIT = re.compile(r"\d")
+    words = masked.encode().translate(_MASKED).decode().split()
+    return [NUMBER if NUMBER in word else word for word in words]
