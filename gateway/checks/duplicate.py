@@ -9,21 +9,17 @@ from typing import ClassVar
 from gateway.checks.earlier import (
     COPY,
     IN_FLIGHT_RETRY,
+    THE_SAME,
     Alike,
     Compared,
     closest,
-    counts,
-    few_words,
     figures,
     in_place,
     seen_by,
     was_refused,
     where,
 )
-from gateway.model import Answer, Found, Lookup, Remembered, Violation, Write
-from gateway.text.similarity import Likeness
-
-_THE_SAME = Likeness(1.0, 1.0, 1.0)
+from gateway.model import Answer, Found, Lookup, Violation, Write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,19 +92,16 @@ class Duplicate:
         )
 
     def _copies(self, write: Write, found: Found) -> Iterator[Alike]:
-        """Give the posts that are too much like the write."""
-        for post in found.posts:
-            if post.equal and counts(post, write) and self._is_copy(post, write):
-                yield Alike(post, _THE_SAME)
-        for each in Compared(write, found, self.templates).alike():
-            if each.likeness.score >= self.similarity and not was_refused(each.post):
-                yield each
+        """Give the posts that are too much like the write; few words only where they stand already.
 
-    def _is_copy(self, post: Remembered, write: Write) -> bool:
-        """Whether a post with the same digest is one: honest people repeat themselves briefly."""
-        assert write.fingerprint is not None
-        if was_refused(post):
-            return self.compare == "event"
-        if write.fingerprint.words >= few_words(write):
-            return True
-        return in_place(post, write) and (self.compare == "event" or post.author == write.author)
+        Honest people repeat themselves briefly. And what was refused counts for log events alone.
+        """
+        events = self.compare == "event"
+        for each in Compared(write, found, self.templates).alike():
+            post = each.post
+            if was_refused(post) and not (events and post.equal):
+                continue
+            if each.likeness.score >= self.similarity:
+                yield each
+            elif post.equal and in_place(post, write) and (events or post.author == write.author):
+                yield Alike(post, THE_SAME)

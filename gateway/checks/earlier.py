@@ -28,6 +28,10 @@ IN_FLIGHT_RETRY = 2.0
 _ASKS = ("question.", "article.")
 
 
+THE_SAME = Likeness(1.0, 1.0, 1.0)
+"""What the same words are, where they are not too few."""
+
+
 @dataclass(frozen=True, slots=True)
 class Alike:
     """An earlier post, and how alike the new one is to it."""
@@ -46,12 +50,13 @@ class Compared:
     def __init__(self, write: Write, found: Found, templates: tuple[str, ...] = ()) -> None:
         assert write.fingerprint is not None
         self.posts = [post for post in found.posts if counts(post, write)]
-        self._placed = {post.write_id: _placed(post) for post in self.posts if post.sketch}
+        self._placed = {post.write_id: _placed(post) for post in self.posts}
+        self._equals = write.fingerprint.words >= few_words(write)
         self.thread = _place(write.thread, write.target, write.id)
         new = sketch.read(write.fingerprint.whole)
         self._comparison = Comparison(
             Placed(new, write.author, self.thread),
-            list(self._placed.values()),
+            tuple(self._placed.values()),
             few=few_words(write),
             common=_prints_of(templates),
         )
@@ -59,9 +64,13 @@ class Compared:
     def alike(self) -> list[Alike]:
         """Compare with each of the posts."""
         return [
-            Alike(post, self._comparison.likeness(self._placed[post.write_id]))
+            Alike(
+                post,
+                THE_SAME
+                if post.equal and self._equals
+                else self._comparison.likeness(self._placed[post.write_id]),
+            )
             for post in self.posts
-            if post.write_id in self._placed
         ]
 
     def thread_of(self, post: Remembered) -> str:
@@ -140,7 +149,7 @@ def seen_by(write: Write, alike: Alike) -> Earlier | None:
         integration=post.integration,
         relation=_relation(post, write),
         similarity=round(alike.likeness.score, 2),
-        passages=passages(write.post, sketch.read(post.sketch)) if post.sketch else (),
+        passages=passages(write.post, sketch.read(post.sketch)),
     )
 
 

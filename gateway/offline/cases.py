@@ -17,8 +17,8 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from gateway.errors import PolicyError, Problem
 from gateway import model
+from gateway.errors import PolicyError, Problem
 from gateway.model import Api, Decision, Effect, Post, Settlement, Write, author_of
 from gateway.parse import Mapping as MappingNode
 from gateway.parse import Mark, Node, Reader, Scalar, Sequence, nearest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from gateway.checks import Check
 from gateway.checks.boilerplate import Boilerplate
@@ -88,23 +89,11 @@ def _duplicate(reader: Reader, node: Node) -> Check | None:
     mapping = reader.mapping(node, keys=keys, required=("within",))
     if mapping is None:
         return None
-    within = _duration(reader, mapping, "within", None)
-    similarity = _similarity(reader, mapping)
     compare: str | None = "text"
     if "compare" in mapping.items:
         compare = reader.choice(mapping.items["compare"], ("text", "event"))
-    across = _flag(reader, mapping, "across_teams")
-    templates = _templates(reader, mapping, "templates")
-    if None in (within, similarity, compare, across, templates):
-        return None
-    assert within and similarity and compare and across is not None and templates is not None
-    return Duplicate(
-        within=within,
-        compare=compare,
-        similarity=similarity,
-        across_teams=across,
-        templates=templates,
-    )
+    read = {"compare": compare, **_likeness(reader, mapping)}
+    return None if None in read.values() else Duplicate(**read)
 
 
 def _boilerplate(reader: Reader, node: Node) -> Check | None:
@@ -112,24 +101,22 @@ def _boilerplate(reader: Reader, node: Node) -> Check | None:
     mapping = reader.mapping(node, keys=keys, required=("threads", "within"))
     if mapping is None or "threads" not in mapping.items:
         return None
-    threads = reader.integer(mapping.items["threads"], at_least=2, at_most=64)
-    within = _duration(reader, mapping, "within", None)
-    similarity = _similarity(reader, mapping)
-    across = _flag(reader, mapping, "across_teams")
-    templates = _templates(reader, mapping, "templates")
-    forbidden = _templates(reader, mapping, "forbidden")
-    if None in (threads, within, similarity, across, templates, forbidden):
-        return None
-    assert threads and within and similarity and across is not None
-    assert templates is not None and forbidden is not None
-    return Boilerplate(
-        threads=threads,
-        within=within,
-        similarity=similarity,
-        across_teams=across,
-        templates=templates,
-        forbidden=forbidden,
-    )
+    read = {
+        "threads": reader.integer(mapping.items["threads"], at_least=2, at_most=64),
+        "forbidden": _templates(reader, mapping, "forbidden"),
+        **_likeness(reader, mapping),
+    }
+    return None if None in read.values() else Boilerplate(**read)
+
+
+def _likeness(reader: Reader, mapping: MappingNode) -> dict[str, Any]:
+    """Read what checks that compare have in common; None stands for what could not be read."""
+    return {
+        "within": _duration(reader, mapping, "within", None),
+        "similarity": _similarity(reader, mapping),
+        "across_teams": _flag(reader, mapping, "across_teams"),
+        "templates": _templates(reader, mapping, "templates"),
+    }
 
 
 def _log_text(reader: Reader, node: Node) -> Check | None:

@@ -25,6 +25,7 @@ def fingerprint(post: Post, author: str = "", read: Read = markdown.read) -> Fin
     """
     normal = normalize(post.title, post.body, read)
     samples = Samples(normal)
+    kept, whole = samples.sketches()
     asked = samples.prints[:_ASKED_AT_MOST]
     if 0 < normal.words < SHORT:
         asked = np.union1d(_of(author), asked)
@@ -33,8 +34,8 @@ def fingerprint(post: Post, author: str = "", read: Read = markdown.read) -> Fin
         event=_digest(normal.event),
         words=normal.words,
         prints=asked.tobytes(),
-        sketch=samples.sketch(),
-        whole=samples.whole(),
+        sketch=kept,
+        whole=whole,
     )
 
 

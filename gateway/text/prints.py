@@ -36,8 +36,12 @@ def prints(words: Sequence[str]) -> Prints:
     hashes = gram_hashes("".join(words))
     if not len(hashes):
         return _NONE
-    chosen: Prints = np.unique(winnowed(hashes))
-    return chosen
+    chosen = winnowed(hashes)
+    chosen.sort()
+    first = np.empty(len(chosen), np.bool_)
+    first[0] = True
+    np.not_equal(chosen[1:], chosen[:-1], out=first[1:])
+    return chosen[first]  # as numpy.unique, which takes twice as long
 
 
 def gram_hashes(letters: str) -> Prints:

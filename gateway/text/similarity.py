@@ -18,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from math import sqrt
 
@@ -33,7 +34,7 @@ _REPEATED_THREADS = 3
 """Other threads in which an author has a passage before it counts as a template."""
 _Curve = tuple[tuple[float, float], ...]
 _BETWEEN_AUTHORS: _Curve = ((0.0, 0.0), (0.62, 0.60), (0.74, 0.84), (1.0, 1.0))
-_OF_ONE_AUTHOR: _Curve = ((0.0, 0.0), (0.59, 0.60), (0.86, 0.84), (1.0, 1.0))
+_OF_ONE_AUTHOR: _Curve = ((0.0, 0.0), (0.59, 0.60), (0.88, 0.84), (1.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +90,10 @@ class Comparison:
     ) -> None:
         self._new = new
         self._few = few
-        text = new.sketch
-        self._prints = _Set({*text.own.kept, *text.rest.kept})
-        self._words = _Set({*text.own_words.kept, *text.rest_words.kept})
-        self._own_words = _Set(set(text.own_words.kept))
-        self._all_words = {*self._words.values, *text.small_words}
+        self._sets = _sets(new.sketch)
         self._registered = frozenset(common)
         self._common = self._registered | self._common_property(earlier)
-        self._own = _Set(set(text.own.kept) - self._common)
-        self._repeated_in: set[str] = set()
+        self._own = _Set(self._sets.own.values - self._common)
         self._repeated_in = {
             post.thread
             for post in earlier
@@ -141,21 +137,21 @@ class Comparison:
             if post.author == self._new.author:
                 continue
             for part in (post.sketch.own, post.sketch.rest):
-                for value in self._prints.values.intersection(part.kept):
+                for value in self._sets.prints.values.intersection(part.kept):
                     if first.setdefault(value, post.author) != post.author:
                         common.add(value)
         return common
 
     def _of_one_author(self, post: Placed) -> tuple[float, float, float]:
         sketch = post.sketch
-        prints = self._prints.shared(sketch.own, sketch.rest)
+        prints = self._sets.prints.shared(sketch.own, sketch.rest)
         if prints.number < 2:
             return 0.0, 0.0, 0.0
-        words = self._words.shared(sketch.own_words, sketch.rest_words)
-        amount = sqrt(_amount(words.number, 8)) * _amount(prints.number, 8)
+        words = self._sets.words.shared(sketch.own_words, sketch.rest_words)
+        amount = sqrt(_amount(words.number, 8))
         raw = max(
-            sqrt(words.of_both * sqrt(prints.of_both)),
-            0.9 * sqrt(words.of_new * sqrt(prints.of_new)) * amount,
+            sqrt(words.of_both * sqrt(prints.of_both)) * amount,
+            0.9 * sqrt(words.of_new * sqrt(prints.of_new)) * amount * _amount(prints.number, 8),
             0.97 * sqrt(prints.of_both) * _amount(prints.number, 16),
         )
         if self._new.sketch.words >= SHORT and prints.of_both == words.of_both == 1:
@@ -168,7 +164,7 @@ class Comparison:
         prints = self._own.shared(_part(own, old.own))
         if not new_total or prints.number < min(4, 0.5 * new_total):
             return 0.0, 0.0, 0.0
-        words = self._own_words.shared(old.own_words)
+        words = self._sets.own_words.shared(old.own_words)
         amount = sqrt(_amount(words.number, 8) * _amount(prints.number, 16))
         raw = max(
             sqrt(words.of_new * sqrt(prints.of_new)) * amount,
@@ -182,7 +178,7 @@ class Comparison:
         return raw, prints.of_new, prints.of_earlier
 
     def _repeated_prints(self, own: Sequence[Placed]) -> Template:
-        values = self._prints.values - self._registered
+        values = self._sets.prints.values - self._registered
         found = _repeated(
             values, ((post.thread, (post.sketch.own, post.sketch.rest)) for post in own)
         )
@@ -198,7 +194,7 @@ class Comparison:
             return _NO_TEMPLATE
         small = self._new.sketch.small_words
         found = _repeated(
-            self._all_words,
+            self._sets.all_words,
             (
                 (post.thread, (post.sketch.own_words, post.sketch.rest_words, _whole(post.sketch)))
                 for post in own
@@ -207,7 +203,7 @@ class Comparison:
         )
         if len(found.keys() - {*small}) < 2:
             return _NO_TEMPLATE
-        share = len(found) / len(self._all_words)
+        share = len(found) / len(self._sets.all_words)
         return Template(min(1.0, 0.1 + share), share, min(found.values()))
 
 
@@ -232,11 +228,22 @@ class _Shared:
         return 1 / (1 / self.of_new + 1 / self.of_earlier - 1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Sets:
+    """The hashes of the new text, as they are compared."""
+
+    prints: _Set
+    own: _Set
+    words: _Set
+    own_words: _Set
+    all_words: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
 class _Set:
     """Hashes of the new text."""
 
-    def __init__(self, values: set[int]) -> None:
-        self.values = values
+    values: frozenset[int]
 
     def shared(self, *parts: Part) -> _Shared:
         """Compare with the parts of an earlier text; of what is not kept, by its sample."""
@@ -250,6 +257,18 @@ class _Set:
         of_earlier = min(1.0, hits / kept)
         number = min(of_earlier * total, len(self.values))
         return _Shared(number, number / len(self.values), of_earlier)
+
+
+@lru_cache(maxsize=16)  # several rules compare the same text
+def _sets(new: Sketch) -> _Sets:
+    words = frozenset([*new.own_words.kept, *new.rest_words.kept])
+    return _Sets(
+        prints=_Set(frozenset([*new.own.kept, *new.rest.kept])),
+        own=_Set(frozenset(new.own.kept)),
+        words=_Set(words),
+        own_words=_Set(frozenset(new.own_words.kept)),
+        all_words=words.union(new.small_words),
+    )
 
 
 def _part(kept: list[int], part: Part) -> Part:

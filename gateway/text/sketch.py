@@ -12,7 +12,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from functools import lru_cache
 from struct import Struct
 
 import numpy as np
@@ -29,9 +29,10 @@ _WORDS_AT_MOST = 96
 
 _HEAD = Struct("<H?x8H")
 _MOST = 0xFFFF
+_NONE: Prints = np.zeros(0, np.uint32)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Part:
     """Some hashes of a kind; `total` is how many there are where not all are kept."""
 
@@ -39,7 +40,7 @@ class Part:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Sketch:
     """A sketch, read.
 
@@ -55,16 +56,23 @@ class Sketch:
     small_words: array[int]
 
 
+@lru_cache(maxsize=256)  # several rules look at the same few posts
 def read(data: bytes) -> Sketch:
-    """Read a sketch as `Samples` made it."""
+    """Read a sketch as `Samples` made it; an empty one is like nothing."""
+    if not data:
+        return _EMPTY
     words, framed, *counts = _HEAD.unpack_from(data)
     values = array("H", data[_HEAD.size :])
-    ends = list(accumulate(counts[4:], initial=0))
-    own, rest, own_words, rest_words = (
-        Part(values[first:last], total)
-        for (first, last), total in zip(pairwise(ends), counts[:4], strict=True)
-    )
-    return Sketch(words, framed, own, rest, own_words, rest_words, values[ends[-1] :])
+    parts, first = [], 0
+    for total, kept in zip(counts[:4], counts[4:], strict=True):
+        parts.append(Part(values[first : first + kept], total))
+        first += kept
+    own, rest, own_words, rest_words = parts
+    return Sketch(words, framed, own, rest, own_words, rest_words, values[first:])
+
+
+_NOTHING = Part(array("H"), 0)
+_EMPTY = Sketch(0, False, _NOTHING, _NOTHING, _NOTHING, _NOTHING, array("H"))  # noqa: FBT003 - a fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,36 +96,38 @@ class Samples:
             self._own = _sample(normal.own)
             self.prints = np.union1d(self._full.prints, self._own.prints)
 
-    def sketch(self) -> bytes:
-        """Give what state is to keep."""
-        return self._sketch(_PRINTS_AT_MOST, _WORDS_AT_MOST)
-
-    def whole(self) -> bytes:
-        """Give everything, to compare this text with earlier ones."""
-        return self._sketch(_MOST, _MOST)
+    def sketches(self) -> tuple[bytes, bytes]:
+        """Give what state is to keep, and the whole, to compare this text with earlier ones."""
+        whole = self._sketch(_MOST, _MOST)
+        words = max(len(self._full.words), len(self._own.words))
+        if len(self.prints) <= _PRINTS_AT_MOST and words <= _WORDS_AT_MOST:
+            return whole, whole
+        return self._sketch(_PRINTS_AT_MOST, _WORDS_AT_MOST), whole
 
     def _sketch(self, prints_at_most: int, words_at_most: int) -> bytes:
-        chosen, own = self.prints[:prints_at_most], self._own
-        is_own = np.isin(chosen, own.prints, assume_unique=True)
-        every_word = self._full.words | own.words
-        words = sorted(every_word)[:words_at_most]
-        own_words = [word for word in words if word in own.words]
-        rest_words = [word for word in words if word not in own.words]
-        small = sorted(self._full.small) if self._words < SHORT else []
-        kept: tuple[Prints | list[int], ...] = (
-            *(chosen[is_own], chosen[~is_own]),
-            *(own_words, rest_words),
+        full, own = self._full, self._own
+        own_prints, rest_prints = self.prints[:prints_at_most], _NONE
+        own_words, rest_words = sorted(full.words | own.words)[:words_at_most], list[int]()
+        if own is not full:
+            is_own = np.isin(own_prints, own.prints, assume_unique=True)
+            own_prints, rest_prints = own_prints[is_own], own_prints[~is_own]
+            rest_words = [word for word in own_words if word not in own.words]
+            own_words = [word for word in own_words if word in own.words]
+        head = _HEAD.pack(
+            min(_MOST, self._words),
+            self._framed,
+            *(min(_MOST, total) for total in self._totals()),
+            *(len(own_prints), len(rest_prints), len(own_words), len(rest_words)),
         )
-        totals = (
-            len(own.prints),
-            len(self.prints) - len(own.prints),
-            len(own.words),
-            len(every_word) - len(own.words),
-        )
-        counts = (min(_MOST, count) for count in (*totals, *(len(each) for each in kept)))
-        head = _HEAD.pack(min(_MOST, self._words), self._framed, *counts)
-        hashes = np.concatenate([np.asarray(each, np.uint32) for each in (*kept, small)])
-        return head + (hashes & 0xFFFF).astype(np.uint16).tobytes()
+        small = sorted(full.small) if self._words < SHORT else ()
+        prints = (own_prints.astype(np.uint16), rest_prints.astype(np.uint16))
+        words = array("H", [*own_words, *rest_words, *small])
+        return b"".join((head, *(each.tobytes() for each in (*prints, words))))
+
+    def _totals(self) -> tuple[int, int, int, int]:
+        prints, words = len(self._own.prints), len(self._own.words)
+        rest = len(self._full.words - self._own.words)
+        return prints, len(self.prints) - prints, words, rest
 
 
 def _sample(words: Sequence[str]) -> Sample:
