@@ -10,6 +10,7 @@ from gateway.checks.boilerplate import Boilerplate
 from gateway.checks.duplicate import Duplicate
 from gateway.checks.earlier import COPY
 from gateway.checks.explicit_action import Evidence, ExplicitAction
+from gateway.checks.hidden_text import HiddenText
 from gateway.checks.log_text import LogText
 from gateway.checks.rate_cap import PER, RateCap
 from gateway.model import Post, Window
@@ -132,6 +133,19 @@ def _log_text(reader: Reader, node: Node) -> Check | None:
     return LogText(share=share, lines=lines, words=words)
 
 
+def _hidden_text(reader: Reader, node: Node) -> Check | None:
+    mapping = reader.mapping(node, keys=("ratio", "letters", "share"))
+    if mapping is None:
+        return None
+    usual = HiddenText()
+    ratio = _number(reader, mapping, "ratio", usual.ratio)
+    letters = _number(reader, mapping, "letters", usual.letters)
+    share = _share(reader, mapping, "share", usual.share)
+    if ratio is None or letters is None or share is None:
+        return None
+    return HiddenText(ratio=ratio, letters=letters, share=share)
+
+
 def _templates(reader: Reader, mapping: MappingNode, key: str) -> tuple[str, ...] | None:
     """Read registered texts; one that is too short to be told from others is a problem."""
     if key not in mapping.items:
@@ -193,4 +207,5 @@ READERS: Mapping[str, Callable[[Reader, Node], Check | None]] = {
     "duplicate": _duplicate,
     "boilerplate": _boilerplate,
     "log_text": _log_text,
+    "hidden_text": _hidden_text,
 }

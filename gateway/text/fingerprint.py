@@ -36,6 +36,7 @@ def fingerprint(post: Post, author: str = "", read: Read = markdown.read) -> Fin
         prints=asked.tobytes(),
         sketch=kept,
         whole=whole,
+        counts=normal.counts,
     )
 
 
