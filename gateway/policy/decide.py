@@ -155,7 +155,7 @@ def _names(rule: Rule, write: Write, violation: Violation) -> dict[str, str]:
     names = {name: f"{value:g}" if isinstance(value, float) else str(value)
              for name, value in figures.items()}  # fmt: skip
     return names | {
-        "percent": f"{float(figures.get('similarity', figures.get('threshold', 0))) * 100:.0f} %",
+        "percent": f"{_share(figures) * 100:.0f} %",
         "earlier": earlier.url if earlier and earlier.url else "another post",
         "integration": write.integration,
         "operation": write.operation,
@@ -163,6 +163,12 @@ def _names(rule: Rule, write: Write, violation: Violation) -> dict[str, str]:
         "rule": rule.id,
         "title": rule.title,
     }
+
+
+def _share(figures: Mapping[str, str | int | float | bool]) -> float:
+    """The share that a violation is about: how like it is, or how much of a text it is."""
+    told = [figures[name] for name in ("similarity", "share", "threshold") if name in figures]
+    return float(told[0]) if told else 0.0
 
 
 def _filled(template: str, names: Mapping[str, str]) -> str:

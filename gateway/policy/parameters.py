@@ -10,6 +10,8 @@ from gateway.checks.boilerplate import Boilerplate
 from gateway.checks.duplicate import Duplicate
 from gateway.checks.earlier import COPY
 from gateway.checks.explicit_action import Evidence, ExplicitAction
+from gateway.checks.hidden_text import HiddenText
+from gateway.checks.log_text import LogText
 from gateway.checks.rate_cap import PER, RateCap
 from gateway.model import Post, Window
 from gateway.parse import Mapping as MappingNode
@@ -118,6 +120,32 @@ def _likeness(reader: Reader, mapping: MappingNode) -> dict[str, Any]:
     }
 
 
+def _log_text(reader: Reader, node: Node) -> Check | None:
+    mapping = reader.mapping(node, keys=("share", "lines", "words"))
+    if mapping is None:
+        return None
+    usual = LogText()
+    share = _share(reader, mapping, "share", usual.share)
+    lines = _number(reader, mapping, "lines", usual.lines)
+    words = _number(reader, mapping, "words", usual.words)
+    if share is None or lines is None or words is None:
+        return None
+    return LogText(share=share, lines=lines, words=words)
+
+
+def _hidden_text(reader: Reader, node: Node) -> Check | None:
+    mapping = reader.mapping(node, keys=("ratio", "letters", "share"))
+    if mapping is None:
+        return None
+    usual = HiddenText()
+    ratio = _number(reader, mapping, "ratio", usual.ratio)
+    letters = _number(reader, mapping, "letters", usual.letters)
+    share = _share(reader, mapping, "share", usual.share)
+    if ratio is None or letters is None or share is None:
+        return None
+    return HiddenText(ratio=ratio, letters=letters, share=share)
+
+
 def _templates(reader: Reader, mapping: MappingNode, key: str) -> tuple[str, ...] | None:
     """Read registered texts; one that is too short to be told from others is a problem."""
     if key not in mapping.items:
@@ -153,6 +181,22 @@ def _similarity(reader: Reader, mapping: MappingNode) -> float | None:
     return share
 
 
+def _share(reader: Reader, mapping: MappingNode, key: str, default: float) -> float | None:
+    if key not in mapping.items:
+        return default
+    share = reader.percent(mapping.items[key])
+    if share == 0:
+        reader.problem(mapping.items[key], "at 0% every text would fail")
+        return None
+    return share
+
+
+def _number(reader: Reader, mapping: MappingNode, key: str, default: int) -> int | None:
+    if key not in mapping.items:
+        return default
+    return reader.integer(mapping.items[key], at_least=1, at_most=1_000_000)
+
+
 def _flag(reader: Reader, mapping: MappingNode, key: str) -> bool | None:
     return reader.boolean(mapping.items[key]) if key in mapping.items else False
 
@@ -162,4 +206,6 @@ READERS: Mapping[str, Callable[[Reader, Node], Check | None]] = {
     "rate_cap": _rate_cap,
     "duplicate": _duplicate,
     "boilerplate": _boilerplate,
+    "log_text": _log_text,
+    "hidden_text": _hidden_text,
 }

@@ -46,6 +46,7 @@ def fingerprint_stepwise(
         prints=asked.tobytes(),
         sketch=kept,
         whole=whole,
+        counts=normal.counts,
     )
 
 
