@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.model import Post
+from gateway.model import Counts, Post
 from gateway.text import markdown, sketch
 from gateway.text.fingerprint import fingerprint
-from gateway.text.normalize import Counts, Read, normalize
+from gateway.text.normalize import Read, normalize
 from gateway.text.passages import passages
 from gateway.text.similarity import FEW_WORDS, Comparison, Likeness, Placed
 from gateway.text.words import MASKS
