@@ -33,12 +33,14 @@ check: setup ## format, lint, types, import contracts, dead code, generated file
 	PYTHONPATH=. $(BIN)/lint-imports
 	$(BIN)/vulture
 	$(BIN)/python scripts/gen.py --check
+	$(BIN)/python scripts/lookalikes.py --check
 	$(BIN)/python scripts/clean_words.py
 	$(BIN)/soe-gateway check
 	$(BIN)/soe-gateway test
 
-gen: setup ## write the generated documents anew
+gen: setup ## write the generated documents and tables anew
 	$(BIN)/python scripts/gen.py
+	$(BIN)/python scripts/lookalikes.py
 
 lock: setup ## lock the dependencies anew
 	for set in run dev; do $(BIN)/uv pip compile --quiet --upgrade --generate-hashes \

@@ -115,7 +115,7 @@ class Pipeline:
         body = await exchange.body(body_limit(route))
         reading = read_write(route, exchange.headers, body)
         caller = caller or self._admit(exchange, route, policies, at, reading.fields)
-        write = compose(exchange, route, caller, reading, body, at=at, secret=self.secret)
+        write = await compose(exchange, route, caller, reading, body, at=at, secret=self.secret)
         exchange.integration = write.integration
         if one(exchange.headers, b"x-gateway-dry-run") == b"true":
             decided = await self._decide(write, policies, self.store.peek)

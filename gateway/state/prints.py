@@ -136,7 +136,8 @@ class PrintTable:
             at = HEAD + (value & mask) * _ROW
             if find(asked[4 * index : 4 * index + 4], at, at + _HALF.size) >= 0:  # seldom
                 row, numbers = self._row(at)
-                found += [post for each, post in zip(row, numbers, strict=True) if each == value]
+                entries = zip(row, numbers, strict=True)
+                found += [post for each, post in entries if each == value and post]
         return found
 
     def add(self, number: int, prints: array[int], first: int) -> None:

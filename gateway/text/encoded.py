@@ -16,7 +16,7 @@ _ALPHABET = bytes(
 """Makes runs of base64 out of texts: this finds those that have none in no time."""
 _TAGS = re.compile("[\U000e0020-\U000e007e]{8,}+")
 _UNTAGGED = {0xE0000 + code: code for code in range(0x20, 0x7F)}
-_ODD = re.compile(r"[^\S \t\r\n]|[\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd]")
+_CONTROLS = bytes(code for code in (*range(32), 127) if code not in b"\t\n\r")
 _OPAQUE = re.compile(r"(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])(?=[^0-9]*[0-9])")
 
 
@@ -49,10 +49,11 @@ def _from_base64(run: str) -> str | None:
     run = run.rstrip("=")
     run = run[: len(run) - (len(run) % 4 == 1)]
     try:
-        text = base64.b64decode(run + "=" * (-len(run) % 4), validate=True).decode()
+        decoded = base64.b64decode(run + "=" * (-len(run) % 4), validate=True)
+        text = decoded.decode()
     except (binascii.Error, UnicodeDecodeError):
         return None
-    return text if 20 * len(_ODD.findall(text)) < len(text) else None
+    return text if len(decoded.translate(None, _CONTROLS)) > 0.95 * len(decoded) else None
 
 
 def _looks_encoded(run: str) -> bool:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Generator
 
 import numpy as np
 
 from gateway.model import Fingerprint, Post
 from gateway.text import markdown
-from gateway.text.normalize import Read, normalize
+from gateway.text.normalize import Read, normalize_stepwise
 from gateway.text.prints import Prints
 from gateway.text.sketch import SHORT, Samples
+from gateway.text.visible import finish
 
 _ASKED_AT_MOST = 512
 """Prints with which is asked for copies: the smallest. Texts of over 2,000 letters have more."""
@@ -23,8 +25,16 @@ def fingerprint(post: Post, author: str = "", read: Read = markdown.read) -> Fin
         author: as `Write.author`; a short text is found by it as well.
         read: how the body is written; `page.read` for HTML.
     """
-    normal = normalize(post.title, post.body, read)
+    return finish(fingerprint_stepwise(post, author, read))
+
+
+def fingerprint_stepwise(
+    post: Post, author: str = "", read: Read = markdown.read
+) -> Generator[None, None, Fingerprint]:
+    """Do the same, yielding every few milliseconds, so that others can go on meanwhile."""
+    normal = yield from normalize_stepwise(post.title, post.body, read)
     samples = Samples(normal)
+    yield
     kept, whole = samples.sketches()
     asked = samples.prints[:_ASKED_AT_MOST]
     if 0 < normal.words < SHORT:

@@ -17,7 +17,7 @@ from gateway.model import Counts
 from gateway.text import markdown
 from gateway.text.encoded import decode
 from gateway.text.folding import INVISIBLE
-from gateway.text.visible import FORM, OWN, QUOTED, Reading, finish
+from gateway.text.visible import FORM, OWN, QUOTED, Passage, Reading, finish
 from gateway.text.words import count, split
 
 _ENOUGH = 12
@@ -27,15 +27,16 @@ _QUOTED_BESIDE = 20
 _FORM_BESIDE = 40
 """Words of forms beside few others that are taken for a form."""
 _MAIL = re.compile(
-    r"(?m)^[ \t]*+(?:On .{4,120} wrote:|-{2,}+ *Original Message *-{2,}+|Am .{4,80} schrieb .{0,80}:)[ \t]*+$"
+    r"(?mi)^[ \t]*+(?:On .{4,120} wrote:|-{2,}+ *Original Message *-{2,}+|Am .{4,80} schrieb .{0,80}:)[ \t]*+$"
 )
+_MAIL_SIGNS = ("wrote:", "schrieb", "original message")
 _SCRIPTS = "\u0370-\u052f\u0531-\u058f\u13a0-\u13f5\ua4d0-\ua4ff"
 """Greek, Cyrillic and others whose letters look like Latin ones."""
 _ALIKE = re.compile(f"[{_SCRIPTS}]")
 _MIXED = re.compile(rf"\b(?=\w*?[A-Za-z])(?=\w*?[{_SCRIPTS}])\w+")
 
-_SHORT, _LONG = 2_000, 10_000
-"""Characters whose words are found at once, and such as take some milliseconds."""
+_SHORT, _LONG = 1_000, 5_000
+"""Characters whose words are found in no time, and such as take a millisecond or two."""
 
 Read = Callable[[str], Reading]
 """How a body is read: `markdown.read` or `page.read`."""
@@ -107,6 +108,8 @@ class Part(NamedTuple):
     masked: list[str]
     letters: int
     real: int
+    invisible: int
+    mixed: int
 
 
 class Apart(NamedTuple):
@@ -125,19 +128,15 @@ def take_apart(title: str, body: str, read: Read) -> Generator[None, None, Apart
     """Part a post's own words from what is quoted, from forms and from what is encoded."""
     seen = yield from read(body)
     parts, said = [_part(OWN, title)], []
-    opaque, quoted = 0, OWN
-    for kind, text in seen.passages:
+    opaque = 0
+    for kind, text in _mark_mail(seen.passages):
         left, decoded, unread = decode(text)
         opaque += unread
         for each in decoded:
             inner = yield from read(each)
             said += [_part(*passage) for passage in inner.passages]
-        answered = None if quoted else _mail(left)
-        if answered is not None:
-            parts.append(_part(kind, left[: answered.start()]))
-            left, quoted = left[answered.start() :], QUOTED
         for piece in _pieces(left):
-            parts.append(_part(kind | quoted, piece))
+            parts.append(_part(kind, piece))
             if len(piece) > _SHORT:
                 yield
     full, own, framed = _views(parts)
@@ -147,22 +146,30 @@ def take_apart(title: str, body: str, read: Read) -> Generator[None, None, Apart
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """Cut a long text between lines, or between words where lines are long."""
+    """Cut a long text between lines, or else where words may end."""
     while len(text) > _LONG:
-        at = text.rfind("\n", 1, _LONG)
-        at = at if at > 0 else text.rfind(" ", 1, _LONG)
-        if at < 0:
-            break
+        ends = (text.rfind(end, 1, _LONG) for end in "\n \u3002,.")
+        at = next((end for end in ends if end > 0), _LONG)
         yield text[:at]
         text = text[at:]
     yield text
 
 
-def _mail(text: str) -> re.Match[str] | None:
-    """Find the line above an answered mail."""
-    if "wrote:" in text or "schrieb" in text or "Original Message" in text:
-        return _MAIL.search(text)
-    return None
+def _mark_mail(passages: Sequence[Passage]) -> Sequence[Passage]:
+    """Take an answered mail for quoted: to the end, unless it is marked as a quote itself."""
+    for number, (kind, text) in enumerate(passages):
+        lowered = text.lower()
+        if kind & QUOTED or not any(sign in lowered for sign in _MAIL_SIGNS):
+            continue
+        found = _MAIL.search(text)
+        if found is None:
+            continue
+        before, mail, after = text[: found.start()], text[found.start() :], passages[number + 1 :]
+        told = (*passages[:number], Passage(kind, before), Passage(kind | QUOTED, mail))
+        if "\n" not in mail.strip() and after and after[0].kind & QUOTED:
+            return (*told, *_mark_mail(after))
+        return (*told, *(Passage(each.kind | QUOTED, each.text) for each in after))
+    return passages
 
 
 def _views(parts: Sequence[Part]) -> tuple[Sequence[Part], Sequence[Part], bool]:
@@ -183,27 +190,26 @@ def _views(parts: Sequence[Part]) -> tuple[Sequence[Part], Sequence[Part], bool]
 
 
 def _counts(post: Apart) -> Counts:
-    special = [part.text for part in post.parts if not part.text.isascii()]
     return Counts(
         title=post.parts[0].letters,
-        seen=sum(part.letters for part in post.parts),
-        said=sum(part.letters for part in post.said),
+        seen=sum([part.letters for part in post.parts]),
+        said=sum([part.letters for part in post.said]),
         unseen=split(post.unseen).letters if post.unseen else 0,
         opaque=post.opaque,
-        invisible=_count(INVISIBLE, special),
-        mixed=_count(_MIXED, [text for text in special if _ALIKE.search(text)]),
+        invisible=sum([part.invisible for part in post.parts]),
+        mixed=sum([part.mixed for part in post.parts]),
         quoted=_real(part for part in post.parts if part.kind & QUOTED),
         form=_real(part for part in post.parts if part.kind & FORM),
     )
 
 
-def _count(pattern: re.Pattern[str], texts: list[str]) -> int:
-    return sum(len(pattern.findall(text)) for text in texts)
-
-
 def _part(kind: int, text: str) -> Part:
     plain, masked, letters = split(text)
-    return Part(kind, text, plain, masked, letters, count(masked))
+    invisible = mixed = 0
+    if not text.isascii():
+        invisible = len(INVISIBLE.findall(text))
+        mixed = len(_MIXED.findall(text)) if _ALIKE.search(text) else 0
+    return Part(kind, text, plain, masked, letters, count(masked), invisible, mixed)
 
 
 def _real(parts: Iterable[Part]) -> int:

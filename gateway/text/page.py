@@ -95,16 +95,16 @@ _LONG = 20
 def read(page: str) -> Reading:
     """Read HTML: what a reader sees of it, and what not."""
     reader = _Reader()
-    pieces = _TAG.split(page)
-    reader.write(pieces[0])
-    tags = zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True)
-    for number, (tag, raw, text) in enumerate(tags, 1):
-        reader.take(tag, raw)
-        if text:
-            reader.write(text)
-        if not number % _AT_ONCE:
-            yield
-    return reader.end()
+    while True:
+        *pieces, page = _TAG.split(page, _AT_ONCE)
+        for text, tag, raw in zip(pieces[::3], pieces[1::3], pieces[2::3], strict=True):
+            if text:
+                reader.write(text)
+            reader.take(tag, raw)
+        if len(pieces) < 3 * _AT_ONCE:
+            reader.write(page)
+            return reader.end()
+        yield
 
 
 def read_rendered(page: str) -> Reading:

@@ -12,26 +12,31 @@ from itertools import accumulate
 import numpy as np
 
 from gateway.model import Post
-from gateway.text.normalize import normalize
+from gateway.text import markdown
+from gateway.text.normalize import Read, normalize
 from gateway.text.prints import GRAM, gram_hashes, winnowed
+from gateway.text.shown import shown
 from gateway.text.sketch import Sketch
 
-_GAP = 24
+_GAP = 12
 """Letters between two shared prints of one passage, where all prints of the earlier text are kept."""
 _WORDS = 4
 _SHOWN = 200
 
 
-def passages(post: Post, earlier: Sketch, most: int = 3) -> tuple[str, ...]:
+def passages(
+    post: Post, earlier: Sketch, *, most: int = 3, read: Read = markdown.read
+) -> tuple[str, ...]:
     """Give the longest passages that a post shares with an earlier text, the longest first.
 
     Args:
         post: the new one.
         earlier: the sketch of the earlier text.
         most: how many at most; each is cut after 200 characters.
+        read: how the body is written; `page.read` for HTML.
     """
-    normal = normalize(post.title, post.body)
-    words = normal.full
+    normal = normalize(post.title, post.body, read)
+    words = shown(post.title, post.body, read)
     ends = np.fromiter(accumulate(map(len, normal.full)), np.int64)
     if not len(ends):
         return ()

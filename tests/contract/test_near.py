@@ -32,7 +32,7 @@ from gateway.state.prints import AT_LEAST, CANDIDATES, REMEMBERED
 from tests.contract.conftest import KEEP
 from tests.contract.test_stores import NOW, SEALED, asks, cap, charged, keyed, posts, write
 
-NOT_YET: frozenset[str] = frozenset({"SqliteStore", "RedisStore"})
+NOT_YET: frozenset[str] = frozenset({"RedisStore"})
 """Engines that do not find near-copies yet."""
 IN_FLIGHT = CANDIDATES - 1
 """Copies in flight, as near as the original or nearer, among which it is still told."""
