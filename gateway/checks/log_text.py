@@ -8,7 +8,7 @@ from typing import ClassVar
 from gateway.model import Answer, Violation, Write
 from gateway.text.log_share import LogShare, log_share
 
-AUTOMATED = 4
+AUTOMATED = 5
 """So many times the words are wanted where headings say that a tool filled the form in: such a
 form asks for some in any case."""
 
@@ -30,7 +30,7 @@ class LogText:
 
     share: float = 0.6
     lines: int = 3
-    words: int = 8
+    words: int = 6
 
     def need(self, write: Write, rule: str) -> None:
         """Ask nothing: the text says it all."""

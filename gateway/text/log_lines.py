@@ -24,8 +24,10 @@ _DATE = (
     rf"|{_DAY}\d\d?[ /-]{_MONTH}[ /-]\d+)"
 )
 _STAMP = rf"(?:{_DATE}[T_, :.-]+\d\d?[:.]\d\d?[:.]\d\d?|\d{{6}} \d{{6}} )"
-_FACT = r"(?:[^\s\w]+|[A-Z][A-Z0-9_]+|\S*\d\S*|[\w-]+[._/:-]\w\S*)[ \t|,]+"
-"""What stands before a time in an entry: marks, names in capitals or with points, numbers."""
+_FACT = (
+    r"(?:[^\s\w]+|[A-Z][A-Z0-9_]+|\S*\d\S*|[\w-]+[._/:-]\w\S*|\[\S+\]:?|[\w.-]+[ \t]*\|)[ \t|,]+"
+)
+"""What stands before a time in an entry: marks, names in capitals or with points, numbers, tags."""
 _WORDS = r"[^\n]*[A-Za-z]{2}"
 _END = r"[ \t\r]*$"
 _MARGIN = r"(?:[ \t>*+`-]|<[a-z/][^<>\n]*>)*"
@@ -35,7 +37,7 @@ _TEXT_KEY = r'"(?:level|severity|msg|message|logger|lvl)" ?:[^\n]*'
 
 _ENTRIES = (
     rf'(?:{_FACT})*[\[(<"]?{_STAMP}{_WORDS}',  # a date and a time, wherever the format puts them
-    rf"(?:{_FACT})+1\d{{9}}(?:\.\d+|\d{{3}})?[ \t|,]+{_WORDS}",  # seconds since 1970
+    rf"{_FACT}(?:\S+[ \t|,]+){{0,4}}1\d{{9}}(?:\.\d+|\d{{3}})?[ \t|,]+\S*\d{_WORDS}",  # since 1970
     rf"\[?\d\d?:\d\d:\d\d(?:[.,]\d{{3}}|[^\n]*\b{_LEVEL}\b)",  # a time, and fractions or a level
     r"\[ *\d+\.\d{3}\d*\][ :]",  # dmesg, Xorg
     rf"{_LEVEL}[ \t:]+(?:\[[^\]\n]+\][ \t]|[\w$-]+(?:\.[\w$-]+)+(?:[ :\[]|$))",  # a level, a logger
@@ -83,7 +85,7 @@ _COMPANY = 3
 
 def _compile(*rows: str) -> re2._Regexp:
     options = re2.Options()
-    options.max_mem = 32 << 20
+    options.max_mem = 32 << 20  # at RE2's usual 8 MiB its states come and go, five times as slow
     options.never_capture = True
     return re2.compile(f"(?m)^{_MARGIN}(?:{'|'.join(rows)})".encode(), options)
 

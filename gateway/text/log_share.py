@@ -116,7 +116,7 @@ def _kinds(lines: list[str], letters: list[int], found: frozenset[int]) -> tuple
             kind = _Kind.MACHINE
         kinds.append(kind)
         blocks.append(block if fence else -1)
-    for number, run in groupby(range(len(lines)), key=blocks.__getitem__):
+    for number, run in groupby(range(len(lines)), key=blocks.__getitem__) if block else ():
         if number >= 0:
             _go_on(list(run), kinds, letters)
     return kinds, automated
