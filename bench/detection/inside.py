@@ -62,9 +62,13 @@ class Inside:
         ready, self._ready = self._ready, None
         write = ready[1] if ready and ready[0] == post["id"] else self._write(post)
         decision, template = _run(self._decide(write, peek=False))
+        asks = post["kind"] == "question"
         outcome = Outcome.OK if decision.effect is Effect.ALLOW else Outcome.NOT_SENT
         settled = Settlement(
-            outcome=outcome, post=f"post/{write.id}", url=post["id"], template=template
+            outcome=outcome,
+            post=f"question/{_number(post['thread'])}" if asks else f"post/{write.id}",
+            url=post["id"],
+            template=template,
         )
         _run(self._store.settle(write.id, settled))
 

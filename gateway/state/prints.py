@@ -27,7 +27,7 @@ from struct import Struct
 
 from gateway.model import Lookup, Reservation
 
-REMEMBERED = 8
+REMEMBERED = 16
 """The smallest prints of a post, under which it is found again."""
 
 CANDIDATES = 24

@@ -34,7 +34,7 @@ _REPEATED_THREADS = 3
 """Other threads in which an author has a passage before it counts as a template."""
 _Curve = tuple[tuple[float, float], ...]
 _BETWEEN_AUTHORS: _Curve = ((0.0, 0.0), (0.62, 0.60), (0.74, 0.84), (1.0, 1.0))
-_OF_ONE_AUTHOR: _Curve = ((0.0, 0.0), (0.59, 0.60), (0.88, 0.84), (1.0, 1.0))
+_OF_ONE_AUTHOR: _Curve = ((0.0, 0.0), (0.60, 0.60), (0.90, 0.84), (1.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
