@@ -40,8 +40,7 @@ async def full_disk(
         audit = disk.path / "audit" if request.param == "audit log" else None
         if audit is None:
             words += ("--state", f"sqlite:///{disk.path / 'state.db'}")
-        few = {"SOE_GATEWAY_STATE_POSTS": "4096"}  # the disk is a small one
-        async with site(folder, NO_COPIES, *words, audit=audit, environ=few) as running:
+        async with site(folder, NO_COPIES, *words, audit=audit) as running:
             tries = running.clients.tries
 
             async def fill() -> None:

@@ -101,8 +101,7 @@ async def test_a_worker_that_starts_on_a_full_disk_serves_reads(
         audit = disk.path / "audit" if full_of == "audit log" else None
         if audit is None:
             words += ("--state", f"sqlite:///{disk.path / 'state.db'}")
-        few = {"SOE_GATEWAY_STATE_POSTS": "4096"}  # the disk is a small one
-        async with site(tmp_path, NO_COPIES, *words, audit=audit, environ=few) as running:
+        async with site(tmp_path, NO_COPIES, *words, audit=audit) as running:
             async with in_flight(running):
                 disk.fill()
                 try:
