@@ -20,6 +20,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
 from heapq import nlargest
 from mmap import mmap
@@ -55,6 +56,7 @@ _ENTRY = Struct("=I")
 _ROW = 2 * _HALF.size
 
 
+@lru_cache(1024)
 def salt(team: str | None) -> int:
     """Give what is mixed into the prints of a team, or of the main site.
 
@@ -129,15 +131,12 @@ class PrintTable:
 
     def hits(self, prints: array[int]) -> list[int]:
         """Give the numbers of the posts that share prints, once for each."""
-        find, mask = self._memory.find, self._mask
-        asked = prints.tobytes()
+        memory, mask, half, size = self._memory, self._mask, _HALF.unpack_from, _ROW
+        met = [value for value in prints if value in half(memory, HEAD + (value & mask) * size)]
         found: list[int] = []
-        for index, value in enumerate(prints):
-            at = HEAD + (value & mask) * _ROW
-            if find(asked[4 * index : 4 * index + 4], at, at + _HALF.size) >= 0:  # seldom
-                row, numbers = self._row(at)
-                entries = zip(row, numbers, strict=True)
-                found += [post for each, post in entries if each == value and post]
+        for value in met:  # few
+            entries = zip(*self._row(HEAD + (value & mask) * size), strict=True)
+            found += [post for each, post in entries if each == value and post]
         return found
 
     def add(self, number: int, prints: array[int], first: int) -> None:
@@ -147,7 +146,12 @@ class PrintTable:
         for value in prints:
             at = HEAD + (value & self._mask) * _ROW
             row, numbers = self._row(at)
-            index = _place(row, numbers, value, number, first)
+            if value in row:
+                index = _place(row, numbers, value, number, first)
+            else:
+                index = numbers.index(
+                    min(numbers)
+                )  # free, or of a post that is gone, or the oldest
             if index is not None:
                 _ENTRY.pack_into(self._memory, at + _ENTRY.size * index + _HALF.size, number)
                 _ENTRY.pack_into(self._memory, at + _ENTRY.size * index, value)
@@ -167,7 +171,9 @@ class PrintTable:
 def _place(
     row: tuple[int, ...], numbers: tuple[int, ...], value: int, number: int, first: int
 ) -> int | None:
-    """Give the entry of a row that a post takes; None where it stands there, or is not to."""
+    """Give the entry that a post takes in a row that has its print; None where it is not to have one."""
+    if number in numbers and row[numbers.index(number)] == value:
+        return None
     own = sorted(n for each, n in zip(row, numbers, strict=True) if each == value and n >= first)
     if number in own:
         return None
@@ -176,8 +182,8 @@ def _place(
         return (
             None if leaves == number else [*zip(row, numbers, strict=True)].index((value, leaves))
         )
-    free = next((index for index, n in enumerate(numbers) if n < first), None)
-    if free is not None:
-        return free
-    others = [(n, index) for index, n in enumerate(numbers) if row[index] != value]
-    return min(others)[1]
+    return min(
+        (n, index)
+        for index, n in enumerate(numbers)
+        if row[index] != value or n < first  # free, or of a post that is gone, or the oldest
+    )[1]

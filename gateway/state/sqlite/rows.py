@@ -21,6 +21,7 @@ from gateway.state.sqlite.schema import ACROSS, KEYED, digest, packed, unpacked
 
 USED_SECONDS = 86_400.0
 """How exactly is known when a source was last used."""
+_FOUND_AT_MOST = 64
 _SOURCES_AT_MOST = 10_000
 """Of which a process knows the numbers by heart."""
 
@@ -35,9 +36,8 @@ _FIND = {
     compare: f"""{_ROW}
 WHERE {compare} = :digest AND at > :since
   AND (:across OR team IS :team) AND (:author IS NULL OR author = :author)
-  AND seq NOT IN (SELECT value FROM json_each(:replaced))
-ORDER BY seq DESC LIMIT 64
-"""  # noqa: S608 - of the two columns below
+ORDER BY seq DESC LIMIT :most
+"""
     for compare in ("text", "event")
 }
 _NUMBERED = f"{_ROW} WHERE seq IN (SELECT value FROM json_each(?))"  # noqa: S608 - from above
@@ -101,9 +101,11 @@ class Rows:
             "across": lookup.across_teams,
             "team": lookup.team,
             "author": lookup.author,
-            "replaced": json.dumps(list(replaced)),
+            "most": _FOUND_AT_MOST + len(replaced),
         }
-        return [Row._make(row) for row in self._db.execute(_FIND[lookup.compare], asked)]
+        rows = self._db.execute(_FIND[lookup.compare], asked)
+        found = [Row._make(row) for row in rows if row[0] not in replaced]
+        return found[:_FOUND_AT_MOST]
 
     def numbered(self, numbers: Iterable[int]) -> list[Row]:
         """Give writes by number, those that are there."""
