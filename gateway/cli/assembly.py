@@ -46,6 +46,7 @@ def state_terms(settings: Settings, tell: Callable[..., None], key: bytes | None
     return Terms(
         keep=settings["state.keep"],
         timeout=settings["state.timeout"],
+        posts=settings["state.posts"],
         accept_loss=settings["state.after_loss"] == "accept",
         note=settings["data.directory"] / f"state-{_name(settings)}.epoch",
         mending=2 * PULSE_SECONDS,
