@@ -32,16 +32,8 @@ from gateway.state.prints import AT_LEAST, CANDIDATES, REMEMBERED
 from tests.contract.conftest import KEEP
 from tests.contract.test_stores import NOW, SEALED, asks, cap, charged, keyed, posts, write
 
-NOT_YET: frozenset[str] = frozenset({"RedisStore"})
-"""Engines that do not find near-copies yet."""
 IN_FLIGHT = CANDIDATES - 1
 """Copies in flight, as near as the original or nearer, among which it is still told."""
-
-
-@pytest.fixture(autouse=True)
-def _engines_that_find(store: Administered) -> None:
-    if type(store).__name__ in NOT_YET:
-        pytest.skip("this engine does not find near-copies yet")
 
 
 def some(seed: int, size: int = 20) -> list[int]:

@@ -19,6 +19,7 @@ from gateway.state import Terms, open_store
 from gateway.state.prints import AT_LEAST, CANDIDATES, REMEMBERED
 from tests.property.processes import KEEP
 from tests.samples import a_write
+from tests.servers import Valkey
 
 IN_FLIGHT = CANDIDATES - 1
 """Copies at once among which the original is still told; beyond, it is told when they have ended."""
@@ -37,12 +38,14 @@ FLOODS = st.lists(
 )
 
 
-def on(engine: str, play: Callable[[Store], Awaitable[None]]) -> None:
+def on(engine: str, valkey: Valkey, play: Callable[[Store], Awaitable[None]]) -> None:
     """Play on a new store of an engine."""
+    valkey.ask("FLUSHALL")
 
     async def run() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            urls = {"memory": "memory:", "sqlite": f"sqlite:///{Path(folder) / 'state.db'}"}
+            file = Path(folder) / "state.db"
+            urls = {"memory": "memory:", "sqlite": f"sqlite:///{file}", "redis": valkey.url}
             store = open_store(urls[engine], Terms(keep=KEEP, timeout=30, posts=1 << 12))
             try:
                 await play(store)
@@ -61,11 +64,11 @@ def asks(number: int, prints: list[int]) -> Reservation:
     return Reservation(write=write, groups=({"copies": look},))
 
 
-@pytest.mark.parametrize("engine", ["memory", "sqlite"])
+@pytest.mark.parametrize("engine", ["memory", "sqlite", "redis"])
 @settings(max_examples=10, deadline=None)
 @given(floods=FLOODS, seed=st.integers(0, 9))
 def test_a_flood_of_copies_never_hides_the_original(
-    engine: str, floods: list[tuple[int, int, int, Outcome]], seed: int
+    engine: str, valkey: Valkey, floods: list[tuple[int, int, int, Outcome]], seed: int
 ) -> None:
     """Every one of so many at once is told of it, and so is whoever comes when they have ended."""
     chance = random.Random(seed)
@@ -95,4 +98,4 @@ def test_a_flood_of_copies_never_hides_the_original(
 
             assert all(told[: IN_FLIGHT + 1])
 
-    on(engine, play)
+    on(engine, valkey, play)

@@ -10,8 +10,9 @@
 -- is gone, an empty one. So numbers rise, and are never used twice.
 --
 -- The table of rows tells which numbers stand under a mark of four bytes: the beginning of a digest,
--- of what an id is hashed to, or a print. Two bytes of the mark name the row, a field of the hash
--- `rows`; its entries are the other two and a number, oldest first. Entries are taken out with their write, or cut off when all
+-- of what an id is hashed to, or a print. Eighteen bits of the mark name the row, a field of the hash
+-- `rows`: fewer and longer rows would take less memory, but each write writes eleven anew. Entries of
+-- a row are the mark's other half and a number, oldest first. Entries are taken out with their write, or cut off when all
 -- that is that old is gone.
 
 local site = KEYS[1]
@@ -117,6 +118,10 @@ end
 
 local ROWS = site .. ':rows'
 
+local function row_name(mark)
+  return string.sub(mark, 1, 2) .. string.char(string.byte(mark, 3) % 4)
+end
+
 local function entry(number) return struct.pack('<I4', number) end
 
 -- Where in a row the entries of a mark begin; `tag` is the mark's second half.
@@ -143,7 +148,7 @@ end
 -- number `first` is cut off there.
 local function change_rows(marks, changes, first)
   local names, rows, changed = {}, {}, {}
-  for i, mark in ipairs(marks) do names[i] = string.sub(mark, 1, 2) end
+  for i, mark in ipairs(marks) do names[i] = row_name(mark) end
   for i, row in ipairs(redis.call('HMGET', ROWS, unpack(names))) do rows[names[i]] = row or '' end
   for i, mark in ipairs(marks) do
     local name = names[i]
@@ -166,7 +171,12 @@ local function append(marks, changes, more, change)
   for _, mark in ipairs(more) do marks[#marks + 1], changes[#changes + 1] = mark, change end
 end
 
-local function is_moved(row, found) return found[1] and string.sub(row, found[1] + 2, found[1] + 5) == MOVED end
+local function is_moved(row, found)
+  for _, from in ipairs(found) do
+    if string.sub(row, from + 2, from + 5) == MOVED then return true end
+  end
+  return false
+end
 
 local function add_same(mark, number, at) redis.call('ZADD', site .. ':same:' .. mark, text(at), string.format('%010d', number)) end
 
@@ -201,7 +211,11 @@ local function list_print(write)
     for _, from in ipairs(found) do
       if string.sub(row, from + 2, from + 5) == own then return row end
     end
-    if #found >= LISTED then row = without(row, found[OLDEST + 1]) end
+    if #found >= LISTED then
+      local middle = found[OLDEST + 1]
+      if string.sub(row, middle + 2, middle + 5) == MOVED then middle = found[OLDEST + 2] end
+      row = without(row, middle)
+    end
     return row .. tag .. own
   end
 end
@@ -267,7 +281,7 @@ end
 
 -- The write with an id, whose mark is given.
 local function find(id, mark)
-  local row = redis.call('HGET', ROWS, string.sub(mark, 1, 2)) or ''
+  local row = redis.call('HGET', ROWS, row_name(mark)) or ''
   local found = entries(row, string.sub(mark, 3, 4))
   for i = #found, 1, -1 do
     local number = number_at(row, found[i])

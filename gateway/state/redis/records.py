@@ -56,6 +56,15 @@ def salted(prints: bytes, scope: bytes) -> bytes:
     return mixed.to_bytes(len(prints))
 
 
+def rows_of(prints: bytes) -> bytes:
+    """Name the rows of prints, low byte first: as `row_name` in `prelude.lua`, and a byte of nothing."""
+    mask = int.from_bytes(_ROW * (len(prints) // 4))
+    return (int.from_bytes(prints) & mask).to_bytes(len(prints))
+
+
+_ROW = b"\xff\xff\x03\x00"
+
+
 def in_order(prints: bytes) -> bytes:
     """Write prints with their low byte first, as the rows want them, whatever this machine does."""
     values = array("I", prints)

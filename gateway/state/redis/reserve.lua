@@ -3,7 +3,8 @@
 --
 -- ARGV: the reservation, as JSON; the write's `core`, the name of its key (empty without one); of each
 -- look-up the digest, team and author that it asks for, sixteen bytes; then for each scope in which
--- near-copies are looked for, all prints of the write with the salt of that scope.
+-- near-copies are looked for, the names of the rows of all prints of the write with the salt of that
+-- scope, four bytes each of which three count, and these prints.
 --
 -- Returns the stamp, the epoch, the number of the newest write or ending; then how it repeats an
 -- earlier write, or nothing, the writes that were found, and per need what was there before: instants,
@@ -141,7 +142,7 @@ end
 -- The numbers under a digest's mark, some at a time, the newest first.
 local function batches(lookup)
   local mark = string.sub(lookup.digest, 1, 4)
-  local row = redis.call('HGET', ROWS, string.sub(mark, 1, 2)) or ''
+  local row = redis.call('HGET', ROWS, row_name(mark)) or ''
   local found, from = entries(row, string.sub(mark, 3, 4)), 0
   if is_moved(row, found) then
     return function()
@@ -187,9 +188,9 @@ end
 local searched = {}
 local function search(scope)
   if searched[scope] then return searched[scope] end
-  local prints, names = ARGV[4 + scope], {}
+  local rows, prints, names = ARGV[3 + 2 * scope], ARGV[4 + 2 * scope], {}
   local sub, find_in = string.sub, string.find  -- this is what takes a reservation's time
-  for i = 1, #prints / 4 do names[i] = sub(prints, 4 * i - 3, 4 * i - 2) end
+  for i = 1, #prints / 4 do names[i] = sub(rows, 4 * i - 3, 4 * i - 1) end
   local hits, often = {}, {}
   for i, row in ipairs(redis.call('HMGET', ROWS, unpack(names))) do
     if row then

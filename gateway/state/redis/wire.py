@@ -16,6 +16,7 @@ from gateway.state.redis.records import (
     in_order,
     named,
     remembered,
+    rows_of,
     salted,
     scope_of,
 )
@@ -59,7 +60,7 @@ class Asked:
         core: the write, as it is kept.
         key: the name of its key, empty without one.
         looked: of each look-up, what narrows it.
-        prints: all of the write, for each scope in which near-copies are looked for.
+        prints: of each scope in which near-copies are looked for, the rows and the prints.
     """
 
     core: bytes
@@ -98,7 +99,11 @@ def asked_of(reservation: Reservation) -> Asked:
         key=named(write.key or ""),
         groups=groups,
         looked=b"".join(looked),
-        prints=[salted(prints, salt) for salt in scopes],
+        prints=[
+            part
+            for mixed in (salted(prints, salt) for salt in scopes)
+            for part in (rows_of(mixed), mixed)
+        ],
     )
 
 
