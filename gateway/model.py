@@ -97,6 +97,33 @@ NO_POST = Post()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What of a post a reader sees, and what not.
+
+    Attributes:
+        title: letters and digits of the title.
+        seen: those of title and body that a reader sees, and of what was decoded.
+        said: those of what was decoded: base64, characters that are tags.
+        unseen: letters and digits that he does not: comments, hidden elements, titles.
+        opaque: letters of what looks encoded and cannot be decoded.
+        invisible: characters that nobody sees; emoji have some.
+        mixed: words of which each mixes Latin letters with Greek, Cyrillic or others like them.
+        quoted: words in quotes.
+        form: words in headings, task lists and what folds away.
+    """
+
+    title: int
+    seen: int
+    said: int
+    unseen: int
+    opaque: int
+    invisible: int
+    mixed: int
+    quoted: int
+    form: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprint:
     """What a post's normalised text leaves: enough to find and compare it, not to read it.
 
@@ -108,7 +135,9 @@ class Fingerprint:
         prints: hashes of pieces of the text, by which near-copies are found: 32 bits each, native
             order of bytes, ascending, each once. A post is remembered under the smallest few; a
             new one asks with all of its own, so that whatever is added to a copy hides nothing.
-        sketch: what `text.similarity` compares; nobody else reads it.
+        sketch: what later texts are compared with; only `text.sketch` reads it.
+        whole: the sketch before it was cut to what state keeps, to compare the text itself.
+        counts: what was seen on the way; state does not keep it.
     """
 
     text: str
@@ -116,6 +145,8 @@ class Fingerprint:
     words: int
     prints: bytes = field(default=b"", repr=False)
     sketch: bytes = field(default=b"", repr=False)
+    whole: bytes = field(default=b"", repr=False)
+    counts: Counts | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,12 +195,17 @@ class Write:
 
     @property
     def author(self) -> str:
-        """Under whom posts are compared: the person where known, else the token, else the integration."""
-        if self.person is not None:
-            return f"person:{self.person}"
-        if self.token is not None:
-            return f"token:{self.token}"
-        return f"integration:{self.integration}"
+        """Under whom posts are compared."""
+        return author_of(self.person, self.token, self.integration)
+
+
+def author_of(person: str | None, token: str | None, integration: str) -> str:
+    """Name an author: the person where known, else the token, else the integration."""
+    if person is not None:
+        return f"person:{person}"
+    if token is not None:
+        return f"token:{token}"
+    return f"integration:{integration}"
 
 
 # ── questions to state, and its answers ──────────────────────────────────────────────────────

@@ -44,12 +44,13 @@ class Valkey:
                 return
         raise RuntimeError("valkey-server did not start")
 
-    def ask(self, *words: str) -> bytes:
+    def ask(self, *words: str | bytes) -> bytes:
         """Send one command and give the beginning of its raw answer."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(5)
             connection.connect(str(self.path))
-            parts = [b"$%d\r\n%s\r\n" % (len(word.encode()), word.encode()) for word in words]
+            raw = [word.encode() if isinstance(word, str) else word for word in words]
+            parts = [b"$%d\r\n%s\r\n" % (len(word), word) for word in raw]
             connection.sendall(b"*%d\r\n%s" % (len(parts), b"".join(parts)))
             return connection.recv(65_536)
 

@@ -13,10 +13,22 @@ from gateway.checks.base import Check
 from gateway.checks.boilerplate import Boilerplate
 from gateway.checks.duplicate import Duplicate
 from gateway.checks.explicit_action import ExplicitAction
+from gateway.checks.hidden_text import HiddenText
+from gateway.checks.log_text import LogText
 from gateway.checks.rate_cap import RateCap
 
-_ALL: tuple[type[Check], ...] = (ExplicitAction, RateCap, Duplicate, Boilerplate)
+_ALL: tuple[type[Check], ...] = (
+    ExplicitAction,
+    RateCap,
+    Duplicate,
+    Boilerplate,
+    LogText,
+    HiddenText,
+)
 
 CHECKS: Mapping[str, type[Check]] = {check.name: check for check in _ALL}
 
-__all__ = ["CHECKS", "Check"]
+LIKENESS = frozenset([Duplicate.name, Boilerplate.name])
+"""The checks that refuse a text because it is like others."""
+
+__all__ = ["CHECKS", "LIKENESS", "Check"]

@@ -2,24 +2,109 @@
 
 from __future__ import annotations
 
-from gateway.model import Earlier, Outcome, Remembered, Write
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
-FEW_WORDS = 8
-"""Below this many words honest people repeat themselves ("Done.", "See the docs")."""
+from gateway.model import Earlier, Found, Outcome, Post, Remembered, Write
+from gateway.text import sketch
+from gateway.text.fingerprint import fingerprint
+from gateway.text.passages import passages
+from gateway.text.similarity import (
+    FEW_WORDS,
+    FEW_WORDS_ASKED,
+    Comparison,
+    Likeness,
+    Placed,
+    Template,
+)
+
+Figure = str | int | float | bool
+
+COPY = 0.84
+"""From this likeness on a text is a copy, where a rule says nothing else."""
 IN_FLIGHT_RETRY = 2.0
 """Seconds after which a copy that is in flight is worth asking about again."""
+_ASKS = ("question.", "article.")
 
 
-def is_other(post: Remembered, write: Write) -> bool:
+THE_SAME = Likeness(1.0, 1.0, 1.0)
+"""What the same words are, where they are not too few."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """An earlier post, and how alike the new one is to it."""
+
+    post: Remembered
+    likeness: Likeness
+
+
+class Compared:
+    """A write among the earlier posts that state found for it.
+
+    `posts` are those that count against it. Of what the gateway refused, only the author's own is
+    among them: it makes nobody else's text a copy or common property.
+    """
+
+    def __init__(self, write: Write, found: Found, templates: tuple[str, ...] = ()) -> None:
+        assert write.fingerprint is not None
+        self.posts = [post for post in found.posts if counts(post, write)]
+        self._placed = {post.write_id: _placed(post) for post in self.posts}
+        self._equals = write.fingerprint.words >= few_words(write)
+        self.thread = _place(write.thread, write.target, write.id)
+        new = sketch.read(write.fingerprint.whole)
+        self._comparison = Comparison(
+            Placed(new, write.author, self.thread),
+            tuple(self._placed.values()),
+            few=few_words(write),
+            common=_prints_of(templates),
+        )
+
+    def alike(self) -> list[Alike]:
+        """Compare with each of the posts."""
+        return [
+            Alike(
+                post,
+                THE_SAME
+                if post.equal and self._equals
+                else self._comparison.likeness(self._placed[post.write_id]),
+            )
+            for post in self.posts
+        ]
+
+    def thread_of(self, post: Remembered) -> str:
+        """Name the thread in which a post stands."""
+        return _place(post.thread, post.post, post.write_id)
+
+    def template(self) -> Template | None:
+        """Find what the author of the write repeats in the posts."""
+        return self._comparison.template(list(self._placed.values()))
+
+
+def counts(post: Remembered, write: Write) -> bool:
     """Whether an earlier post counts against this write.
 
-    Not the post's own earlier text on an edit; and not the same request whose outcome SOE did not
-    tell: that one may be sent again.
+    Not the post's own earlier text on an edit; not the same request whose outcome SOE did not
+    tell: that one may be sent again; and not what was refused to somebody else, or in this place
+    with another text: that was put right.
     """
     if write.target is not None and post.post == write.target:
         return False
+    if was_refused(post):
+        return post.author == write.author and (post.equal or not in_place(post, write))
     unsettled = post.outcome in (Outcome.FAILED, Outcome.UNKNOWN) and not post.pending
     return not (unsettled and post.request == write.request)
+
+
+def was_refused(post: Remembered) -> bool:
+    """Whether a post never stood on the site: the gateway refused it for its likeness."""
+    return post.outcome is Outcome.REFUSED
+
+
+def few_words(write: Write) -> int:
+    """The number of words below which likeness tells nothing."""
+    return FEW_WORDS_ASKED if write.operation.startswith(_ASKS) else FEW_WORDS
 
 
 def in_place(post: Remembered, write: Write) -> bool:
@@ -27,8 +112,35 @@ def in_place(post: Remembered, write: Write) -> bool:
     return post.thread == write.thread
 
 
-def seen_by(write: Write, post: Remembered) -> Earlier | None:
+def closest(alike: Sequence[Alike]) -> Alike:
+    """Choose the most alike; of several, the newest."""
+    return max(alike, key=lambda each: (each.likeness.score, each.post.at))
+
+
+def share_of(text: str, write: Write) -> float:
+    """The share of a registered text that stands in a write."""
+    assert write.fingerprint is not None
+    new = sketch.read(write.fingerprint.whole)
+    prints = _prints_of((text,))
+    return len(prints.intersection([*new.own.kept, *new.rest.kept])) / max(1, len(prints))
+
+
+def figures(alike: Alike, earlier: Earlier | None, threshold: float) -> dict[str, Figure]:
+    """Give what a violation says of the likeness: of a post that is not to be seen, nothing."""
+    if earlier is None:
+        return {"threshold": threshold}
+    return {
+        "threshold": threshold,
+        "similarity": earlier.similarity,
+        "relation": earlier.relation,
+        "of_this": round(alike.likeness.of_new, 2),
+        "of_the_earlier": round(alike.likeness.of_earlier, 2),
+    }
+
+
+def seen_by(write: Write, alike: Alike) -> Earlier | None:
     """Describe an earlier post to eyes that may see it; None keeps another team's to itself."""
+    post = alike.post
     if post.team is not None and post.team != write.team:
         return None
     return Earlier(
@@ -36,7 +148,8 @@ def seen_by(write: Write, post: Remembered) -> Earlier | None:
         at=post.at,
         integration=post.integration,
         relation=_relation(post, write),
-        similarity=1.0,
+        similarity=round(alike.likeness.score, 2),
+        passages=passages(write.post, sketch.read(post.sketch)),
     )
 
 
@@ -49,3 +162,22 @@ def _relation(post: Remembered, write: Write) -> str:
 def where(earlier: Earlier | None) -> str:
     """Name the earlier post in a sentence."""
     return earlier.url if earlier and earlier.url else "another post"
+
+
+def _placed(post: Remembered) -> Placed:
+    place = _place(post.thread, post.post, post.write_id)
+    return Placed(sketch.read(post.sketch), post.author, place)
+
+
+def _place(thread: str | None, post: str | None, write_id: str) -> str:
+    """Name the thread by its number, which SOE gives once; a write that begins one by its id."""
+    return (thread or post or write_id).rpartition("/")[2]
+
+
+@lru_cache(maxsize=64)
+def _prints_of(templates: tuple[str, ...]) -> frozenset[int]:
+    """Give the prints of registered templates."""
+    sketches = (sketch.read(fingerprint(Post(body=text)).whole) for text in templates)
+    return frozenset(
+        value for each in sketches for part in (each.own, each.rest) for value in part.kept
+    )

@@ -17,11 +17,12 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from gateway import model
 from gateway.errors import PolicyError, Problem
-from gateway.model import Api, Decision, Effect, Post, Settlement, Write
+from gateway.model import Api, Decision, Effect, Post, Settlement, Write, author_of
 from gateway.parse import Mapping as MappingNode
 from gateway.parse import Mark, Node, Reader, Scalar, Sequence, nearest
-from gateway.policy.decide import decide, judge, reservation, select
+from gateway.policy.decide import decide, is_template, judge, reservation, select
 from gateway.policy.load import INTEGRATIONS, OVERRIDES, Source
 from gateway.policy.policyset import PolicySet
 from gateway.soe.answers import outcome, refuse
@@ -175,8 +176,8 @@ async def _run(policies: PolicySet, case: Case) -> Problem | None:
     for number, step in enumerate(case.steps, 1):
         at += step.after
         write = _write(policies, step, number, at)
-        decision = await _decide(policies, store, write)
-        await store.settle(write.id, _settlement(decision, step, number))
+        decision, template = await _decide(policies, store, write)
+        await store.settle(write.id, _settlement(decision, step, number, template=template))
         difference = _difference(step.expect, decision)
         if difference:
             told = f"{case.name}: step {number}, {step.operation}: {difference}"
@@ -192,13 +193,14 @@ def _write(policies: PolicySet, step: Step, number: int, at: float) -> Write:
     existing = None if step.post == "new" else step.post
     created_in = {"answer": "question", "comment": "post"}.get(noun)
     post = Post(title=facts.get("title", ""), body=facts.get("body", ""), tags=step.tags)
+    token, person = facts.get("token", f"token of {name}"), facts.get("person")
     return Write(
         id=f"step-{number}",
         at=at,
         integration=name,
         tier=registered[name].tier if name in registered else "",
-        token=facts.get("token", f"token of {name}"),
-        person=facts.get("person"),
+        token=token,
+        person=person,
         api=Api.V3,
         operation=step.operation,
         team=facts.get("team"),
@@ -206,26 +208,28 @@ def _write(policies: PolicySet, step: Step, number: int, at: float) -> Write:
         target=f"{noun}/{existing}" if verb != "create" and existing else None,
         publishes=step.operation in PUBLISHING,
         post=post,
-        fingerprint=fingerprint(post) if post.has_text else None,
+        fingerprint=fingerprint(post, author_of(person, token, name)) if post.has_text else None,
         actions=(facts["action"],) if "action" in facts else (),
         user_agent=facts.get("user_agent", ""),
         request=f"step-{number}",
     )
 
 
-async def _decide(policies: PolicySet, store: MemoryStore, write: Write) -> Decision:
+async def _decide(policies: PolicySet, store: MemoryStore, write: Write) -> tuple[Decision, bool]:
+    """Decide, and tell whether a refused text is remembered for its template."""
     rules = select(policies, write)
     findings = judge(rules, write, None)
     asked = reservation(rules, write, findings)
-    if asked is not None:
-        findings = judge(rules, write, (await store.reserve(asked)).answers)
-    return decide(policies, findings)
+    if asked is None:
+        return decide(policies, findings), False
+    answers = (await store.reserve(asked)).answers
+    decision = decide(policies, judge(rules, write, answers))
+    return decision, is_template(decision, write, answers)
 
 
-def _settlement(decision: Decision, step: Step, number: int) -> Settlement:
-    released = outcome(Api.V3, 404, b"")
+def _settlement(decision: Decision, step: Step, number: int, *, template: bool) -> Settlement:
     if decision.effect is not Effect.ALLOW:
-        return Settlement(outcome=released)
+        return Settlement(outcome=model.Outcome.NOT_SENT, template=template)
     noun = step.operation.split(".")[0]
     return Settlement(outcome=outcome(Api.V3, step.soe, b""), post=f"{noun}/new-{number}")
 

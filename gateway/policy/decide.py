@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from gateway.checks import LIKENESS
 from gateway.errors import StoreError
 from gateway.model import (
     Answer,
@@ -19,8 +20,10 @@ from gateway.model import (
     Decision,
     Effect,
     Finding,
+    Found,
     Mode,
     Need,
+    Outcome,
     Repeat,
     Repeated,
     Reservation,
@@ -35,6 +38,8 @@ PLACEHOLDERS = ("integration", "operation", "team", "rule", "title")
 """What every rule's message may name, beside the figures of its check."""
 IDEMPOTENCY = "idempotency-key"
 """The rule of the gateway's own under which repeated requests are found."""
+_REFUSED_EVERY = 3600.0
+"""Seconds between two refused texts of one template that are remembered."""
 STORE_RETRY = 5.0
 """Seconds after which a write that the store stopped is worth sending again."""
 
@@ -150,7 +155,7 @@ def _names(rule: Rule, write: Write, violation: Violation) -> dict[str, str]:
     names = {name: f"{value:g}" if isinstance(value, float) else str(value)
              for name, value in figures.items()}  # fmt: skip
     return names | {
-        "percent": f"{float(figures.get('similarity', 0)) * 100:.0f} %",
+        "percent": f"{_share(figures) * 100:.0f} %",
         "earlier": earlier.url if earlier and earlier.url else "another post",
         "integration": write.integration,
         "operation": write.operation,
@@ -158,6 +163,12 @@ def _names(rule: Rule, write: Write, violation: Violation) -> dict[str, str]:
         "rule": rule.id,
         "title": rule.title,
     }
+
+
+def _share(figures: Mapping[str, str | int | float | bool]) -> float:
+    """The share that a violation is about: how like it is, or how much of a text it is."""
+    told = [figures[name] for name in ("similarity", "share", "threshold") if name in figures]
+    return float(told[0]) if told else 0.0
 
 
 def _filled(template: str, names: Mapping[str, str]) -> str:
@@ -247,6 +258,26 @@ _REPEATS: Mapping[Repeated, Violation] = {
         fix="Nothing was posted again: look for the post.",
     ),
 }
+
+
+def is_template(decision: Decision, write: Write, answers: Mapping[str, Answer]) -> bool:
+    """Whether a refused text is to be remembered, for the counters of its template alone.
+
+    So a flood does not begin anew when the first of its posts is forgotten. One an hour is enough
+    for that: a flood must not fill the state either.
+    """
+    refused = any(
+        finding.violation and finding.violation.code == finding.check and finding.check in LIKENESS
+        for finding in decision.violations
+    )
+    known = (
+        post
+        for answer in answers.values()
+        if isinstance(answer, Found)
+        for post in answer.posts
+        if post.outcome is Outcome.REFUSED and post.author == write.author
+    )
+    return refused and all(write.at - post.at >= _REFUSED_EVERY for post in known)
 
 
 def decide(policies: PolicySet, findings: tuple[Finding, ...]) -> Decision:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from gateway.checks import Check
 from gateway.checks.boilerplate import Boilerplate
 from gateway.checks.duplicate import Duplicate
+from gateway.checks.earlier import COPY
 from gateway.checks.explicit_action import Evidence, ExplicitAction
+from gateway.checks.hidden_text import HiddenText
+from gateway.checks.log_text import LogText
 from gateway.checks.rate_cap import PER, RateCap
-from gateway.model import Window
+from gateway.model import Post, Window
 from gateway.parse import Mapping as MappingNode
 from gateway.parse import Node, Reader, Sequence
+from gateway.text.fingerprint import fingerprint
+from gateway.text.similarity import FEW_WORDS
 
 LONGEST = 90 * 86_400.0
 """Seconds that state is kept at most: no window or look back may be longer."""
@@ -80,33 +86,77 @@ def _window(reader: Reader, mapping: MappingNode) -> Window | None:
 
 
 def _duplicate(reader: Reader, node: Node) -> Check | None:
-    keys = ("similarity", "within", "compare", "across_teams")
+    keys = ("similarity", "within", "compare", "across_teams", "templates")
     mapping = reader.mapping(node, keys=keys, required=("within",))
     if mapping is None:
         return None
-    within = _duration(reader, mapping, "within", None)
-    similarity = _similarity(reader, mapping)
     compare: str | None = "text"
     if "compare" in mapping.items:
         compare = reader.choice(mapping.items["compare"], ("text", "event"))
-    across = _flag(reader, mapping, "across_teams")
-    if within is None or similarity is None or compare is None or across is None:
-        return None
-    return Duplicate(within=within, compare=compare, similarity=similarity, across_teams=across)
+    read = {"compare": compare, **_likeness(reader, mapping)}
+    return None if None in read.values() else Duplicate(**read)
 
 
 def _boilerplate(reader: Reader, node: Node) -> Check | None:
-    keys = ("similarity", "threads", "within", "across_teams")
+    keys = ("similarity", "threads", "within", "across_teams", "templates", "forbidden")
     mapping = reader.mapping(node, keys=keys, required=("threads", "within"))
     if mapping is None or "threads" not in mapping.items:
         return None
-    threads = reader.integer(mapping.items["threads"], at_least=2, at_most=64)
-    within = _duration(reader, mapping, "within", None)
-    similarity = _similarity(reader, mapping)
-    across = _flag(reader, mapping, "across_teams")
-    if threads is None or within is None or similarity is None or across is None:
+    read = {
+        "threads": reader.integer(mapping.items["threads"], at_least=2, at_most=64),
+        "forbidden": _templates(reader, mapping, "forbidden"),
+        **_likeness(reader, mapping),
+    }
+    return None if None in read.values() else Boilerplate(**read)
+
+
+def _likeness(reader: Reader, mapping: MappingNode) -> dict[str, Any]:
+    """Read what checks that compare have in common; None stands for what could not be read."""
+    return {
+        "within": _duration(reader, mapping, "within", None),
+        "similarity": _similarity(reader, mapping),
+        "across_teams": _flag(reader, mapping, "across_teams"),
+        "templates": _templates(reader, mapping, "templates"),
+    }
+
+
+def _log_text(reader: Reader, node: Node) -> Check | None:
+    mapping = reader.mapping(node, keys=("share", "lines", "words"))
+    if mapping is None:
         return None
-    return Boilerplate(threads=threads, within=within, similarity=similarity, across_teams=across)
+    usual = LogText()
+    share = _share(reader, mapping, "share", usual.share)
+    lines = _number(reader, mapping, "lines", usual.lines)
+    words = _number(reader, mapping, "words", usual.words)
+    if share is None or lines is None or words is None:
+        return None
+    return LogText(share=share, lines=lines, words=words)
+
+
+def _hidden_text(reader: Reader, node: Node) -> Check | None:
+    mapping = reader.mapping(node, keys=("ratio", "letters", "share"))
+    if mapping is None:
+        return None
+    usual = HiddenText()
+    ratio = _number(reader, mapping, "ratio", usual.ratio)
+    letters = _number(reader, mapping, "letters", usual.letters)
+    share = _share(reader, mapping, "share", usual.share)
+    if ratio is None or letters is None or share is None:
+        return None
+    return HiddenText(ratio=ratio, letters=letters, share=share)
+
+
+def _templates(reader: Reader, mapping: MappingNode, key: str) -> tuple[str, ...] | None:
+    """Read registered texts; one that is too short to be told from others is a problem."""
+    if key not in mapping.items:
+        return ()
+    texts = reader.texts(mapping.items[key])
+    for text in texts or ():
+        if fingerprint(Post(body=text)).words < FEW_WORDS:
+            told = f"a registered text needs {FEW_WORDS} words, or it could be anybody's"
+            reader.problem(mapping.items[key], told)
+            return None
+    return texts
 
 
 def _duration(
@@ -123,12 +173,28 @@ def _duration(
 
 def _similarity(reader: Reader, mapping: MappingNode) -> float | None:
     if "similarity" not in mapping.items:
-        return 1.0
+        return COPY
     share = reader.percent(mapping.items["similarity"])
     if share == 0:
         reader.problem(mapping.items["similarity"], "at 0% every text would be a copy")
         return None
     return share
+
+
+def _share(reader: Reader, mapping: MappingNode, key: str, default: float) -> float | None:
+    if key not in mapping.items:
+        return default
+    share = reader.percent(mapping.items[key])
+    if share == 0:
+        reader.problem(mapping.items[key], "at 0% every text would fail")
+        return None
+    return share
+
+
+def _number(reader: Reader, mapping: MappingNode, key: str, default: int) -> int | None:
+    if key not in mapping.items:
+        return default
+    return reader.integer(mapping.items[key], at_least=1, at_most=1_000_000)
 
 
 def _flag(reader: Reader, mapping: MappingNode, key: str) -> bool | None:
@@ -140,4 +206,6 @@ READERS: Mapping[str, Callable[[Reader, Node], Check | None]] = {
     "rate_cap": _rate_cap,
     "duplicate": _duplicate,
     "boilerplate": _boilerplate,
+    "log_text": _log_text,
+    "hidden_text": _hidden_text,
 }

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 
 from gateway.errors import RequestError
-from gateway.model import Fingerprint, Headers, Post, Write
+from gateway.model import Fingerprint, Headers, Post, Write, author_of
 from gateway.proxy.exchange import Exchange, one
 from gateway.proxy.identify import Caller
 from gateway.soe.api import Route
@@ -45,6 +45,7 @@ async def compose(
         body,
     )
     key = _key(route, fields, reading)
+    author = author_of(None, caller.token, caller.name)
     return Write(
         id=exchange.decision_id,
         at=at,
@@ -59,7 +60,7 @@ async def compose(
         publishes=route.endpoint.publishes,
         preview=reading.preview,
         post=reading.post,
-        fingerprint=await _fingerprint(reading.post) if reading.post.has_text else None,
+        fingerprint=await _fingerprint(reading.post, author) if reading.post.has_text else None,
         actions=tuple(
             value.decode("latin-1") for name, value in fields if name == b"x-explicit-action"
         ),
@@ -69,11 +70,11 @@ async def compose(
     )
 
 
-async def _fingerprint(post: Post) -> Fingerprint:
+async def _fingerprint(post: Post, author: str) -> Fingerprint:
     # Without a thread: the parser would hold the interpreter there as well.
     if len(post.title) + len(post.body) <= _AT_ONCE:
-        return fingerprint(post)
-    steps = fingerprint_stepwise(post)
+        return fingerprint(post, author)
+    steps = fingerprint_stepwise(post, author)
     while True:
         try:
             next(steps)

@@ -33,6 +33,7 @@ from gateway.model import (
 from gateway.observe.observer import Observer
 from gateway.policy.decide import (
     decide,
+    is_template,
     judge,
     repeated,
     reservation,
@@ -72,11 +73,16 @@ class _Delivery:
 
 @dataclass(frozen=True, slots=True)
 class _Decided:
-    """A decision, whether state may hold something for it, and the answer that is given again."""
+    """A decision, and what follows from it.
+
+    `held` tells whether state may hold something for it, `answer` is one that is given again, and
+    `template` that a refused text stays known to the counters of its template.
+    """
 
     decision: Decision
     held: bool = False
     answer: Reply | None = None
+    template: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +125,7 @@ class Pipeline:
         decision, delivery = decided.decision, _Delivery()
         if decision.effect is not Effect.ALLOW and decided.held:
             # Before it is recorded: who waits for its place need not wait for the disk as well.
-            await self._release(write)
+            await self._release(write, template=decided.template)
         try:
             await self.audit.decided(write, decision)  # durable, or AuditError: nothing was sent
             self.observer.decided(write, decision)
@@ -166,7 +172,11 @@ class Pipeline:
         if reserved.repeat is not None:
             return self._repeated(policies, reserved.repeat)
         decision = decide(policies, judge(rules, write, reserved.answers))
-        return _Decided(decision, held=asked.remember and reserved.taken)
+        return _Decided(
+            decision,
+            held=asked.remember and reserved.taken,
+            template=is_template(decision, write, reserved.answers),
+        )
 
     def _repeated(self, policies: PolicySet, repeat: Repeat) -> _Decided:
         """Let the earlier write decide, with its answer where that can be read."""
@@ -260,8 +270,8 @@ class Pipeline:
             if decided.held:
                 await self._end(write, settlement)
 
-    async def _release(self, write: Write) -> None:
-        await self._end(write, Settlement(outcome=Outcome.NOT_SENT))
+    async def _release(self, write: Write, *, template: bool) -> None:
+        await self._end(write, Settlement(outcome=Outcome.NOT_SENT, template=template))
 
     async def _end(self, write: Write, settlement: Settlement) -> None:
         try:

@@ -19,7 +19,7 @@ from gateway.state.sqlite import open_sqlite
 from gateway.state.terms import Terms
 
 STORES: Mapping[str, Callable[[str, Terms], Administered]] = {
-    "memory": lambda _url, terms: MemoryStore(terms.keep),
+    "memory": lambda _url, terms: MemoryStore(terms.keep, terms.posts),
     "sqlite": open_sqlite,
     "redis": open_redis,
     "rediss": open_redis,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from mmap import mmap
 from typing import TypeVar
 
 from gateway.model import (
@@ -36,14 +38,29 @@ from gateway.state.accounting import (
     most,
     repeat,
 )
+from gateway.state.expiring import Expiring
+from gateway.state.prints import (
+    ACROSS,
+    AT_LEAST,
+    CANDIDATES,
+    PrintTable,
+    listed,
+    most_hits,
+    rows_for,
+    salt,
+    salted,
+    salts,
+    searched,
+    table_size,
+)
 from gateway.state.published import as_write
 
 _Key = TypeVar("_Key")
 
 _FOUND_AT_MOST = 64
 _PRUNED_AT_ONCE = 4
-_ANSWER_BYTES_AT_MOST = 64 * 2**20
-"""Of all kept answers; then the oldest go, for they would take what the process needs."""
+_POSTS_AT_MOST = 1 << 16
+"""Among which near-copies are found, whatever the settings say: their table takes 64 B for each."""
 _REPEATABLE = (Outcome.FAILED, Outcome.UNKNOWN)
 
 
@@ -58,6 +75,10 @@ class _Entry:
     post: str | None = None
     url: str | None = None
     caps: list[str] = field(default_factory=list)
+    across: bool = False
+    """Whether it is listed for all teams as well."""
+    number: int = 0
+    """Of the post in the lists of prints; 0 where it stands in none."""
 
     def outcome_at(self, now: float) -> Outcome | None:
         """None while in flight; `unknown` where nobody settled it in time."""
@@ -73,19 +94,82 @@ class _Entry:
             return ()
         return (("text", found.text), ("event", found.event))
 
+    @property
+    def prints(self) -> bytes:
+        """Under which near-copies find its post."""
+        found = self.write.fingerprint
+        return found.prints if self.write.publishes and found is not None else b""
+
+    @property
+    def lists(self) -> list[array[int]]:
+        """Its prints, as they stand in the lists of its team and of all teams."""
+        own = salted(self.prints, salt(self.write.team))
+        return [own, salted(self.prints, ACROSS)] if self.across else [own]
+
+
+class _Lists:
+    """Which posts are listed under a print; its table is made when a post has prints."""
+
+    def __init__(self, posts: int) -> None:
+        self._rows = rows_for(min(posts, _POSTS_AT_MOST))
+        self._made: PrintTable | None = None
+        self._posts: dict[int, _Entry] = {}
+        self._last = 0
+
+    def add(self, entry: _Entry) -> None:
+        """List a post; what is listed already is listed again where it was pushed out."""
+        if not entry.prints:
+            return
+        if not entry.number:
+            self._last += 1
+            entry.number = self._last
+            self._posts[entry.number] = entry
+        for prints in entry.lists:
+            self._table.add(entry.number, prints, self._first)
+
+    def remove(self, entry: _Entry) -> None:
+        """Take a post out."""
+        if not entry.number:
+            return
+        for prints in entry.lists:
+            self._table.remove(entry.number, prints)
+        del self._posts[entry.number]
+        entry.number = 0
+
+    def find(self, prints: bytes, salt: int) -> list[_Entry]:
+        """Give the posts of a list that share prints, the most shared first, then the newer."""
+        asked = salted(prints, salt)
+        numbers = most_hits(self._table.hits(asked), self._first, self._last)
+        among = set(array("I", prints))
+        found = [self._posts[number] for number in numbers if number in self._posts]
+        shared = [(len(among.intersection(array("I", each.prints))), each) for each in found]
+        near = [(n, each.number, each) for n, each in shared if n >= AT_LEAST]
+        return [each for _, _, each in sorted(near, key=lambda told: told[:2], reverse=True)]
+
+    @property
+    def _first(self) -> int:
+        return next(iter(self._posts), self._last + 1)
+
+    @property
+    def _table(self) -> PrintTable:
+        if self._made is None:
+            self._made = PrintTable(mmap(-1, table_size(self._rows)), self._rows)
+        return self._made
+
 
 class MemoryStore:
     """State as dictionaries. No method awaits between reading and writing, so each is atomic."""
 
-    def __init__(self, keep: float) -> None:
+    def __init__(self, keep: float, posts: int = _POSTS_AT_MOST) -> None:
         self._keep = keep
+        self._lists = _Lists(posts)
         self._last = 0.0
         self._entries: dict[str, _Entry] = {}
         self._charges: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
         self._digests: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         self._requests: defaultdict[str, list[str]] = defaultdict(list)
-        self._keyed = _Expiring(KEY_SECONDS)  # by key
-        self._lost = _Expiring(LOST_SECONDS)  # by request
+        self._keyed = Expiring(KEY_SECONDS)  # by key
+        self._lost = Expiring(LOST_SECONDS)  # by request
 
     async def reserve(self, reservation: Reservation) -> Reserved:
         """As `ports.Store.reserve`."""
@@ -102,8 +186,7 @@ class MemoryStore:
             return Reserved(answers={}, taken=False, repeat=repeated)
         replaced = self._replaced(write, now)
         reserved = self._answers(reservation, replaced, now)
-        textless = replace(write, post=Post(), actions=(), user_agent="")
-        entry = _Entry(textless, now, replaced)
+        entry = _Entry(_kept_of(write), now, replaced, across=ACROSS in salts(reservation))
         for charge in charges(reservation, reserved.answers):
             owner = "" if charge.attempts else write.id
             self._charges[charge.cap].append((now, owner))
@@ -127,6 +210,11 @@ class MemoryStore:
         if entry is None or entry.outcome is not None:
             return
         self._settle_key(entry, settlement)
+        if settlement.outcome is Outcome.NOT_SENT and settlement.template:
+            self._give_back(entry)
+            entry.outcome = Outcome.REFUSED
+            self._lists.add(entry)
+            return
         if not settlement.outcome.keeps:
             self._forget(write_id)
             return
@@ -139,6 +227,7 @@ class MemoryStore:
         entry.outcome = settlement.outcome
         entry.post = settlement.post
         entry.url = settlement.url
+        self._lists.add(entry)  # it may have been pushed out meanwhile
 
     async def keep_answer(self, write_id: str, answer: bytes) -> None:
         """As `ports.Store.keep_answer`."""
@@ -174,6 +263,7 @@ class MemoryStore:
         for entry in chosen:
             for digest in entry.digests:
                 _take_away(self._digests, digest, entry.write.id)
+            self._lists.remove(entry)
             entry.write = replace(entry.write, fingerprint=None)
         return len(chosen)
 
@@ -200,10 +290,15 @@ class MemoryStore:
     # ── parts ────────────────────────────────────────────────────────────────────────────────
 
     def _answers(self, reservation: Reservation, replaced: Collection[str], now: float) -> Reserved:
+        found = reservation.write.fingerprint
+        near = {
+            salt: self._lists.find(found.prints, salt) if found else []
+            for salt in salts(reservation)
+        }
         return answered(
             reservation,
             lambda charge: self._times(charge, replaced, now),
-            lambda lookup: self._find(lookup, replaced, now),
+            lambda lookup: self._find(lookup, near, replaced, now),
             now,
         )
 
@@ -213,18 +308,34 @@ class MemoryStore:
         first = max(first, len(made) - most(charge) - len(replaced))
         return [at for at, owner in made[first:] if owner not in replaced]
 
-    def _find(self, lookup: Lookup, replaced: Collection[str], now: float) -> Found:
-        posts: list[Remembered] = []
-        for write_id in reversed(self._digests.get((lookup.compare, lookup.digest), [])):
-            entry = self._entries[write_id]
-            if entry.at <= now - lookup.within or len(posts) == _FOUND_AT_MOST:
-                break
+    def _find(
+        self,
+        lookup: Lookup,
+        near: Mapping[int, Sequence[_Entry]],
+        replaced: Collection[str],
+        now: float,
+    ) -> Found:
+        def asked_for(entry: _Entry) -> bool:
             write = entry.write
             in_scope = lookup.across_teams or write.team == lookup.team
             by_author = lookup.author in (None, write.author)
-            if in_scope and by_author and write_id not in replaced:
-                posts.append(_remembered(entry, now))
-        return Found(posts=tuple(posts))
+            return in_scope and by_author and write.id not in replaced
+
+        posts: list[Remembered] = []
+        since = now - lookup.within
+        for write_id in reversed(self._digests.get((lookup.compare, lookup.digest), [])):
+            entry = self._entries[write_id]
+            if entry.at <= since or len(posts) == _FOUND_AT_MOST:
+                break
+            if asked_for(entry):
+                posts.append(_remembered(entry, now, equal=True))
+        equal = (lookup.compare, lookup.digest)
+        like = [
+            _remembered(entry, now, equal=False)
+            for entry in (near.get(searched(lookup), ()) if lookup.near else ())
+            if entry.at > since and equal not in entry.digests and asked_for(entry)
+        ]
+        return Found(posts=(*posts, *like[:CANDIDATES]))
 
     def _replaced(self, write: Write, now: float) -> tuple[str, ...]:
         """The earlier tries of the same request of which nobody can tell that they took effect."""
@@ -243,13 +354,15 @@ class MemoryStore:
             self._requests[write.request].append(write.id)
         for digest in entry.digests:
             self._digests[digest].append(write.id)
+        self._lists.add(entry)
 
     def _remember_published(self, post: Published) -> bool:
         write = as_write(post)
         known = self._entries.get(write.id)
         self._forget(write.id)  # also what is known: it counts as written at this instant
-        self._remember(_Entry(write, self._last, (), outcome=Outcome.OK, url=post.url))
-        return known is None or known.write.fingerprint != write.fingerprint
+        entry = _Entry(_kept_of(write), self._last, (), outcome=Outcome.OK, url=post.url)
+        self._remember(entry)
+        return known is None or known.digests != entry.digests
 
     def _kept_for(self, entry: _Entry) -> Kept | None:
         """What is kept under a write's key, where that is still its."""
@@ -275,15 +388,20 @@ class MemoryStore:
         entry = self._entries.pop(write_id, None)
         if entry is None:
             return
-        for cap in entry.caps:
-            made = self._charges.get(cap, [])
-            _take_out(made, entry.at, write_id)
-            if not made:
-                self._charges.pop(cap, None)
+        self._give_back(entry)
+        self._lists.remove(entry)
         if entry.write.request:
             _take_away(self._requests, entry.write.request, write_id)
         for digest in entry.digests:
             _take_away(self._digests, digest, write_id)
+
+    def _give_back(self, entry: _Entry) -> None:
+        for cap in entry.caps:
+            made = self._charges.get(cap, [])
+            _take_out(made, entry.at, entry.write.id)
+            if not made:
+                self._charges.pop(cap, None)
+        entry.caps = []
 
     def _prune(self, now: float) -> None:
         """Forget what is older than `keep`, a few at a time, so that no call pays for many."""
@@ -298,37 +416,6 @@ class MemoryStore:
             del made[: bisect_right(made, forgotten, key=_stamp)]
             if made:
                 self._charges[cap] = made  # back at the end: every cap has its turn
-
-
-class _Expiring:
-    """What is kept to answer repeated requests, for a time, the oldest first."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._kept: dict[str, Kept] = {}
-        self._bytes = 0
-
-    def get(self, name: str | None, now: float) -> Kept | None:
-        """What is kept under a name and has not expired."""
-        kept = self._kept.get(name or "")
-        return kept if kept is not None and now - kept.at < self._seconds else None
-
-    def put(self, name: str, kept: Kept) -> None:
-        """Keep it; what was there under the name goes."""
-        self.drop(name)
-        self._kept[name] = kept
-        self._bytes += len(kept.answer or b"")
-
-    def drop(self, name: str) -> None:
-        """Forget what is under a name."""
-        kept = self._kept.pop(name, None)
-        self._bytes -= len((kept and kept.answer) or b"")
-
-    def prune(self, now: float) -> None:
-        """Forget what has expired, some at a time, and the oldest where there is too much."""
-        for name in list(islice(self._kept, _PRUNED_AT_ONCE)):
-            if self.get(name, now) is None or self._bytes > _ANSWER_BYTES_AT_MOST:
-                self.drop(name)
 
 
 def _stamp(charge: tuple[float, str]) -> float:
@@ -349,7 +436,15 @@ def _take_away(index: dict[_Key, list[str]], key: _Key, write_id: str) -> None:
         del index[key]
 
 
-def _remembered(entry: _Entry, now: float) -> Remembered:
+def _kept_of(write: Write) -> Write:
+    """What is kept of a write: of its prints, those under which it is listed."""
+    found = write.fingerprint
+    if found is not None:
+        found = replace(found, prints=listed(found.prints))
+    return replace(write, post=Post(), actions=(), user_agent="", fingerprint=found)
+
+
+def _remembered(entry: _Entry, now: float, *, equal: bool) -> Remembered:
     write = entry.write
     outcome = entry.outcome_at(now)
     return Remembered(
@@ -366,4 +461,6 @@ def _remembered(entry: _Entry, now: float) -> Remembered:
         post=entry.post or write.target,
         url=entry.url,
         request=write.request,
+        equal=equal,
+        sketch=write.fingerprint.sketch if write.fingerprint is not None else b"",
     )

@@ -1,16 +1,18 @@
-"""The table of prints: which posts are remembered under a print. Pure.
+"""The table of prints: which posts are listed under a print, and which a new one asks for. Pure.
 
-A post is the set of its prints (winnowed pieces of its text). It is remembered under its smallest
-ones; a new post asks with all of its own, so that whatever is added to a copy hides nothing. Posts
-that share two prints or more are candidates, and their whole sets are compared.
+A post is the set of its prints (winnowed pieces of its text). It is listed under its smallest ones;
+a new post asks with all of its own, so that whatever is added to a copy hides nothing. Posts that
+share two prints or more are candidates.
 
 The table is a hint, the posts are the truth. A row holds sixteen entries, each a print and the
-number of a post; where it is full, the oldest entry goes. So the table needs no deleting and never
-grows: it forgets the oldest. It may name posts that are gone, which whoever reads them finds out.
+number of a post. Of one print it keeps the oldest few and the newest: so no flood of copies pushes
+out the post that they copy. It never grows: where a row is full, the oldest of other prints goes. It
+may name posts that are gone, which whoever reads them finds out.
 
 Laws:
-    Numbers rise from 1. Adding is done under a lock; finding needs none, also in another process
-    that maps the same memory: at worst an entry that is just being replaced names another post.
+    Numbers rise from 1, and those below `first` are of no post any more. Adding and removing are
+    done under a lock; finding needs none, also in another process that maps the same memory: at
+    worst an entry that is just being replaced names another post.
 """
 
 from __future__ import annotations
@@ -18,15 +20,18 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable
+from hashlib import blake2b
 from heapq import nlargest
 from mmap import mmap
 from struct import Struct
 
-REMEMBERED = 16
+from gateway.model import Lookup, Reservation
+
+REMEMBERED = 8
 """The smallest prints of a post, under which it is found again."""
 
 CANDIDATES = 24
-"""The posts that share the most prints are compared, and no others."""
+"""The posts that share the most prints are told, and no others."""
 
 AT_LEAST = 2
 """One shared print is chance, or a phrase."""
@@ -34,26 +39,57 @@ AT_LEAST = 2
 HEAD = 4096
 """Bytes before the first row, for whoever keeps the table."""
 
+ACROSS = 0
+"""The salt of the list across all teams."""
+
+_READ = 64
+"""Candidates that are read: of some, the team, the author or the age is not what was asked for."""
 _ENTRIES = 16
-_LISTED = 12
-"""The entries of a row that one print may take: phrases stand in very many posts."""
+_OLDEST, _LISTED = 4, 12
+"""The entries of a row that one print keeps for its oldest posts, and those it may take at all."""
+_LARGEST = 2**32 - 1
+"""A post with a higher number is not listed: that is some 130 years of a write a second."""
 
 _HALF = Struct(f"={_ENTRIES}I")  # a row: its prints, then their numbers
 _ENTRY = Struct("=I")
 _ROW = 2 * _HALF.size
 
 
-def packed(prints: Iterable[int]) -> array[int]:
-    """Give prints as they are stored: in ascending order, of each the low 32 bits.
+def salt(team: str | None) -> int:
+    """Give what is mixed into the prints of a team, or of the main site.
 
-    By chance two posts of 100 prints share one of these once in 400,000 times.
+    So the same text of two teams does not stand in the same row, where one could crowd out the other.
     """
-    return array("I", [value & 0xFFFFFFFF for value in sorted(prints)])
+    digest = blake2b((team or "").encode("utf-8", "replace"), digest_size=4).digest()
+    return int.from_bytes(digest, "little") | 1  # not `ACROSS`
 
 
-def shared(one: array[int], other: array[int]) -> int:
-    """Count the prints that two posts share."""
-    return len(set(one).intersection(other))
+def salted(prints: bytes, salt: int) -> array[int]:
+    """Read prints, and mix a salt into each: those that differ differ afterwards."""
+    return array("I", [value ^ salt for value in array("I", prints)])
+
+
+def listed(prints: bytes) -> bytes:
+    """Give the prints under which a post is listed; the smallest before any salt is mixed in."""
+    return prints[: REMEMBERED * _ENTRY.size]
+
+
+def salts(reservation: Reservation) -> frozenset[int]:
+    """Give the lists in which the look-ups of a reservation search for near-copies."""
+    found = reservation.write.fingerprint
+    if found is None or not found.prints:
+        return frozenset()
+    return frozenset(
+        searched(need)
+        for group in reservation.groups
+        for need in group.values()
+        if isinstance(need, Lookup) and need.near
+    )
+
+
+def searched(lookup: Lookup) -> int:
+    """Give the salt of the list that a look-up searches."""
+    return ACROSS if lookup.across_teams else salt(lookup.team)
 
 
 def most_hits(hits: Iterable[int], first: int, last: int) -> list[int]:
@@ -67,14 +103,20 @@ def most_hits(hits: Iterable[int], first: int, last: int) -> list[int]:
     often = [
         (n, post) for post, n in Counter(hits).items() if n >= AT_LEAST and first <= post <= last
     ]
-    return [post for _, post in nlargest(2 * CANDIDATES, often)]
+    return [post for _, post in nlargest(_READ, often)]
 
 
 def table_size(rows: int) -> int:
-    """The bytes of a table: 128 for each row, and a row does for one post."""
+    """The bytes of a table: 128 for each row, and a row does for two posts."""
     if rows < 1 or rows & (rows - 1):
         raise ValueError(f"{rows} is no power of two")
     return HEAD + rows * _ROW
+
+
+def rows_for(posts: int) -> int:
+    """The rows that remember so many posts, or somewhat more: always a power of two."""
+    needed = max(1, -(-posts * REMEMBERED // _ENTRIES))
+    return int(1 << (needed - 1).bit_length())
 
 
 class PrintTable:
@@ -87,26 +129,55 @@ class PrintTable:
 
     def hits(self, prints: array[int]) -> list[int]:
         """Give the numbers of the posts that share prints, once for each."""
-        memory, mask, half, size = self._memory, self._mask, _HALF.unpack_from, _ROW
+        find, mask = self._memory.find, self._mask
+        asked = prints.tobytes()
         found: list[int] = []
-        for value in prints:
-            at = HEAD + (value & mask) * size
-            row = half(memory, at)
-            if value in row:
-                numbers = half(memory, at + size // 2)
-                found += [post for each, post in zip(row, numbers, strict=True) if each == value]
+        for index, value in enumerate(prints):
+            at = HEAD + (value & mask) * _ROW
+            if find(asked[4 * index : 4 * index + 4], at, at + _HALF.size) >= 0:  # seldom
+                row, numbers = self._row(at)
+                entries = zip(row, numbers, strict=True)
+                found += [post for each, post in entries if each == value and post]
         return found
 
-    def add(self, number: int, prints: array[int]) -> None:
-        """Remember a post under its smallest prints; doing it twice is doing it once."""
-        for value in prints[:REMEMBERED]:
+    def add(self, number: int, prints: array[int], first: int) -> None:
+        """List a post under its prints; doing it twice is doing it once."""
+        if number > _LARGEST:
+            return
+        for value in prints:
             at = HEAD + (value & self._mask) * _ROW
-            row = _HALF.unpack_from(self._memory, at)
-            numbers = _HALF.unpack_from(self._memory, at + _HALF.size)
-            own = [post for each, post in zip(row, numbers, strict=True) if each == value and post]
-            if number in own:
-                continue
-            oldest = min(own if len(own) >= _LISTED else numbers)
-            entry = at + _ENTRY.size * numbers.index(oldest)
-            _ENTRY.pack_into(self._memory, entry + _HALF.size, number)
-            _ENTRY.pack_into(self._memory, entry, value)
+            row, numbers = self._row(at)
+            index = _place(row, numbers, value, number, first)
+            if index is not None:
+                _ENTRY.pack_into(self._memory, at + _ENTRY.size * index + _HALF.size, number)
+                _ENTRY.pack_into(self._memory, at + _ENTRY.size * index, value)
+
+    def remove(self, number: int, prints: array[int]) -> None:
+        """Take a post out of the lists of its prints."""
+        for value in prints:
+            at = HEAD + (value & self._mask) * _ROW
+            for index, entry in enumerate(zip(*self._row(at), strict=True)):
+                if entry == (value, number):
+                    _ENTRY.pack_into(self._memory, at + _ENTRY.size * index + _HALF.size, 0)
+
+    def _row(self, at: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        return _HALF.unpack_from(self._memory, at), _HALF.unpack_from(self._memory, at + _HALF.size)
+
+
+def _place(
+    row: tuple[int, ...], numbers: tuple[int, ...], value: int, number: int, first: int
+) -> int | None:
+    """Give the entry of a row that a post takes; None where it stands there, or is not to."""
+    own = sorted(n for each, n in zip(row, numbers, strict=True) if each == value and n >= first)
+    if number in own:
+        return None
+    if len(own) >= _LISTED:
+        leaves = sorted([*own, number])[_OLDEST]  # neither of the oldest few nor of the newest
+        return (
+            None if leaves == number else [*zip(row, numbers, strict=True)].index((value, leaves))
+        )
+    free = next((index for index, n in enumerate(numbers) if n < first), None)
+    if free is not None:
+        return free
+    others = [(n, index) for index, n in enumerate(numbers) if row[index] != value]
+    return min(others)[1]

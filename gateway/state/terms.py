@@ -30,6 +30,7 @@ class Terms:
     Attributes:
         keep: seconds after which posts and charges are forgotten; at least the longest window.
         timeout: seconds that a call may take.
+        posts: among how many near-copies are found: those that were written last.
         accept_loss: goes on where data was lost; else writes that ask state are refused until an
             operator accepts it.
         note: the file that says which data this process last worked on, so that a restart does
@@ -43,6 +44,7 @@ class Terms:
 
     keep: float
     timeout: float
+    posts: int = 1 << 16
     accept_loss: bool = False
     note: Path | None = None
     identity: str = ""

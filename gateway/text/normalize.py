@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
 
+from gateway.model import Counts
 from gateway.text import markdown
 from gateway.text.encoded import decode
 from gateway.text.folding import INVISIBLE
@@ -39,29 +40,6 @@ _SHORT, _LONG = 1_000, 5_000
 
 Read = Callable[[str], Reading]
 """How a body is read: `markdown.read` or `page.read`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """What explanations tell, and what a check on hidden text weighs.
-
-    Attributes:
-        seen: letters and digits that a reader sees.
-        unseen: letters and digits that he does not: comments, hidden elements, titles.
-        opaque: letters of what looks encoded and cannot be decoded.
-        invisible: characters that nobody sees; emoji have some.
-        mixed: words of which each mixes Latin letters with Greek, Cyrillic or others like them.
-        quoted: words in quotes.
-        form: words in headings, task lists and what folds away.
-    """
-
-    seen: int
-    unseen: int
-    opaque: int
-    invisible: int
-    mixed: int
-    quoted: int
-    form: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +119,7 @@ class Apart(NamedTuple):
     full: Sequence[Part]
     own: Sequence[Part]
     framed: bool
+    said: Sequence[Part]
     unseen: str
     opaque: int
 
@@ -163,7 +142,7 @@ def take_apart(title: str, body: str, read: Read) -> Generator[None, None, Apart
     full, own, framed = _views(parts)
     if said:
         full, own = [*full, *said], [*own, *said]
-    return Apart((*parts, *said), full, own, framed, seen.unseen, opaque)
+    return Apart((*parts, *said), full, own, framed, said, seen.unseen, opaque)
 
 
 def _pieces(text: str) -> Iterator[str]:
@@ -212,7 +191,9 @@ def _views(parts: Sequence[Part]) -> tuple[Sequence[Part], Sequence[Part], bool]
 
 def _counts(post: Apart) -> Counts:
     return Counts(
+        title=post.parts[0].letters,
         seen=sum([part.letters for part in post.parts]),
+        said=sum([part.letters for part in post.said]),
         unseen=split(post.unseen).letters if post.unseen else 0,
         opaque=post.opaque,
         invisible=sum([part.invisible for part in post.parts]),

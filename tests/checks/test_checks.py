@@ -93,7 +93,12 @@ EARLIER: dict[str, tuple[dict[str, Any], dict[str, Any], str | None]] = {
     "the same request, unknown": ({"outcome": Outcome.UNKNOWN, "request": "r1"}, {}, None),
     "another request, unknown": ({"outcome": Outcome.UNKNOWN}, {}, "duplicate"),
     "a short text elsewhere": ({"thread": "question/1"}, {"thread": "question/2", "fingerprint": SHORT}, None),
-    "a short text in place": ({"thread": "question/1"}, {"thread": "question/1", "fingerprint": SHORT}, "duplicate"),
+    "a short text in place": (
+        {"thread": "question/1", "author": "token:token-1"},
+        {"thread": "question/1", "fingerprint": SHORT},
+        "duplicate",
+    ),
+    "a short text of somebody else": ({"thread": "question/1"}, {"thread": "question/1", "fingerprint": SHORT}, None),
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -19,6 +20,14 @@ from tests.samples import a_write
 _EXAMPLES = 15 * int(os.environ.get("STATE_ROUNDS", "1"))
 """Of each machine; `STATE_ROUNDS=20` looks twenty times as long."""
 COPIES = "copies"
+PRINTS: Mapping[str, tuple[int, ...]] = {
+    "": (),
+    "p": (1, 2, 3, 4, 5, 6),
+    "q": (1, 2, 3, 11, 12, 13),
+    "r": (1, 2, 21, 22, 1 << 31, *range(100, 110)),
+    "s": (1, 31, 32),
+}
+"""Some share prints; `s` shares one with each, which is not near, and `r` more than it lists."""
 REMEMBERED_FOR = 100.0
 """How far back the enforced look-up sees: longer than a write is in flight."""
 
@@ -29,6 +38,7 @@ class Ask:
 
     text: str = "x"
     event: str = "e"
+    prints: str = ""
     request: str = ""
     key: str | None = None
     caps: frozenset[str] = frozenset()
@@ -63,6 +73,7 @@ def asks(caps: Collection[str], keys: Collection[str | None]) -> st.SearchStrate
         Ask,
         text=st.sampled_from("xy"),
         event=st.sampled_from("ex"),
+        prints=st.sampled_from(["", "", *PRINTS]),
         request=st.sampled_from(["r", "r", "s", ""]),
         key=st.sampled_from(list(keys)),
         caps=st.frozensets(st.sampled_from(list(caps))),
@@ -77,7 +88,13 @@ def asks(caps: Collection[str], keys: Collection[str | None]) -> st.SearchStrate
     )
 
 
-ENDINGS = st.builds(
+def fingerprint(text: str, event: str, prints: str) -> Fingerprint:
+    """What a text leaves."""
+    packed = array("I", sorted(PRINTS[prints])).tobytes()
+    return Fingerprint(text=text, event=event, words=9, prints=packed, sketch=prints.encode())
+
+
+ENDINGS = st.just(Settlement(outcome=Outcome.NOT_SENT, template=True)) | st.builds(
     Settlement,
     outcome=st.sampled_from([Outcome.OK, *Outcome]),
     post=st.sampled_from([None, "question/1", "question/2"]),
@@ -106,15 +123,16 @@ def reservation(ask: Ask, at: float, number: int) -> Reservation:
         team=ask.team,
         person=ask.person,
         target=ask.target,
-        fingerprint=Fingerprint(text=ask.text, event=ask.event, words=9),
+        fingerprint=fingerprint(ask.text, ask.event, ask.prints),
     )
     first: dict[str, Need] = {name: CAPS[name] for name in sorted(ask.caps)}
     if ask.copies:
-        first[COPIES] = lookup("text", ask.text, REMEMBERED_FOR, across_teams=True)
+        first[COPIES] = lookup("text", ask.text, REMEMBERED_FOR, across_teams=True, near=True)
     others: list[Mapping[str, Need]] = []
     if ask.observed:
         others = [
             {"observed": CAPS["observed"]},
+            {"near": lookup("event", ask.event, 70.0, team=ask.team, near=True)},
             {"own": lookup("event", ask.event, 50.0, team=ask.team, author=write.author)},
         ]
     return Reservation(write=write, groups=(first, *others), remember=ask.remember)
@@ -124,13 +142,16 @@ def probe(request: str, at: float) -> Reservation:
     """A question about all that there is."""
     needs: dict[str, Need] = {**CAPS}
     for digest in "xy":
-        needs[f"text {digest}"] = lookup("text", digest, 1e5, across_teams=True)
-        needs[f"main {digest}"] = lookup("text", digest, 40.0)
+        needs[f"text {digest}"] = lookup("text", digest, 1e5, across_teams=True, near=True)
+        needs[f"main {digest}"] = lookup("text", digest, 40.0, near=True)
     for digest in "ex":
         needs[f"event {digest}"] = lookup("event", digest, 1e5, team="acme")
-        of_jane = {"across_teams": True, "author": "person:jane"}
+        of_jane = {"across_teams": True, "author": "person:jane", "near": True}
         needs[f"author {digest}"] = lookup("event", digest, 1e5, **of_jane)
-    return Reservation(write=a_write(id="probe", at=at, request=request), groups=(needs,))
+    of_acme = {"team": "acme", "near": True, "author": "person:jane"}
+    needs["of acme"] = lookup("event", "none", 1e5, **of_acme)
+    asking = a_write(id="probe", at=at, request=request, fingerprint=fingerprint("", "", "r"))
+    return Reservation(write=asking, groups=(needs,))
 
 
 def seeded(post: str, text: str) -> Published:
@@ -142,7 +163,7 @@ def seeded(post: str, text: str) -> Published:
         team=None,
         thread=None,
         url=None,
-        fingerprint=Fingerprint(text=text, event=text, words=9),
+        fingerprint=fingerprint(text, text, "p" if text == "x" else "r"),
     )
 
 

@@ -6,6 +6,7 @@ an engine: where one answers otherwise, one of the two is wrong.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -27,6 +28,7 @@ from gateway.model import (
     Write,
 )
 from gateway.state.accounting import KEY_SECONDS, LOST_SECONDS, PENDING_SECONDS
+from gateway.state.prints import AT_LEAST, CANDIDATES, REMEMBERED
 from gateway.state.published import as_write
 
 CAPS = {
@@ -37,6 +39,8 @@ CAPS = {
 }
 """The caps that the tests of laws ask about."""
 _FOUND_AT_MOST = 64
+_ALIKE_AT_MOST = 12
+"""Near-copies that share all their prints, of which engines list every one."""
 
 
 @dataclass(eq=False)
@@ -56,6 +60,8 @@ class Known:
     """Its text is: it is found no more."""
     keyless: bool = False
     """It ended so that its key is free again."""
+    across: bool = False
+    """It was asked about across teams, so it is listed for all of them."""
     late: bool = False
     """SOE took it, as one heard when it counted as unknown, and might have been sent again."""
 
@@ -104,7 +110,12 @@ class Model:
                 del self.lost[write.request]  # given once
             return Reserved(answers={}, taken=False, repeat=repeat)
         reserved = self.peek(asked)
-        entry = Known(write, now, self.repeatable(write, now))
+        across = any(
+            isinstance(need, Lookup) and need.near and need.across_teams
+            for group in asked.groups
+            for need in group.values()
+        )
+        entry = Known(write, now, self.repeatable(write, now), across=across)
         held = reserved.taken and asked.remember
         for group in asked.groups:
             charges = [need for need in group.values() if isinstance(need, Charge)]
@@ -125,7 +136,7 @@ class Model:
         answers: dict[str, Answer] = {
             rule: self._charged(need, now, without)
             if isinstance(need, Charge)
-            else self._found(need, now, without)
+            else self._found(need, asked.write, now, without)
             for group in asked.groups
             for rule, need in group.items()
         }
@@ -145,6 +156,11 @@ class Model:
         entry.outcome, entry.answer = outcome, None if freed else settlement.answer
         if freed and entry.replaces:  # for its key, the earlier try is as unknown as it was
             entry.outcome = Outcome.UNKNOWN
+        if outcome is Outcome.NOT_SENT and settlement.template:
+            entry.outcome = Outcome.REFUSED
+            entry.replaces = []
+            self._give_back(entry)
+            return
         entry.post, entry.url = settlement.post, settlement.url
         if not outcome.keeps:
             self._drop(entry)
@@ -225,6 +241,9 @@ class Model:
 
     def _drop(self, entry: Known) -> None:
         entry.gone = True
+        self._give_back(entry)
+
+    def _give_back(self, entry: Known) -> None:
         self.made = [each for each in self.made if each.owner is not entry]
 
     def repeat(self, write: Write, now: float) -> Repeat | None:
@@ -288,17 +307,54 @@ class Model:
             and not each.forgotten
         ]
 
-    def _found(self, lookup: Lookup, now: float, without: Collection[Known]) -> Found:
-        posts = [
-            _as_remembered(each, now)
+    def _found(self, lookup: Lookup, write: Write, now: float, without: Collection[Known]) -> Found:
+        asked_for = [
+            each
             for each in reversed(self._findable())
-            if lookup.digest == getattr(each.write.fingerprint, lookup.compare)
-            and each.at > now - lookup.within
+            if each.at > now - lookup.within
             and (lookup.across_teams or each.write.team == lookup.team)
             and lookup.author in (None, each.write.author)
             and each not in without
         ]
-        return Found(posts=tuple(posts[:_FOUND_AT_MOST]))
+        equal = [each for each in asked_for if _digest(each, lookup.compare) == lookup.digest]
+        near = [
+            each
+            for each in asked_for
+            if lookup.near
+            and each not in equal
+            and (each.across or not lookup.across_teams)
+            and _shared(write, each) >= AT_LEAST
+        ]
+        near.sort(
+            key=lambda each: _shared(write, each), reverse=True
+        )  # the newer first among equals
+        return Found(
+            posts=(
+                *(_as_remembered(each, now, equal=True) for each in equal[:_FOUND_AT_MOST]),
+                *(_as_remembered(each, now, equal=False) for each in near[:CANDIDATES]),
+            )
+        )
+
+    def lists_all(self) -> bool:
+        """Whether there are so few posts with prints that an engine lists them all."""
+        return sum(bool(_listed(each.write)) for each in self._findable()) <= _ALIKE_AT_MOST
+
+
+def _digest(entry: Known, compare: str) -> str:
+    return str(getattr(entry.write.fingerprint, compare))
+
+
+def _listed(write: Write) -> set[int]:
+    """The prints under which a post is listed."""
+    return set(sorted(_prints(write))[:REMEMBERED])
+
+
+def _prints(write: Write) -> list[int]:
+    return list(array("I", write.fingerprint.prints)) if write.fingerprint else []
+
+
+def _shared(write: Write, entry: Known) -> int:
+    return len(_listed(entry.write).intersection(_prints(write)))
 
 
 def _accepted(answer: Answer) -> bool:
@@ -317,7 +373,7 @@ def _wait(window: Window, counted: Collection[float], now: float) -> float:
     )
 
 
-def _as_remembered(entry: Known, now: float) -> Remembered:
+def _as_remembered(entry: Known, now: float, *, equal: bool) -> Remembered:
     write, outcome = entry.write, entry.outcome_at(now)
     return Remembered(
         write_id=write.id,
@@ -333,19 +389,23 @@ def _as_remembered(entry: Known, now: float) -> Remembered:
         post=entry.post or write.target,
         url=entry.url,
         request=write.request,
+        equal=equal,
+        sketch=write.fingerprint.sketch if write.fingerprint else b"",
     )
 
 
-def told(reserved: Reserved) -> Reserved:
+def told(reserved: Reserved, *, near: bool = True) -> Reserved:
     """An answer without what engines may tell differently.
 
     Where a cap is full, an engine looks no further back than it must: there may be older tries, so
-    only what was accepted has a `reset` that all agree on.
+    only what was accepted has a `reset` that all agree on. Where very many posts share prints, it
+    tells some of them: then `near` is false.
     """
-    return replace(
-        reserved,
-        answers={
-            rule: answer if _accepted(answer) else replace(answer, reset=0.0)  # type: ignore[arg-type]  # a cap's
-            for rule, answer in reserved.answers.items()
-        },
-    )
+    answers = {rule: _told(answer, near=near) for rule, answer in reserved.answers.items()}
+    return replace(reserved, answers=answers)
+
+
+def _told(answer: Answer, *, near: bool) -> Answer:
+    if isinstance(answer, Found):
+        return Found(posts=tuple(each for each in answer.posts if near or each.equal))
+    return answer if answer.accepted else replace(answer, reset=0.0)

@@ -17,6 +17,7 @@ from gateway.state.memory import MemoryStore
 from gateway.state.redis import RedisStore
 from gateway.state.sqlite import SqliteStore
 from tests.servers import Valkey
+from tests.state.redis.holding import holds
 
 KEEP = 1e6
 """Longer than any test lasts, in the time that it makes."""
@@ -136,7 +137,7 @@ class OverServer(Processes[RedisStore]):
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         store._owed.clear()
-        for alive in (store._paying, store._pulse):
+        for alive in (store._paying, store._losses._pulse):
             if alive is not None:
                 alive.cancel()
         while b"id=%d " % number in self.server.ask("CLIENT", "LIST"):
@@ -149,4 +150,4 @@ class OverServer(Processes[RedisStore]):
 
     def holds(self, write_id: str) -> bool:
         """As `Processes.holds`."""
-        return self.server.ask("EXISTS", f"{{soe-gateway}}:write:{write_id}") == b":1\r\n"
+        return holds(self.server, write_id)

@@ -80,18 +80,18 @@ def published(
     Raises:
         SeedError: it has no number.
     """
-    found = fingerprint(post, read)
+    person = _number(item.get("owner") or {}, "user_id", "id")
+    author = f"person:{'unknown' if person is None else person}"
+    found = fingerprint(post, author, read)
     if not found.words:
         return None
     number = _number(item, f"{kind}_id", "id")
     question = _number(item, "question_id", "questionId") if kind == "answer" else None
     if number is None or (kind == "answer" and question is None):
         raise SeedError(f"SOE lists {kind}s that have no number")
-    owner = item.get("owner") or {}
-    person = _number(owner, "user_id", "id")
     return Published(
         post=f"{kind}/{number}",
-        author=f"person:{'unknown' if person is None else person}",
+        author=author,
         operation=f"{kind}.create",
         team=team,
         thread=None if question is None else f"question/{question}",

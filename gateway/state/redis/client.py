@@ -79,10 +79,12 @@ class Client:
             StoreError: there is no answer, or it is an error, whose first word is `code`.
         """
         loop = self._running()
-        return await self._put(loop, words, loop.time() + self._timeout)
+        return await self._put(loop, words, loop.time() + self._timeout, is_text=True)
 
     async def run(self, script: Script, keys: Sequence[Word], args: Sequence[Word]) -> Any:
         """Run a script, which is sent along only where the server does not know it.
+
+        What it answers is bytes: it may be no text.
 
         Raises:
             StoreError: as `call`.
@@ -91,11 +93,11 @@ class Client:
         deadline = loop.time() + self._timeout
         rest = (len(keys), *keys, *args)
         try:
-            return await self._put(loop, ("EVALSHA", script.sha1, *rest), deadline)
+            return await self._put(loop, ("EVALSHA", script.sha1, *rest), deadline, is_text=False)
         except StoreError as error:
             if error.code != "NOSCRIPT":
                 raise
-        return await self._put(loop, ("EVAL", script.text, *rest), deadline)
+        return await self._put(loop, ("EVAL", script.text, *rest), deadline, is_text=False)
 
     async def aclose(self) -> None:
         """Fail who waits, close the connection, and make no more."""
@@ -120,7 +122,12 @@ class Client:
         return loop
 
     def _put(
-        self, loop: asyncio.AbstractEventLoop, words: tuple[Word, ...], deadline: float
+        self,
+        loop: asyncio.AbstractEventLoop,
+        words: tuple[Word, ...],
+        deadline: float,
+        *,
+        is_text: bool,
     ) -> asyncio.Future[Any]:
         """Let a command go out at the end of this turn, with all others of it."""
         connection = self._connection
@@ -135,7 +142,7 @@ class Client:
             loop.call_soon(self._flush)
         if self._alarm is None or deadline < self._alarm_at:
             self._set_alarm(loop, deadline)
-        self._unsent.append((command, answer, deadline))
+        self._unsent.append((command, answer, deadline, is_text))
         return answer
 
     def _flush(self) -> None:
@@ -155,7 +162,7 @@ class Client:
 
     def _fail_unsent(self) -> None:
         calls, self._unsent = self._unsent, []
-        for _, answer, _ in calls:
+        for _, answer, *_ in calls:
             fail(answer, str(self._trouble), self._trouble.code)
 
     # ── time ─────────────────────────────────────────────────────────────────────────────────
@@ -176,7 +183,7 @@ class Client:
         self._alarm = None
         loop = self._running()
         now = loop.time()
-        for _, answer, deadline in self._unsent:
+        for _, answer, deadline, _ in self._unsent:
             if deadline <= now:
                 fail(answer, _LATE)
         self._unsent = [call for call in self._unsent if not call[1].done()]

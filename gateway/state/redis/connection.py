@@ -17,8 +17,8 @@ from gateway.errors import StoreError
 from gateway.state.redis.address import Address
 
 Word = str | bytes | int | float
-Call = tuple[bytes, asyncio.Future[Any], float]
-"""A packed command, where its answer goes, and by when (in the loop's time)."""
+Call = tuple[bytes, asyncio.Future[Any], float, bool]
+"""A packed command, where its answer goes, by when (in the loop's time), and whether it is text."""
 
 _NAME = "soe-gateway"
 _KEEPALIVE = 60
@@ -64,7 +64,7 @@ class Connection(asyncio.Protocol):
         if self._trouble or self._transport is None:
             raise StoreError(self._trouble)
         self.waiting.extend(calls)
-        self._transport.write(b"".join([command for command, _, _ in calls]))
+        self._transport.write(b"".join([command for command, *_ in calls]))
 
     async def greet(self, address: Address) -> None:
         """Say who is there and which database is meant; the caller limits the time.
@@ -79,7 +79,9 @@ class Connection(asyncio.Protocol):
         if address.database:
             steps.append(("SELECT", address.database))
         answers = [self._loop.create_future() for _ in steps]
-        self.write([(packed(step), each, 0.0) for step, each in zip(steps, answers, strict=True)])
+        self.write(
+            [(packed(step), each, 0.0, True) for step, each in zip(steps, answers, strict=True)]
+        )
         told = await asyncio.gather(*answers, return_exceptions=True)
         for (command, *_), answer in zip(steps, told, strict=True):
             if (
@@ -99,7 +101,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         waiting, self.waiting = self.waiting, deque()
         self._ended(self, trouble)
-        for _, answer, _ in waiting:
+        for _, answer, *_ in waiting:
             fail(answer, trouble)
 
     # ── what the loop calls ──────────────────────────────────────────────────────────────────
@@ -117,16 +119,16 @@ class Connection(asyncio.Protocol):
         """Answers came, whole or in part."""
         if self._trouble:
             return
-        next_answer = self._reader.gets
+        next_answer, waiting = self._reader.gets, self.waiting
         elsewhere = ""
         self._reader.feed(data)
         try:
-            while (answer := next_answer()) is not _MORE:
-                if not self.waiting:  # a server that takes no more clients says so unasked
+            while (answer := next_answer(not waiting or waiting[0][3])) is not _MORE:
+                if not waiting:  # a server that takes no more clients says so unasked
                     told = answer if isinstance(answer, StoreError) else "nobody had asked"
                     self.end(f"the connection to the state was given up: {told}")
                     return
-                _, future, _ = self.waiting.popleft()
+                _, future, *_ = waiting.popleft()
                 if isinstance(answer, StoreError):
                     elsewhere = answer.code if answer.code in _ELSEWHERE else elsewhere
                     if not future.done():

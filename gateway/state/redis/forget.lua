@@ -1,13 +1,15 @@
--- Forget the text of the versions of a post; what they were charged to stays.
--- ARGV[1]: the post; then the ids of writes, of which some may be of it. Returns how many were.
+-- Forget the text of some writes; what they were charged to stays. ARGV: of each write its number, and
+-- what it was when it was chosen. Returns how many were.
 
 local forgotten = 0
-for i = 2, #ARGV do
-  local write = read(ARGV[i])
-  if write and write[TEXT] ~= '' and (write[POST] == ARGV[1] or write[FACTS][7] == ARGV[1]) then
-    forget_text(ARGV[i], write)
-    write[TEXT], write[EVENT] = '', ''
-    write_again(ARGV[i], write)
+for i = 1, #ARGV, 2 do
+  local number = tonumber(ARGV[i])
+  local bytes = read(number)
+  if bytes and id_of(bytes) == id_of(ARGV[i + 1]) and #digests_of(string.sub(bytes, 10)) > 0 then
+    local write = opened(number, bytes)
+    unlist(write)
+    write.core = without_text(write.core)
+    write_again(write)
     forgotten = forgotten + 1
   end
 end

@@ -6,47 +6,60 @@ processes that live know what they reserved: the newest of it, and what became o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
-from gateway.model import Settlement
+from gateway.model import Outcome, Settlement
+from gateway.state.redis.records import place_of
 
 _ENTRIES_AT_MOST = 10_000
-"""Some 10 MiB; what is older is not put back."""
+"""Some 15 MiB; what is older is not put back."""
 
-Record = dict[str, Any]
-"""A write as `prelude.lua` describes it."""
+
+@dataclass(slots=True)
+class Entry:
+    """A write as `put_back.lua` takes it: `core` and `key` are as records.py writes them."""
+
+    core: bytes = field(repr=False)
+    key: bytes
+    at: float
+    caps: list[str]
+    attempts: list[str]
+    outcome: str = ""
+    place: bytes = b""
 
 
 class Journal:
     """The newest writes of this process that were not released, oldest first."""
 
     def __init__(self) -> None:
-        self._records: dict[str, Record] = {}
+        self._entries: dict[str, Entry] = {}
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._entries)
 
-    def reserved(self, record: Mapping[str, Any]) -> None:
+    def reserved(self, write_id: str, entry: Entry) -> None:
         """Note a write that was remembered."""
-        if len(self._records) >= _ENTRIES_AT_MOST:
-            del self._records[next(iter(self._records))]
-        self._records[record["id"]] = {"outcome": "", "post": "", "url": "", **record}
+        if len(self._entries) >= _ENTRIES_AT_MOST:
+            del self._entries[next(iter(self._entries))]
+        self._entries[write_id] = entry
 
     def settled(self, write_id: str, settlement: Settlement) -> None:
         """Note what became of one; the first word stands."""
-        record = self._records.get(write_id)
-        if record is None or record["outcome"]:
+        entry = self._entries.get(write_id)
+        if entry is None or entry.outcome:
             return
-        if not settlement.outcome.keeps:
-            del self._records[write_id]
-            return
-        record["outcome"] = settlement.outcome.value
-        record["post"], record["url"] = settlement.post or "", settlement.url or ""
+        if settlement.outcome.keeps:
+            entry.outcome = settlement.outcome.value
+            entry.place = place_of(settlement.post, settlement.url)
+        elif settlement.template and settlement.outcome is Outcome.NOT_SENT:
+            entry.outcome, entry.key, entry.caps = Outcome.REFUSED.value, b"", []
+        else:
+            del self._entries[write_id]
 
-    def batches(self, size: int) -> Iterator[list[Record]]:
+    def batches(self, size: int) -> Iterator[list[Entry]]:
         """Give all that is known, some at a time."""
-        records = iter(list(self._records.values()))
-        while batch := list(islice(records, size)):
+        entries = iter(list(self._entries.values()))
+        while batch := list(islice(entries, size)):
             yield batch

@@ -1,7 +1,8 @@
--- Take back a write that SOE is not known to have taken. ARGV[1]: its id. Returns 1 where it did.
+-- Take back a write that SOE is not known to have taken. ARGV: its id and its mark. Returns 1 where it
+-- did.
 
-local write = read(ARGV[1])
-if not write or write[OUTCOME] == 'ok' then return 0 end
-free_key(ARGV[1], write)
-forget(ARGV[1])
+local write = find(ARGV[1], ARGV[2])
+if not write or write.outcome == 'ok' then return 0 end
+free_key(write)
+forget(write)
 return 1

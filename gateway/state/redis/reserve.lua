@@ -1,8 +1,13 @@
 -- Answer a reservation and, unless it is a peek, charge and remember it: one atomic step.
 -- The same steps as in accounting.py: numbers are doubles there and here, and compared alike.
 --
--- ARGV[1]: the reservation, as JSON. Returns the stamp, the epoch, the number of the newest write or
--- ending, and per need what was there before; or how it repeats an earlier write.
+-- ARGV: the reservation, as JSON; the write's `core`, the name of its key (empty without one); of each
+-- look-up the digest, team and author that it asks for, sixteen bytes; then for each scope in which
+-- near-copies are looked for, all prints of the write with the salt of that scope.
+--
+-- Returns the stamp, the epoch, the number of the newest write or ending; then how it repeats an
+-- earlier write, or nothing, the writes that were found, and per need what was there before: instants,
+-- or where in those writes the equal ones stand, and the near ones, below zero.
 
 local ask = cjson.decode(ARGV[1])
 local meta = redis.call('HMGET', site .. ':meta', 'epoch', 'last', 'seq', 'identity', 'opens')
@@ -28,7 +33,9 @@ end
 if ask.identity ~= '' and (identity or '') == '' then  -- new, or operators made it, or accepted a loss
   redis.call('HSET', site .. ':meta', 'identity', ask.identity)
 end
-local id, record = ask.write.id, ask.write
+local core, key, looked = ARGV[2], ARGV[3], ARGV[4]
+local shape = opened(0, packed({at = 0, outcome = '', core = core, place = '', key = '', caps = {}, replaces = {}}))
+local id, request = shape.id, shape.request
 if redis.call('EXISTS', site .. ':gone:' .. id) == 1 then
   return redis.error_reply('LATE: nobody waits for this any more')
 end
@@ -42,9 +49,9 @@ local function kept(name, seconds)
   if found[1] and now - tonumber(found[3]) < seconds then return found end
 end
 local function repeated()
-  local under_key = record.key ~= '' and kept('key:' .. record.key, ask.key_seconds)
-  if under_key and under_key[2] ~= record.request then return 'mismatch', under_key end
-  local again = kept('again:' .. record.request, ask.lost_seconds)
+  local under_key = key ~= '' and kept('key:' .. key, ask.key_seconds)
+  if under_key and under_key[2] ~= request then return 'mismatch', under_key end
+  local again = kept('again:' .. request, ask.lost_seconds)
   if again then again.again = true end
   for _, found in ipairs({under_key or false, again or false}) do
     if found then
@@ -58,22 +65,22 @@ if not ask.peek then
   redis.call('HSET', site .. ':meta', 'last', text(now))
   local how, earlier = repeated()
   if how then
-    if earlier.again then redis.call('DEL', site .. ':again:' .. record.request) end  -- given once
+    if earlier.again then redis.call('DEL', site .. ':again:' .. request) end  -- given once
     return {text(now), epoch, seq, how, earlier[1], how == 'answered' and earlier[5] or ''}
   end
 end
 
 -- The earlier tries of the same request of which nobody can tell that they took effect.
 local replaced, is_replaced = {}, {}
-if record.request ~= '' then
-  local tries = redis.call('ZRANGEBYSCORE', site .. ':request:' .. record.request, '(' .. text(forgotten), '+inf')
+if request ~= '' then
+  local tries = redis.call('ZRANGEBYSCORE', site .. ':request:' .. request, '(' .. text(forgotten), '+inf')
   for _, try in ipairs(tries) do
-    local write = read(try)
-    local outcome = write and write[OUTCOME]
-    if outcome == '' and now - write[AT] >= ask.pending then outcome = 'unknown' end
+    local bytes = read(tonumber(try))
+    local outcome = bytes and outcome_of(bytes)
+    if outcome == '' and now - at_of(bytes) >= ask.pending then outcome = 'unknown' end
     if outcome == 'failed' or outcome == 'unknown' then
-      replaced[#replaced + 1] = try
-      is_replaced[try] = true
+      replaced[#replaced + 1] = tonumber(try)
+      is_replaced[tonumber(try)] = true
     end
   end
 end
@@ -88,7 +95,7 @@ local function times(charge)
     'WITHSCORES', 'LIMIT', 0, most + #replaced)
   local found = {}
   for i = 1, #made, 2 do
-    if not is_replaced[made[i]] then found[#found + 1] = made[i + 1] end
+    if not is_replaced[tonumber(made[i])] then found[#found + 1] = made[i + 1] end
   end
   return found
 end
@@ -104,26 +111,129 @@ local function has_room(charge, found)
   return true
 end
 
-local function find(lookup)
-  local key, compared = site .. ':print:' .. lookup.digest, lookup.compare == 'text' and TEXT or EVENT
-  local since = '(' .. text(math.max(now - lookup.within, forgotten))
-  local found, from = {}, 0
-  repeat
-    local members = redis.call('ZREVRANGEBYSCORE', key, '+inf', since, 'LIMIT', from, 64)
-    for _, member_ in ipairs(members) do
-      local other = id_of(member_)
-      local write = not is_replaced[other] and #found < 64 and read(other)
-      if write and write[compared] == lookup.digest then
-        local facts = write[FACTS]  -- integration, token, author, operation, team, thread, target
-        local in_scope = lookup.across_teams or facts[5] == lookup.team
-        if in_scope and (lookup.author == '' or facts[3] == lookup.author) then
-          found[#found + 1] = {other, text(write[AT]), write[OUTCOME], write[POST], write[URL],
-            write[REQUEST], unpack(facts)}
-        end
+-- ── posts ──────────────────────────────────────────────────────────────────────────────────────
+
+local told, place_of, known = {}, {}, {}
+
+local function post(number)
+  if known[number] == nil then known[number] = not is_replaced[number] and read(number) or false end
+  return known[number]
+end
+
+local function tell(number)
+  if not place_of[number] then
+    told[#told + 1] = known[number]
+    place_of[number] = #told
+  end
+  return place_of[number]
+end
+
+local function fits(bytes, lookup)
+  return at_of(bytes) > lookup.since
+    and (lookup.across_teams or string.sub(bytes, 10, 13) == lookup.team)
+    and (not lookup.of_author or string.sub(bytes, 14, 17) == lookup.author)
+end
+
+local function is_equal(bytes, lookup)
+  return string.sub(bytes, lookup.at, lookup.at + 7) == lookup.digest
+end
+
+-- The numbers under a digest's mark, some at a time, the newest first.
+local function batches(lookup)
+  local mark = string.sub(lookup.digest, 1, 4)
+  local row = redis.call('HGET', ROWS, string.sub(mark, 1, 2)) or ''
+  local found, from = entries(row, string.sub(mark, 3, 4)), 0
+  if is_moved(row, found) then
+    return function()
+      local members = redis.call('ZREVRANGEBYSCORE', site .. ':same:' .. mark, '+inf', '(' .. text(lookup.since),
+        'LIMIT', from, 64)
+      from = from + 64
+      return members
+    end
+  end
+  local numbers = {}
+  for i, at in ipairs(found) do
+    local number = number_at(row, at)
+    if post(number) then numbers[#numbers + 1] = number end
+  end
+  table.sort(numbers, function(a, b)
+    local at, other = at_of(known[a]), at_of(known[b])
+    if at ~= other then return at > other end
+    return a > b
+  end)
+  return function()
+    from = from + 1
+    return from == 1 and numbers or {}
+  end
+end
+
+local function equal_posts(lookup)
+  local found = {}
+  for members in batches(lookup) do
+    if #members == 0 then return found end
+    for _, member in ipairs(members) do
+      local number = tonumber(member)
+      local bytes = post(number)
+      if bytes and is_equal(bytes, lookup) and fits(bytes, lookup) then
+        found[#found + 1] = tell(number)
+        if #found == 64 then return found end
       end
     end
-    from = from + 64
-  until #members < 64 or #found == 64
+  end
+end
+
+-- The numbers that stand under prints of the write in a scope, the most shared first; once for all
+-- look-ups in it.
+local searched = {}
+local function search(scope)
+  if searched[scope] then return searched[scope] end
+  local prints, names = ARGV[4 + scope], {}
+  local sub, find_in = string.sub, string.find  -- this is what takes a reservation's time
+  for i = 1, #prints / 4 do names[i] = sub(prints, 4 * i - 3, 4 * i - 2) end
+  local hits, often = {}, {}
+  for i, row in ipairs(redis.call('HMGET', ROWS, unpack(names))) do
+    if row then
+      local tag = sub(prints, 4 * i - 1, 4 * i)
+      local from = find_in(row, tag, 1, true)
+      while from do
+        if from % 6 == 1 then
+          local number = sub(row, from + 2, from + 5)
+          local shared = (hits[number] or 0) + 1
+          hits[number] = shared
+          if shared == 2 then often[#often + 1] = number end
+        end
+        from = find_in(row, tag, from + 1, true)
+      end
+    end
+  end
+  for i, own in ipairs(often) do
+    local number = struct.unpack('<I4', own)
+    often[i], hits[number] = number, hits[own]
+  end
+  table.sort(often, function(a, b)
+    if hits[a] ~= hits[b] then return hits[a] > hits[b] end
+    return a > b
+  end)
+  searched[scope] = often
+  return often
+end
+
+local function find_posts(lookup)
+  local from = 16 * lookup.look
+  lookup.at = lookup.compare == 'text' and TEXT or EVENT
+  lookup.digest, lookup.team, lookup.author =
+    string.sub(looked, from + 1, from + 8), string.sub(looked, from + 9, from + 12), string.sub(looked, from + 13, from + 16)
+  lookup.since = math.max(now - lookup.within, forgotten)
+  local found = equal_posts(lookup)
+  if lookup.scope == 0 then return found end
+  local near = 0
+  for _, number in ipairs(search(lookup.scope)) do
+    local bytes = post(number)
+    if bytes and not is_equal(bytes, lookup) and fits(bytes, lookup) then
+      found[#found + 1], near = -tell(number), near + 1
+      if near == 24 then break end
+    end
+  end
   return found
 end
 
@@ -136,32 +246,32 @@ for i, group in ipairs(ask.groups) do
       found = times(need)
       group_taken[i] = has_room(need, found) and group_taken[i]
     else
-      found = find(need)
+      found = find_posts(need)
     end
     answers[#answers + 1] = found
   end
 end
 local held = ask.remember and group_taken[1]
-if ask.peek then return {text(now), epoch, seq, '', answers} end
+if ask.peek then return {text(now), epoch, seq, '', told, answers} end
 
-record.caps, record.replaces = {}, replaced
+local caps = {}
 for i, group in ipairs(ask.groups) do
   for _, need in ipairs(group) do
     if need.cap and need.attempts then
       charge_attempt(need.cap, id, now, ask.keep)
     elseif need.cap and held and group_taken[i] then
-      record.caps[#record.caps + 1] = need.cap
+      caps[#caps + 1] = need.cap
     end
   end
 end
 if held then
-  insert(record, now, ask.keep, '', '', '')
+  insert(core, now, ask.keep, '', '', key, caps, replaced)
   seq = seq + 1
-  if record.key ~= '' then
-    local key = site .. ':key:' .. record.key
-    redis.call('DEL', key)
-    redis.call('HSET', key, 'write', id, 'request', record.request, 'at', text(now))
-    redis.call('EXPIRE', key, ask.key_seconds)
+  if key ~= '' then
+    local kept_as = site .. ':key:' .. key
+    redis.call('DEL', kept_as)
+    redis.call('HSET', kept_as, 'write', id, 'request', request, 'at', text(now))
+    redis.call('EXPIRE', kept_as, ask.key_seconds)
   end
 end
-return {text(now), epoch, seq, '', answers}
+return {text(now), epoch, seq, '', told, answers}

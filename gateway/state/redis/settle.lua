@@ -1,28 +1,33 @@
--- End a reservation: keep it, or leave no trace of it. The first word stands.
+-- End a reservation: keep it, keep its text alone, or leave no trace of it. The first word stands.
 --
--- ARGV: the write's id, its outcome, '1' where that keeps, the new post and its URL (empty where
--- unknown), '1' where its key stays, the answer (empty where there is none), and '1' where the
--- reservation may still be on its way here: then it is turned back when it comes; last, how many
--- answers are kept at most. Returns the epoch and the newest number where it kept it.
+-- ARGV: the write's id and its mark, its outcome, what becomes of it (`keep`, `text` or nothing), where
+-- the new post stands, '1' where its key stays, the answer (empty where there is none), '1' where the
+-- reservation may still be on its way here: then it is turned back when it comes; last, how many answers
+-- are kept at most. Returns the epoch and the newest number where
+-- something was kept.
 
-local id, outcome, keeps, answerable, answer = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[6] == '1', ARGV[7]
+local id, outcome, becomes, answerable, answer = ARGV[1], ARGV[3], ARGV[4], ARGV[6] == '1', ARGV[7]
 
 if ARGV[8] == '1' then redis.call('SET', site .. ':gone:' .. id, '1', 'EX', 600) end
-local write = read(id)
-if not write or write[OUTCOME] ~= '' then return end
-if not answerable and #write[REPLACES] == 0 then
-  free_key(id, write)
-elseif write[KEY] ~= '' and redis.call('HGET', site .. ':key:' .. write[KEY], 'write') == id then
+local write = find(id, ARGV[2])
+if not write or write.outcome ~= '' then return end
+if not answerable and #write.replaces == 0 then
+  free_key(write)
+elseif write.key ~= '' and redis.call('HGET', site .. ':key:' .. write.key, 'write') == id then
   -- Where it is released, the earlier try under the key is as unknown as it was.
-  redis.call('HSET', site .. ':key:' .. write[KEY], 'outcome', answerable and outcome or 'unknown')
+  redis.call('HSET', site .. ':key:' .. write.key, 'outcome', answerable and outcome or 'unknown')
   if answerable and answer ~= '' then
-    redis.call('HSET', site .. ':key:' .. write[KEY], 'answer', answer)
-    bound_answers(site .. ':key:' .. write[KEY], write[AT], tonumber(ARGV[9]))
+    redis.call('HSET', site .. ':key:' .. write.key, 'answer', answer)
+    bound_answers(site .. ':key:' .. write.key, write.at, tonumber(ARGV[9]))
   end
 end
-if not keeps then
-  forget(id)
+local seq
+if becomes == 'keep' then
+  seq = keep_write(write, outcome, ARGV[5])
+elseif becomes == 'text' then
+  seq = keep_text(write)
+else
+  forget(write)
   return
 end
-local seq = keep(id, write, outcome, ARGV[4], ARGV[5])
 return {redis.call('HGET', site .. ':meta', 'epoch'), seq}

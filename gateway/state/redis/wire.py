@@ -1,15 +1,27 @@
-"""How writes, questions and answers look to the scripts, and back. Pure, but for making epochs."""
+"""How reservations look to the scripts, and their answers to us. Pure, but for making epochs."""
 
 from __future__ import annotations
 
 import base64
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gateway.model import Charge, Lookup, Need, Outcome, Remembered, Write
-from gateway.state.accounting import PENDING_SECONDS
-from gateway.state.redis.journal import Record
+from gateway.model import Charge, Found, Lookup, Need, Outcome, Reservation, Settlement
+from gateway.state.redis.records import (
+    core_of,
+    digested,
+    hashed,
+    in_order,
+    named,
+    remembered,
+    salted,
+    scope_of,
+)
+
+_ACROSS = bytes(4)
+"""The salt of those who look across teams: none."""
 
 
 def new_epoch() -> str:
@@ -28,60 +40,98 @@ def flag(value: bool) -> str:  # noqa: FBT001  # a script's argument
 
 
 def as_text(sealed: bytes | None) -> bytes:
-    """Write sealed bytes as text, empty for none: the client decodes what it gets."""
+    """Write sealed bytes as text, empty for none."""
     return base64.b64encode(sealed) if sealed else b""
 
 
-def record_of(write: Write) -> Record:
-    """A write as `prelude.lua` describes it, as far as the write tells."""
-    found = write.fingerprint if write.publishes else None
-    facts = (
-        *(write.integration, write.token, write.author, write.operation),
-        *(write.team, write.thread, write.target),
+def becomes(settlement: Settlement) -> str:
+    """What `settle.lua` makes of a reservation; empty where no trace of it stays."""
+    if settlement.outcome.keeps:
+        return "keep"
+    return "text" if settlement.template and settlement.outcome is Outcome.NOT_SENT else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What `reserve.lua` is told of a reservation.
+
+    Attributes:
+        core: the write, as it is kept.
+        key: the name of its key, empty without one.
+        looked: of each look-up, what narrows it.
+        prints: all of the write, for each scope in which near-copies are looked for.
+    """
+
+    core: bytes
+    key: bytes
+    groups: list[list[dict[str, Any]]]
+    looked: bytes
+    prints: list[bytes] = field(repr=False)
+
+
+def asked_of(reservation: Reservation) -> Asked:
+    """Write a reservation for the script.
+
+    Raises:
+        ValueError: as `core_of`.
+    """
+    write = reservation.write
+    prints = in_order(write.fingerprint.prints) if write.fingerprint else b""
+    scopes: dict[bytes, int] = {}
+    looked: list[bytes] = []
+    groups: list[list[dict[str, Any]]] = []
+    for group in reservation.groups:
+        groups.append([])
+        for need in group.values():
+            told = _told(need)
+            if isinstance(need, Lookup):
+                salt = _ACROSS if need.across_teams else scope_of(need.team)
+                is_near = need.near and prints
+                told["scope"] = scopes.setdefault(salt, len(scopes) + 1) if is_near else 0
+                told["look"] = len(looked)
+                looked.append(
+                    digested(need.digest) + scope_of(need.team) + hashed(need.author or "")
+                )
+            groups[-1].append(told)
+    return Asked(
+        core=core_of(write, across=_ACROSS in scopes),
+        key=named(write.key or ""),
+        groups=groups,
+        looked=b"".join(looked),
+        prints=[salted(prints, salt) for salt in scopes],
     )
-    return {
-        "id": write.id,
-        "request": write.request,
-        "key": write.key or "",
-        "text": found.text if found else "",
-        "event": found.event if found else "",
-        "facts": [fact or "" for fact in facts],
-    }
 
 
-def need_of(need: Need) -> dict[str, Any]:
-    """Write a question as `reserve.lua` reads it."""
+def _told(need: Need) -> dict[str, Any]:
     if isinstance(need, Charge):
         windows = [{"limit": each.limit, "seconds": each.seconds} for each in need.windows]
         return {"cap": need.cap, "windows": windows, "attempts": need.attempts}
     assert isinstance(need, Lookup)
     return {
         "compare": need.compare,
-        "digest": need.digest,
         "within": need.within,
-        "team": need.team or "",
         "across_teams": need.across_teams,
-        "author": need.author or "",
+        "of_author": need.author is not None,
     }
 
 
-def remembered(row: Sequence[str], now: float) -> Remembered:
-    """Read an earlier post as `reserve.lua` tells it, at the instant `now`."""
-    write_id, at, outcome, post, url, request, *facts = row
-    integration, token, author, operation, team, thread, target = facts
-    pending = not outcome and now - float(at) < PENDING_SECONDS
-    return Remembered(
-        write_id=write_id,
-        at=float(at),
-        pending=pending,
-        outcome=None if pending else Outcome(outcome or "unknown"),
-        integration=integration,
-        token=token or None,
-        author=author,
-        operation=operation,
-        team=team or None,
-        thread=thread or None,
-        post=post or target or None,
-        url=url or None,
-        request=request,
-    )
+class Answers:
+    """What `reserve.lua` answered, need by need, in the order of the needs."""
+
+    def __init__(self, told: Sequence[bytes], each: Sequence[Sequence[Any]], now: float) -> None:
+        self._posts = [remembered(record, now) for record in told]
+        self._each = iter(each)
+
+    def times(self, _: Charge) -> list[float]:
+        """The instants of a cap's earlier charges, ascending."""
+        return [float(at) for at in reversed(next(self._each))]
+
+    def found(self, lookup: Lookup) -> Found:
+        """The posts of a look-up. What the script only compared by hashes is compared here."""
+        posts = []
+        for place in next(self._each):
+            post = self._posts[abs(place) - 1]
+            in_scope = lookup.across_teams or post.team == (lookup.team or None)
+            if in_scope and lookup.author in (None, post.author):
+                posts.append(post if place > 0 else replace(post, equal=False))
+        return Found(posts=tuple(posts))

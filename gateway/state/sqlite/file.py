@@ -1,4 +1,4 @@
-"""The file: its schema, its epoch, and what happens to one that is damaged or gone."""
+"""The file: its epoch, and what happens to one that is damaged or gone."""
 
 from __future__ import annotations
 
@@ -12,41 +12,8 @@ from pathlib import Path
 from time import time
 
 from gateway.errors import StoreError
+from gateway.state.sqlite.schema import MIGRATIONS, migrate
 from gateway.state.terms import Terms
-
-_MIGRATIONS = (
-    """
-CREATE TABLE writes (
-    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, at REAL NOT NULL, request TEXT NOT NULL,
-    replaces TEXT NOT NULL, outcome TEXT, integration TEXT NOT NULL, token TEXT,
-    author TEXT NOT NULL, operation TEXT NOT NULL, team TEXT, thread TEXT, target TEXT,
-    post TEXT, url TEXT, text TEXT, event TEXT
-);
-CREATE INDEX writes_request ON writes (request) WHERE request != '';
-CREATE INDEX writes_text ON writes (text, at) WHERE text IS NOT NULL;
-CREATE INDEX writes_event ON writes (event, at) WHERE event IS NOT NULL;
-CREATE INDEX writes_at ON writes (at);
-CREATE TABLE charges (cap TEXT NOT NULL, at REAL NOT NULL, write_id TEXT);
-CREATE INDEX charges_cap ON charges (cap, at, write_id);
-CREATE INDEX charges_write ON charges (write_id) WHERE write_id IS NOT NULL;
-CREATE INDEX charges_at ON charges (at);
-CREATE TABLE clock (last REAL NOT NULL);
-INSERT INTO clock VALUES (0);
-""",
-    """
-CREATE TABLE kept (
-    name TEXT PRIMARY KEY, write_id TEXT NOT NULL, request TEXT NOT NULL, at REAL NOT NULL,
-    outcome TEXT, answer BLOB, until REAL NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX kept_write ON kept (write_id);
-CREATE INDEX kept_until ON kept (until);
-ALTER TABLE clock ADD COLUMN epoch TEXT NOT NULL DEFAULT '';
-ALTER TABLE clock ADD COLUMN lost TEXT NOT NULL DEFAULT '[]';
-ALTER TABLE clock ADD COLUMN accepted TEXT NOT NULL DEFAULT '[]';
-UPDATE clock SET epoch = lower(hex(randomblob(8)));
-""",
-)
-"""From each schema version to the next; a file says in `user_version` how many it has had."""
 
 _SHARED_LOCK = (510, 0x40000002)
 """The bytes that SQLite locks to read: how many, from where (sqlite.org/fileformat, os_unix.c)."""
@@ -69,15 +36,15 @@ def open_state(path: Path, terms: Terms) -> sqlite3.Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _refuse_network(path)
-        with _one_at_a_time(path.parent):
+        with one_at_a_time(path.parent):
             return _open(path, terms)
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"{path} cannot be used as state: {error}") from error
 
 
 @contextlib.contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Of several processes that start at once, one sets a damaged file aside; the others find the new."""
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Of several processes that start at once, one mends what lies in a folder; the others find it."""
     fd = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
@@ -95,7 +62,7 @@ def _open(path: Path, terms: Terms) -> sqlite3.Connection:
     path.touch(mode=0o600)  # before SQLite makes it readable for all
     db = connect(path, terms)
     try:
-        _prepare(db)
+        migrate(db)
         _compare(db, terms, damaged=bool(damage))
     except sqlite3.Error:
         db.close()
@@ -124,7 +91,7 @@ def _damage(path: Path) -> str:
         try:
             db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
             version = db.execute("PRAGMA user_version").fetchone()[0]
-            if 0 < version <= len(_MIGRATIONS):
+            if 0 < version <= len(MIGRATIONS):
                 db.execute("SELECT last FROM clock").fetchone()
                 for table in ("writes", "charges"):
                     db.execute(f"SELECT max(rowid) FROM {table}").fetchone()  # noqa: S608 - from above
@@ -161,18 +128,6 @@ def _set_aside(path: Path) -> Path:
         if part.exists():
             part.rename(aside.with_name(aside.name + suffix))
     return aside
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    db.execute("BEGIN IMMEDIATE")  # of several processes that start at once, one migrates
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(_MIGRATIONS):
-        raise sqlite3.DatabaseError(f"its schema {version} is of a newer gateway")
-    for migration in _MIGRATIONS[version:]:
-        for statement in migration.strip().split(";\n"):
-            db.execute(statement)
-    db.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
-    db.execute("COMMIT")
 
 
 def _compare(db: sqlite3.Connection, terms: Terms, *, damaged: bool) -> None:

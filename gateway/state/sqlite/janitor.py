@@ -15,6 +15,8 @@ from pathlib import Path
 
 from gateway.state.accounting import ANSWERS_AT_MOST
 from gateway.state.sqlite.file import connect
+from gateway.state.sqlite.rows import USED_SECONDS
+from gateway.state.sqlite.table import MappedTable
 from gateway.state.terms import Terms
 
 _PAUSE = 1.0
@@ -22,10 +24,13 @@ _BETWEEN_STEPS = 0.02
 _STEP = 100
 """Rows that are forgotten in one transaction."""
 _CHECKPOINT_BYTES = 4 * 2**20
+_SYNC_EVERY = 4096
+"""Writes after which the table of prints is put on the disk."""
 _EXPIRED = (
-    "DELETE FROM writes WHERE seq IN (SELECT seq FROM writes WHERE at <= :before LIMIT :step)",
-    "DELETE FROM charges WHERE rowid IN (SELECT rowid FROM charges WHERE at <= :before LIMIT :step)",
+    "DELETE FROM writes WHERE at <= :before AND seq IN (SELECT seq FROM writes ORDER BY seq LIMIT :step)",
+    "DELETE FROM charges WHERE at <= :before AND id IN (SELECT id FROM charges ORDER BY id LIMIT :step)",
     "DELETE FROM kept WHERE name IN (SELECT name FROM kept WHERE until <= :now LIMIT :step)",
+    "DELETE FROM sources WHERE source IN (SELECT source FROM sources WHERE used <= :unused LIMIT :step)",
 )
 _SURPLUS = """
 SELECT name FROM kept WHERE answer IS NOT NULL ORDER BY until DESC LIMIT ? OFFSET ?
@@ -35,8 +40,9 @@ SELECT name FROM kept WHERE answer IS NOT NULL ORDER BY until DESC LIMIT ? OFFSE
 class Janitor:
     """The thread; it begins at once."""
 
-    def __init__(self, path: Path, terms: Terms) -> None:
+    def __init__(self, path: Path, terms: Terms, table: MappedTable) -> None:
         self._path = path
+        self._table = table
         self._journal = path.with_name(f"{path.name}-wal")
         self._terms = terms
         self._stop = threading.Event()
@@ -60,6 +66,7 @@ class Janitor:
                     self._forget(db)
                     self._bound_answers(db)
                     self._checkpoint(db)
+                    self._sync(db)
 
     def _forget(self, db: sqlite3.Connection) -> None:
         while self._forget_some(db) and not self._stop.wait(_BETWEEN_STEPS):
@@ -68,7 +75,9 @@ class Janitor:
     def _forget_some(self, db: sqlite3.Connection) -> bool:
         """Forget a step's rows of each table; whether there are more."""
         now = float(db.execute("SELECT last FROM clock").fetchone()[0])
-        asked = {"now": now, "before": now - self._terms.keep, "step": _STEP}
+        before = now - self._terms.keep
+        unused = before - USED_SECONDS  # what was written last has been forgotten before
+        asked = {"now": now, "before": before, "unused": unused, "step": _STEP}
         counts = [db.execute(statement, asked).rowcount for statement in _EXPIRED]
         return max(counts) == _STEP
 
@@ -81,3 +90,9 @@ class Janitor:
     def _checkpoint(self, db: sqlite3.Connection) -> None:
         if self._journal.exists() and self._journal.stat().st_size >= _CHECKPOINT_BYTES:
             db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def _sync(self, db: sqlite3.Connection) -> None:
+        """Put the table on the disk now and then, so that a start after a power cut is short."""
+        last = int(db.execute("SELECT number FROM clock").fetchone()[0])
+        if last - self._table.synced >= _SYNC_EVERY:
+            self._table.sync(last)

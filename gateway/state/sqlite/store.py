@@ -9,9 +9,9 @@ log, and a lost reservation can at most let a copy of a post pass that the cut f
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 from gateway.errors import StoreError
 from gateway.model import (
@@ -20,7 +20,6 @@ from gateway.model import (
     Lookup,
     Outcome,
     Published,
-    Remembered,
     Repeat,
     Reservation,
     Reserved,
@@ -42,31 +41,40 @@ from gateway.state.accounting import (
     most,
     repeat,
 )
+from gateway.state.prints import ACROSS, CANDIDATES, listed, salts
 from gateway.state.published import as_write
-from gateway.state.sqlite import file
+from gateway.state.sqlite import file, schema
 from gateway.state.sqlite.janitor import Janitor
+from gateway.state.sqlite.near import Neighbours, Search
+from gateway.state.sqlite.rows import Row, Rows
+from gateway.state.sqlite.schema import CHARGES, KEYED, OF_NOBODY, digest, packed
+from gateway.state.sqlite.table import MappedTable
 from gateway.state.sqlite.transactions import Transactions
 from gateway.state.terms import LOST, Terms
 
-_FIND = """
-SELECT id, at, outcome, integration, token, author, operation, team, thread,
-       coalesce(post, target), url, request
-FROM writes WHERE {compare} = :digest AND at > :since
-  AND (:across OR team IS :team) AND (:author IS NULL OR author = :author)
-  AND id NOT IN (SELECT value FROM json_each(:replaced))
-ORDER BY at DESC, seq DESC LIMIT 64
-"""
 _REPLACED = """
-SELECT id FROM writes WHERE request = :request AND request != ''
-  AND at > :forgotten AND (outcome IN ('failed', 'unknown') OR (outcome IS NULL AND at <= :expired))
+SELECT seq FROM writes WHERE request = :request AND outcome IS NOT 'ok' AND at > :forgotten
+  AND (outcome IN ('failed', 'unknown') OR (outcome IS NULL AND at <= :expired))
 """
 _TAKEN_OVER = """
-SELECT id FROM writes WHERE id IN (SELECT value FROM json_each(?)) AND outcome IS NOT 'ok'
+SELECT seq FROM writes WHERE seq IN (SELECT value FROM json_each(?)) AND outcome IS NOT 'ok'
 """
 """Of the tries that a repeat replaces, those of which SOE is not known to have taken them since."""
+_OF_POST = "SELECT seq FROM writes WHERE text IS NOT NULL AND (post = ? OR target = ?)"
+_FORGET_TEXT = """
+UPDATE writes SET text = NULL, event = NULL, prints = NULL, sketch = NULL WHERE seq = ?
+"""
 _KEPT = """
 SELECT write_id, request, at, outcome, answer FROM kept WHERE name = ? AND until > ?
 """
+_KEEP = "REPLACE INTO kept VALUES (?, ?, ?, ?, ?, ?, ?)"
+_TIMES = "SELECT at, id FROM charges WHERE cap = ? AND at > ? ORDER BY at DESC LIMIT ?"
+_CHARGE = "INSERT INTO charges VALUES (?, ?, ?)"
+_SETTLED_LATELY = """
+SELECT request FROM writes WHERE seq > (SELECT number FROM clock) - ? AND id = ? AND outcome = 'ok'
+"""
+_LATELY = 10_000
+"""Writes among which is one whose client has just not got its answer."""
 
 
 def open_sqlite(url: str, terms: Terms) -> Administered:
@@ -85,22 +93,34 @@ class SqliteStore:
     def __init__(self, path: Path, terms: Terms) -> None:
         self._terms = terms
         self._db = file.open_state(path, terms)
-        self._transactions = Transactions(self._db, timeout=terms.timeout)
-        self._janitor = Janitor(path, terms)
+        self._rows = Rows(self._db)
+        try:
+            self._table = _open_table(self._db, path, terms.posts)
+            self._near = Neighbours(self._db, self._rows, self._table)
+        except (OSError, sqlite3.Error) as error:
+            self._db.close()
+            raise StoreError(f"{path}: no table of prints beside it: {error}") from error
+        self._transactions = Transactions(self._db, timeout=terms.timeout, edges=self._near)
+        self._janitor = Janitor(path, terms, self._table)
 
     async def reserve(self, reservation: Reservation) -> Reserved:
         """As `ports.Store.reserve`; what is reserved too late for its caller is released."""
         write = reservation.write
         if write.preview:
             return await self.peek(reservation)
+        asking = _Asking(self._near, reservation)
         return await self._transactions.run(
-            lambda: self._reserve(reservation),
+            lambda: self._reserve(reservation, asking.search),
+            ahead=asking.ahead,
             undo=lambda: self._settle(write.id, Settlement(outcome=Outcome.NOT_SENT)),
         )
 
     async def peek(self, reservation: Reservation) -> Reserved:
         """As `ports.Store.peek`."""
-        return await self._transactions.run(lambda: self._peek(reservation))
+        asking = _Asking(self._near, reservation)
+        return await self._transactions.run(
+            lambda: self._peek(reservation, asking.search), ahead=asking.ahead
+        )
 
     async def settle(self, write_id: str, settlement: Settlement) -> None:
         """As `ports.Store.settle`; where the file fails, it is settled when it works again."""
@@ -114,6 +134,7 @@ class SqliteStore:
         """Finish what waits, and close the file."""
         await self._janitor.close()
         await self._transactions.close()
+        self._near.close()
 
     # ── for operators ────────────────────────────────────────────────────────────────────────
 
@@ -139,47 +160,56 @@ class SqliteStore:
 
     # ── inside a transaction ─────────────────────────────────────────────────────────────────
 
-    def _reserve(self, reservation: Reservation) -> Reserved:
+    def _reserve(self, reservation: Reservation, search: Search) -> Reserved:
         write = reservation.write
-        now = self._advance(write.at)
+        last, number = self._clock()
+        now = max(write.at, last)
         repeated = self._repeat(write, now)
         if repeated is not None:
+            self._advance(now, number)
             return Reserved(answers={}, taken=False, repeat=repeated)
         replaced = self._replaced(write, now)
-        reserved = self._answers(reservation, replaced, now)
+        reserved = self._answers(reservation, search, replaced, now)
+        number += 1
         self._db.executemany(
-            "INSERT INTO charges VALUES (?, ?, ?)",
-            [
-                (charge.cap, now, None if charge.attempts else write.id)
-                for charge in charges(reservation, reserved.answers)
-            ],
+            _CHARGE, _numbered(number, charges(reservation, reserved.answers), now)
         )
         if reserved.taken and reservation.remember:
-            self._remember(write, replaced, now)
+            across = ACROSS in salts(reservation)
+            self._rows.insert(write, number, now, across=across, replaced=replaced)
+            self._list(write, number, across=across)
+            self._keep_key(write, now)
+        self._advance(now, number)
         return reserved
 
-    def _peek(self, reservation: Reservation) -> Reserved:
-        now = max(reservation.write.at, self._last())
-        return self._answers(reservation, self._replaced(reservation.write, now), now)
+    def _peek(self, reservation: Reservation, search: Search) -> Reserved:
+        now = max(reservation.write.at, self._clock()[0])
+        replaced = self._replaced(reservation.write, now)
+        return self._answers(reservation, search, replaced, now)
 
     def _settle(self, write_id: str, settlement: Settlement) -> None:
-        pending = "SELECT replaces FROM writes WHERE id = ? AND outcome IS NULL"
-        found = self._db.execute(pending, (write_id,)).fetchone()
-        if found is None:
+        row = self._rows.by_id(write_id)
+        if row is None or row.outcome is not None:
             return
-        if not answerable(settlement) and found[0] != "[]":
-            # The earlier try under the key is as unknown as it was.
-            self._settle_key(write_id, Settlement(outcome=Outcome.UNKNOWN))
-        else:
-            self._settle_key(write_id, settlement)
-        if not settlement.outcome.keeps:
-            self._forget([write_id])
+        if row.flags & KEYED:
+            # After a repeat that was released, the earlier try under the key is as unknown as it was.
+            unknown = not answerable(settlement) and row.replaces
+            told = Settlement(outcome=Outcome.UNKNOWN) if unknown else settlement
+            self._settle_key(write_id, told)
+        outcome = settlement.outcome
+        if outcome is Outcome.NOT_SENT and settlement.template:
+            self._give_back(row.number)
+            outcome, settlement = Outcome.REFUSED, Settlement(outcome=Outcome.REFUSED)
+        elif not outcome.keeps:
+            self._forget([row])
             return
-        self._forget([row[0] for row in self._db.execute(_TAKEN_OVER, found)])
-        self._db.execute(
-            "UPDATE writes SET outcome = ?, post = ?, url = ? WHERE id = ?",
-            (settlement.outcome.value, settlement.post, settlement.url, write_id),
-        )
+        elif row.replaces:
+            taken_over = [each for (each,) in self._db.execute(_TAKEN_OVER, (row.replaces,))]
+            self._forget(self._rows.numbered(taken_over))
+        told_url = self._rows.short(settlement.url)
+        ends = (outcome.value, settlement.post, told_url, row.number)
+        self._db.execute("UPDATE writes SET outcome = ?, post = ?, url = ? WHERE seq = ?", ends)
+        self._near.add(row.number, row.prints, row.team, row.flags)  # it may have been pushed out
 
     def _settle_key(self, write_id: str, settlement: Settlement) -> None:
         if answerable(settlement):
@@ -191,23 +221,22 @@ class SqliteStore:
             self._db.execute("DELETE FROM kept WHERE write_id = ?", (write_id,))
 
     def _keep_answer(self, write_id: str, answer: bytes) -> None:
-        written = "SELECT request FROM writes WHERE id = ? AND outcome = 'ok' AND request != ''"
-        found = self._db.execute(written, (write_id,)).fetchone()
-        if found is not None:
-            now = self._last()
-            kept = (f"lost:{found[0]}", write_id, found[0], now, "ok", answer, now + LOST_SECONDS)
-            self._db.execute("REPLACE INTO kept VALUES (?, ?, ?, ?, ?, ?, ?)", kept)
+        found = self._db.execute(_SETTLED_LATELY, (_LATELY, packed(write_id))).fetchone()
+        if found is not None and found[0] is not None:
+            now, _ = self._clock()
+            request = schema.unpacked(found[0])
+            kept = (f"lost:{request}", write_id, request, now, "ok", answer, now + LOST_SECONDS)
+            self._db.execute(_KEEP, kept)
 
-    def _last(self) -> float:
-        last, lost = self._db.execute("SELECT last, lost FROM clock").fetchone()
+    def _clock(self) -> tuple[float, int]:
+        """The instant of the newest stamp, and the number of the newest write."""
+        last, number, lost = self._db.execute("SELECT last, number, lost FROM clock").fetchone()
         if lost != "[]":
             raise StoreError(LOST)
-        return float(last)
+        return float(last), int(number)
 
-    def _advance(self, at: float) -> float:
-        now = max(at, self._last())
-        self._db.execute("UPDATE clock SET last = ?", (now,))
-        return now
+    def _advance(self, now: float, number: int) -> None:
+        self._db.execute("UPDATE clock SET last = ?, number = ?", (now, number))
 
     def _repeat(self, write: Write, now: float) -> Repeat | None:
         under_key = self._kept(f"key:{write.key}", now) if write.key is not None else None
@@ -230,101 +259,98 @@ class SqliteStore:
             answer=answer,
         )
 
-    def _replaced(self, write: Write, now: float) -> list[str]:
+    def _replaced(self, write: Write, now: float) -> list[int]:
         """The earlier tries of the same request of which nobody can tell that they took effect."""
+        if not write.request:
+            return []
         asked = {
-            "request": write.request,
+            "request": packed(write.request),
             "expired": now - PENDING_SECONDS,
             "forgotten": now - self._terms.keep,
         }
         return [row[0] for row in self._db.execute(_REPLACED, asked)]
 
-    def _answers(self, reservation: Reservation, replaced: Collection[str], now: float) -> Reserved:
+    def _answers(
+        self, reservation: Reservation, search: Search, replaced: Collection[int], now: float
+    ) -> Reserved:
+        complete = self._near.complete(search)
         return answered(
             reservation,
             lambda charge: self._times(charge, replaced, now),
-            lambda lookup: self._find(lookup, replaced, now),
+            lambda lookup: self._find(lookup, complete, replaced, now),
             now,
         )
 
-    def _times(self, charge: Charge, replaced: Collection[str], now: float) -> list[float]:
-        rows = self._db.execute(
-            "SELECT at, write_id FROM charges WHERE cap = ? AND at > ? ORDER BY at DESC LIMIT ?",
-            (charge.cap, now - self._back(longest(charge)), most(charge) + len(replaced)),
-        )
-        return [at for at, owner in rows if owner not in replaced][::-1]
+    def _times(self, charge: Charge, replaced: Collection[int], now: float) -> list[float]:
+        asked = (charge.cap, now - self._back(longest(charge)), most(charge) + len(replaced))
+        rows = self._db.execute(_TIMES, asked)
+        return [at for at, charged in rows if _owner(charged) not in replaced][::-1]
 
-    def _find(self, lookup: Lookup, replaced: Collection[str], now: float) -> Found:
-        column = {"text": "text", "event": "event"}[lookup.compare]
-        rows = self._db.execute(
-            _FIND.format(compare=column),
-            {
-                "digest": lookup.digest,
-                "since": now - self._back(lookup.within),
-                "across": lookup.across_teams,
-                "team": lookup.team,
-                "author": lookup.author,
-                "replaced": json.dumps(list(replaced)),
-            },
+    def _find(self, lookup: Lookup, search: Search, replaced: Collection[int], now: float) -> Found:
+        since = now - self._back(lookup.within)
+        own = digest(lookup.digest)
+
+        def asked_for(row: Row) -> bool:
+            equal = own == (row.text if lookup.compare == "text" else row.event)
+            by_author = lookup.author in (None, row.author)
+            return row.at > since and by_author and not equal and row.number not in replaced
+
+        equal = self._rows.equal(lookup, replaced, since)
+        near = [row for row in search.near(lookup) if asked_for(row)][:CANDIDATES]
+        return Found(
+            posts=(
+                *(self._rows.told(row, now, equal=True) for row in equal),
+                *(self._rows.told(row, now, equal=False) for row in near),
+            )
         )
-        return Found(posts=tuple(_remembered(row, now) for row in rows))
 
     def _back(self, seconds: float) -> float:
         """How far back is looked; what is forgotten may be there still, until the janitor comes."""
         return min(seconds, self._terms.keep)
 
-    def _remember(self, write: Write, replaced: Collection[str], now: float) -> None:
-        found = write.fingerprint if write.publishes else None
-        row = {
-            "id": write.id,
-            "at": now,
-            "request": write.request,
-            "replaces": json.dumps(list(replaced)),
-            "integration": write.integration,
-            "token": write.token,
-            "author": write.author,
-            "operation": write.operation,
-            "team": write.team,
-            "thread": write.thread,
-            "target": write.target,
-            "text": found and found.text,
-            "event": found and found.event,
-        }
-        columns, values = ", ".join(row), ", ".join(f":{column}" for column in row)
-        self._db.execute(f"INSERT INTO writes ({columns}) VALUES ({values})", row)  # noqa: S608 - names from above
+    def _list(self, write: Write, number: int, *, across: bool = False) -> None:
+        """List a post that is stored."""
+        if write.publishes and write.fingerprint is not None:
+            flags = schema.ACROSS if across else 0
+            stored = listed(write.fingerprint.prints)
+            self._near.add(number, stored, write.team, flags)
 
+    def _keep_key(self, write: Write, now: float) -> None:
         if write.key is not None:
             kept = (f"key:{write.key}", write.id, write.request, now, None, None, now + KEY_SECONDS)
-            self._db.execute("REPLACE INTO kept VALUES (?, ?, ?, ?, ?, ?, ?)", kept)
+            self._db.execute(_KEEP, kept)
 
     def _remember_all(self, posts: Sequence[Published], at: float) -> int:
-        now = self._advance(at)
-        return sum(self._remember_published(post, now) for post in posts)
+        last, number = self._clock()
+        now = max(at, last)
+        new = sum(self._remember(post, number + n, now) for n, post in enumerate(posts, 1))
+        self._advance(now, number + len(posts))
+        return new
 
-    def _remember_published(self, post: Published, now: float) -> bool:
+    def _remember(self, post: Published, number: int, now: float) -> bool:
         write = as_write(post)
-        row = self._db.execute("SELECT text, event FROM writes WHERE id = ?", (write.id,))
-        known = row.fetchone()
-        self._forget([write.id])  # also what is known: it counts as written at this instant
-        self._remember(write, (), now)
-        settled = "UPDATE writes SET outcome = 'ok', url = ? WHERE id = ?"
-        self._db.execute(settled, (post.url, write.id))
-        return bool(known != (post.fingerprint.text, post.fingerprint.event))
+        known = self._rows.published(write)
+        if known is not None:
+            self._forget([known])  # it counts as written at this instant
+        self._rows.insert(write, number, now, outcome="ok", url=post.url)
+        self._list(write, number)
+        same = (digest(post.fingerprint.text), digest(post.fingerprint.event))
+        return known is None or (known.text, known.event) != same
 
     def _forget_post(self, post: str) -> int:
-        return self._db.execute(
-            "UPDATE writes SET text = NULL, event = NULL "
-            "WHERE text IS NOT NULL AND (post = ? OR target = ?)",
-            (post, post),
-        ).rowcount
+        numbers = [number for (number,) in self._db.execute(_OF_POST, (post, post))]
+        for row in self._rows.numbered(numbers):
+            self._near.leave(row)
+        self._db.executemany(_FORGET_TEXT, [(number,) for number in numbers])
+        return len(numbers)
 
     def _release(self, write_id: str) -> bool:
-        chosen = "SELECT id FROM writes WHERE id = ? AND outcome IS NOT 'ok'"
-        found = self._db.execute(chosen, (write_id,)).fetchone() is not None
-        if found:
-            self._db.execute("DELETE FROM kept WHERE write_id = ?", (write_id,))
-            self._forget([write_id])
-        return found
+        row = self._rows.by_id(write_id)
+        if row is None:
+            return False
+        self._db.execute("DELETE FROM kept WHERE write_id = ?", (write_id,))
+        self._forget([row])
+        return True
 
     def _reset(self, cap: str) -> int:
         counters = self._db.execute("SELECT DISTINCT cap FROM charges").fetchall()
@@ -341,28 +367,45 @@ class SqliteStore:
         self._terms.take_note(epoch)
         return bool(json.loads(lost))
 
-    def _forget(self, write_ids: Collection[str]) -> None:
-        each = [(write_id,) for write_id in write_ids]
-        self._db.executemany("DELETE FROM charges WHERE write_id = ?", each)
-        self._db.executemany("DELETE FROM writes WHERE id = ?", each)
+    def _forget(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            self._give_back(row.number)
+            self._db.execute("DELETE FROM writes WHERE seq = ?", (row.number,))
+            self._near.leave(row)
+
+    def _give_back(self, number: int) -> None:
+        first = number << CHARGES
+        asked = (first, first + OF_NOBODY - 1)
+        self._db.execute("DELETE FROM charges WHERE id BETWEEN ? AND ?", asked)
 
 
-def _remembered(row: tuple[Any, ...], now: float) -> Remembered:
-    write_id, at, outcome, integration, token, author, operation, team, thread, post, url, req = row
-    pending = outcome is None and now - at < PENDING_SECONDS
-    settled = None if pending else Outcome(outcome or "unknown")
-    return Remembered(
-        write_id=write_id,
-        at=at,
-        pending=pending,
-        outcome=settled,
-        integration=integration,
-        token=token,
-        author=author,
-        operation=operation,
-        team=team,
-        thread=thread,
-        post=post,
-        url=url,
-        request=req,
-    )
+class _Asking:
+    """A reservation's search, which is done anew for each attempt."""
+
+    def __init__(self, near: Neighbours, reservation: Reservation) -> None:
+        self._near = near
+        self._reservation = reservation
+        self.search = Search()
+
+    def ahead(self) -> None:
+        """Search, before the transaction."""
+        self.search = self._near.search(self._reservation)
+
+
+def _open_table(db: sqlite3.Connection, path: Path, posts: int) -> MappedTable:
+    epoch = db.execute("SELECT epoch FROM clock").fetchone()[0]
+    with file.one_at_a_time(path.parent):
+        return MappedTable(path.with_name(f"{path.name}-prints"), posts, epoch)
+
+
+def _owner(charge: int) -> int:
+    """Give the number of the write that gives a charge back; 0 for a try."""
+    return 0 if charge & OF_NOBODY else charge >> CHARGES
+
+
+def _numbered(number: int, made: Sequence[Charge], now: float) -> list[tuple[int, str, float]]:
+    """Give each charge of a write its number."""
+    return [
+        ((number << CHARGES) + place + (OF_NOBODY if charge.attempts else 0), charge.cap, now)
+        for place, charge in enumerate(made)
+    ]

@@ -28,12 +28,13 @@ _TRY_AGAIN = 0.2
 class _Job:
     """Work for the thread, and the future of whoever waits for it.
 
-    `undo` takes work back whose caller is gone; `again` does it once more where the database
-    failed.
+    `ahead` is done before the transaction; `undo` takes work back whose caller is gone; `again`
+    does it once more where the database failed.
     """
 
     work: Callable[[], Any]
     future: asyncio.Future[Any]
+    ahead: Callable[[], None] | None = None
     undo: Callable[[], None] | None = None
     again: bool = False
 
@@ -43,13 +44,29 @@ class _Job:
         return self.undo is not None and self.future.done()
 
 
+class Edges:
+    """What is done at the edges of every transaction: here, nothing."""
+
+    def begun(self) -> None:
+        """In a transaction, first of all: nobody else writes."""
+
+    def committed(self) -> None:
+        """What was done in it is done."""
+
+    def rolled_back(self) -> None:
+        """What was done in it is not."""
+
+
 class Transactions:
     """Runs work on a connection, batch by batch."""
 
-    def __init__(self, db: sqlite3.Connection, *, timeout: float) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, *, timeout: float, edges: Edges | None = None
+    ) -> None:
         """Start the thread; `timeout` is the seconds that a caller waits at most."""
         self._db = db
         self._timeout = timeout
+        self._edges = edges or Edges()
         self._closed = False
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._owed: deque[_Job] = deque(maxlen=_OWED_AT_MOST)
@@ -60,12 +77,14 @@ class Transactions:
         self,
         work: Callable[[], _T],
         *,
+        ahead: Callable[[], None] | None = None,
         undo: Callable[[], None] | None = None,
         again: bool = False,
     ) -> _T:
         """Do work in a transaction and give its result.
 
         Args:
+            ahead: what is done before it, while others may write; once more for each new attempt.
             undo: takes the work back if it is done when its caller has gone.
             again: the work must be done and may be done late: if the database fails, it comes
                 first in a later transaction, though its caller gets the error.
@@ -76,7 +95,7 @@ class Transactions:
         if self._closed:
             raise StoreError("the state is closed")
         future: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
-        self._jobs.put(_Job(work, future, undo, again))
+        self._jobs.put(_Job(work, future, ahead, undo, again))
         try:
             async with asyncio.timeout(self._timeout):
                 return await future
@@ -132,9 +151,14 @@ class Transactions:
     def _transact(self, batch: list[_Job]) -> None:
         """Do a batch in one transaction: all of it, or nothing."""
         try:
+            for job in batch:
+                if job.ahead is not None and not job.abandoned:
+                    job.ahead()
             self._db.execute("BEGIN IMMEDIATE")
+            self._edges.begun()
             results = [(job, job.work()) for job in batch if not job.abandoned]
             self._db.execute("COMMIT")
+            self._edges.committed()
         except sqlite3.OperationalError as error:  # locked, full, gone: no job's fault
             self._roll_back()
             self._owed.extend(job for job in batch if job.again)
@@ -153,6 +177,7 @@ class Transactions:
         if self._db.in_transaction:
             with contextlib.suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")
+        self._edges.rolled_back()
 
     def _fail(self, batch: list[_Job], error: Exception) -> None:
         told = error if isinstance(error, StoreError) else StoreError(f"the state failed: {error}")

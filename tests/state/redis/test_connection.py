@@ -55,11 +55,19 @@ def wired() -> tuple[Connection, Wire, list[str]]:
 
 
 def ask(connection: Connection, count: int) -> list[asyncio.Future[Any]]:
-    """Write so many commands at once."""
+    """Write so many commands at once, whose answers are text."""
+    return ask_for(connection, [True] * count)
+
+
+def ask_for(connection: Connection, are_texts: list[bool]) -> list[asyncio.Future[Any]]:
+    """Write commands at once, of which some are answered with text and some with bytes."""
     loop = asyncio.get_running_loop()
-    calls: list[Call] = [(b"%d;" % number, loop.create_future(), 0.0) for number in range(count)]
+    calls: list[Call] = [
+        (b"%d;" % number, loop.create_future(), 0.0, is_text)
+        for number, is_text in enumerate(are_texts)
+    ]
     connection.write(calls)
-    return [answer for _, answer, _ in calls]
+    return [answer for _, answer, *_ in calls]
 
 
 def raw(reply: tuple[str, Any]) -> bytes:
@@ -202,3 +210,22 @@ async def test_what_is_no_text_comes_all_the_same() -> None:
     connection.data_received(b"$2\r\n\xffa\r\n")
 
     assert answer.result() == "\ufffda"
+
+
+@pytest.mark.parametrize("cut", range(1, 50))
+async def test_bytes_stay_bytes_among_texts_wherever_they_are_cut(cut: int) -> None:
+    """Each caller gets what it asked for, also where an answer came in two pieces."""
+    connection, _, _ = wired()
+    whole = b"+one\r\n*2\r\n$2\r\n\xff\x00\r\n+two\r\n$5\r\nthree\r\n-WRONG\r\n+four\r\n"
+    answers = ask_for(connection, [True, False, True, False, False])
+    for piece in (whole[:cut], whole[cut:]):
+        connection.data_received(piece)
+    told = await asyncio.gather(*answers, return_exceptions=True)
+
+    assert [seen(each) for each in told] == [
+        "one",
+        [b"\xff\x00", b"two"],
+        "three",
+        ("WRONG",),
+        b"four",
+    ]

@@ -26,6 +26,7 @@ from gateway.state.redis import RedisStore
 from gateway.state.terms import PULSE_SECONDS
 from tests.samples import a_write
 from tests.servers import Valkey
+from tests.state.redis.holding import holds
 
 CAP = Charge(cap="a", windows=(Window(limit=1, seconds=3600.0),))
 
@@ -225,7 +226,7 @@ async def test_a_server_that_evicts_is_refused(server: Valkey, store: RedisStore
         await store.reserve(asks(1))
     server.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
     async with asyncio.timeout(5):
-        while store._evicts:
+        while store._losses._evicts:
             await asyncio.sleep(0.05)
 
     assert is_accepted(await store.reserve(asks(2)))
@@ -324,10 +325,10 @@ async def test_what_is_lost_again_is_put_back_again(server: Valkey, tmp_path: Pa
         server.start()
         with pytest.raises(StoreError, match="accept-loss"):
             await ready(store.reserve, asks(2))
-    kept = server.ask("EXISTS", "{soe-gateway}:write:w1")
+    kept = holds(server, "w1")
     await store.close()
 
-    assert kept == b":1\r\n"
+    assert kept
     assert told == ["state.put_back", "state.lost"] * 2
 
 
@@ -371,13 +372,13 @@ async def test_nobody_waits_long_for_what_is_put_back(
     """It goes on without them, and then writes pass."""
     store = RedisStore(server.url, terms(tmp_path, [], accept=True))
     may_go_on = asyncio.Event()
-    put_back = store._put_back
+    put_back = store._losses._put_back
 
     async def slowly() -> int:
         await may_go_on.wait()
         return await put_back()
 
-    monkeypatch.setattr(store, "_put_back", slowly)
+    monkeypatch.setattr(store._losses, "_put_back", slowly)
     await store.reserve(asks(1))
     server.ask("FLUSHALL")
     with pytest.raises(StoreError, match="being put back"):
@@ -398,13 +399,13 @@ async def test_a_settlement_is_not_overtaken_by_what_is_put_back(
     await store.reserve(asks(1))
     server.ask("FLUSHALL")
     server.ask("SCRIPT", "FLUSH")
-    server.ask("SCRIPT", "LOAD", store._scripts["settle"].text)  # as another replica had
+    server.ask("SCRIPT", "LOAD", store._scripts.text("settle"))  # as another replica had
     refused = store.settle("w1", Settlement(outcome=Outcome.REFUSED))
-    await asyncio.gather(store._put_back(), refused)
-    kept = server.ask("EXISTS", "{soe-gateway}:write:w1")
+    await asyncio.gather(store._losses._put_back(), refused)
+    kept = holds(server, "w1")
     await store.close()
 
-    assert kept == b":0\r\n"
+    assert not kept
 
 
 async def test_how_a_write_ended_is_put_back_too(server: Valkey, tmp_path: Path) -> None:
@@ -527,13 +528,11 @@ async def test_a_full_server_is_an_error(server: Valkey, store: RedisStore) -> N
 async def test_all_keys_lie_together_and_go_away(server: Valkey, store: RedisStore) -> None:
     """One hash tag, for a cluster; whatever belongs to a write has an expiry."""
     await store.reserve(asks(1))
-    keys = [
-        line for line in server.ask("KEYS", "*").decode().split("\r\n") if "soe-gateway" in line
-    ]
-    lasting = {"{soe-gateway}:meta"}
+    keys = [line for line in server.ask("KEYS", "*").split(b"\r\n") if b"soe-gateway" in line]
+    lasting = {b"{soe-gateway}:meta"}
 
     assert len(keys) > len(lasting)
-    assert all(key.startswith("{soe-gateway}:") for key in keys)
+    assert all(key.startswith(b"{soe-gateway}:") for key in keys)
     assert all(b":-1" not in server.ask("TTL", key) for key in keys if key not in lasting)
 
 

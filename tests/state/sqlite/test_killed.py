@@ -17,6 +17,7 @@ import pytest
 from gateway.model import Charge, Outcome, Settlement
 from gateway.state import Terms
 from gateway.state.sqlite import SqliteStore
+from gateway.state.sqlite.schema import CHARGES, OF_NOBODY
 from tests.contract.conftest import KEEP
 from tests.contract.test_stores import asks, write
 from tests.state.sqlite.victim import ENDINGS, LIMIT, key, needs
@@ -67,6 +68,12 @@ def charged(name: str) -> list[str]:
     return sorted(cap.cap for cap in caps if not cap.attempts)
 
 
+_CHARGES = f"""
+SELECT CASE WHEN charges.id & {OF_NOBODY} THEN NULL ELSE coalesce(writes.id, 'nobody') END, cap
+FROM charges LEFT JOIN writes ON seq = charges.id >> {CHARGES} ORDER BY cap
+"""
+
+
 class File:
     """What stands in the file, by a look without the engine."""
 
@@ -75,7 +82,7 @@ class File:
             self.check = db.execute("PRAGMA integrity_check").fetchall()
             self.writes = dict(db.execute("SELECT id, outcome FROM writes").fetchall())
             self.kept = {row[0] for row in db.execute("SELECT write_id FROM kept")}
-            charges = db.execute("SELECT write_id, cap FROM charges ORDER BY cap").fetchall()
+            charges = db.execute(_CHARGES).fetchall()
         self.tries = sum(write_id is None for write_id, _ in charges)
         self.charges: dict[str, list[str]] = {}
         for write_id, cap in charges:

@@ -64,7 +64,7 @@ async def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     seen = modes(tmp_path)
     await store.close()
 
-    assert seen == {"state.db": 0o600, "state.db-wal": 0o600, "state.db-shm": 0o600}
+    assert seen == {f"state.db{part}": 0o600 for part in ("", "-wal", "-shm", "-prints")}
 
 
 async def test_a_file_that_was_never_ours_is_told_and_left_alone(tmp_path: Path) -> None:

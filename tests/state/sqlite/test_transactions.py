@@ -12,7 +12,31 @@ from typing import Any
 import pytest
 
 from gateway.errors import StoreError
-from gateway.state.sqlite.transactions import Transactions
+from gateway.state.sqlite.transactions import Edges, Transactions
+
+
+class Noted(Edges):
+    """The edges of transactions, which leave their names."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.told: list[tuple[str, bool]] = []
+        self.bench = bench
+
+    def note(self, name: str) -> None:
+        """What happened, and whether it was in a transaction."""
+        self.told.append((name, self.bench.db.in_transaction))
+
+    def begun(self) -> None:
+        """As `Edges.begun`."""
+        self.note("begun")
+
+    def committed(self) -> None:
+        """As `Edges.committed`."""
+        self.note("committed")
+
+    def rolled_back(self) -> None:
+        """As `Edges.rolled_back`."""
+        self.note("rolled back")
 
 
 class Bench:
@@ -26,9 +50,11 @@ class Bench:
         self.may_end = threading.Event()
         # No patience with locks: what is locked fails at once.
         db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+        self.db = db
         end = self.note("end")
         db.set_trace_callback(lambda told: end() if told == "COMMIT" else None)
-        self.transactions = Transactions(db, timeout=10)
+        self.edges = Noted(self)
+        self.transactions = Transactions(db, timeout=10, edges=self.edges)
 
     def note(self, name: str) -> Callable[[], None]:
         """Work that leaves its name."""
@@ -183,3 +209,36 @@ async def test_a_failed_transaction_leaves_nothing(bench: Bench) -> None:
         await bench.transactions.run(fails)
 
     assert await bench.transactions.run(tables) == 0
+
+
+async def test_what_is_done_ahead_is_done_before_the_transaction(bench: Bench) -> None:
+    """Others may write meanwhile; then come the edges, at each end."""
+    told = bench.edges.told
+    await bench.transactions.run(
+        lambda: bench.edges.note("work"), ahead=lambda: bench.edges.note("ahead")
+    )
+
+    assert told == [("ahead", False), ("begun", True), ("work", True), ("committed", False)]
+
+
+async def test_a_failed_transaction_ends_at_its_other_edge(bench: Bench) -> None:
+    """And what was done ahead is done anew for each attempt."""
+    first = await bench.held()
+
+    def fails() -> None:
+        raise StoreError("no")
+
+    jobs = [
+        asyncio.ensure_future(bench.transactions.run(work, ahead=lambda: bench.edges.note("ahead")))
+        for work in (fails, lambda: bench.edges.note("work"))
+    ]
+    await asyncio.sleep(0)
+    bench.may_end.set()
+    await asyncio.gather(first, *jobs, return_exceptions=True)
+
+    assert [name for name, _ in bench.edges.told] == [
+        *("begun", "committed"),
+        *("ahead", "ahead", "begun", "rolled back"),
+        *("ahead", "begun", "rolled back"),
+        *("ahead", "begun", "work", "committed"),
+    ]

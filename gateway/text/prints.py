@@ -1,0 +1,75 @@
+"""Prints: hashes of pieces of a text, chosen so that copies share them. Pure.
+
+A text is squeezed to its letters; each run of nine is hashed, and of every five neighbouring hashes
+the smallest stays (winnowing: Schleimer, Wilkerson and Aiken, SIGMOD 2003). So each passage of 13
+letters that two texts share gives both the same print, wherever it stands.
+
+The hashes lie in state for months: they must come out alike on every machine and in every version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+GRAM = 9
+"""Letters that are hashed together: two short words."""
+_WINDOW = 5
+
+Hashes = NDArray[np.uint64]
+Prints = NDArray[np.uint32]
+
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_MIXER = np.uint64(0xBF58476D1CE4E5B9)
+_HALF = np.uint64(32)
+_SHIFT = np.uint64(29)
+with np.errstate(over="ignore"):
+    _FACTORS = [_FACTOR, _FACTOR**2, _FACTOR**4]
+_NONE: Prints = np.zeros(0, np.uint32)
+
+
+def prints(words: Sequence[str]) -> Prints:
+    """Give the prints of a text, ascending, each once; a text below nine letters has one."""
+    hashes = gram_hashes("".join(words))
+    if not len(hashes):
+        return _NONE
+    chosen = winnowed(hashes)
+    chosen.sort()
+    first = np.empty(len(chosen), np.bool_)
+    first[0] = True
+    np.not_equal(chosen[1:], chosen[:-1], out=first[1:])
+    return chosen[first]  # as numpy.unique, which takes twice as long
+
+
+def gram_hashes(letters: str) -> Prints:
+    """Hash each run of nine letters; all of them together where there are fewer."""
+    code = np.frombuffer(letters.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint64)
+    if not len(code):
+        return _NONE
+    if len(code) < GRAM:
+        code = np.concatenate([code, np.zeros(GRAM - len(code), np.uint64)])
+    two = code[:-1] * _FACTORS[0] + code[1:]
+    four = two[:-2] * _FACTORS[1] + two[2:]
+    eight = four[:-4] * _FACTORS[2] + four[4:]
+    nine = eight[:-1] * _FACTORS[0] + code[8:]
+    nine ^= nine >> _SHIFT
+    nine *= _MIXER
+    return (nine >> _HALF).astype(np.uint32)
+
+
+def winnowed(hashes: Prints) -> Prints:
+    """Give the smallest of every five neighbours; one may come more than once."""
+    if len(hashes) <= _WINDOW:
+        return np.sort(hashes)[:1]
+    two = np.minimum(hashes[:-1], hashes[1:])
+    four = np.minimum(two[:-2], two[2:])
+    smallest: Prints = np.minimum(four[:-1], hashes[_WINDOW - 1 :])
+    return smallest
+
+
+def word_hash(word: str) -> int:
+    """Give 16 bits of a word."""
+    return crc32(word.encode("utf-8", "surrogatepass")) & 0xFFFF

@@ -1,0 +1,307 @@
+"""How alike two texts are, 0 to 1, and what one author repeats. Pure.
+
+What makes a copy is not the share of equal pieces alone: honest people quote, fill in forms, and
+answer in few words. Three facts tell them apart, and all scores rest on them: who wrote both (one
+author, or two), where (one thread, or two), and whose words they are (the writer's own, or common
+property: what the posts of two other authors have among the candidates, as quotes, forms and
+greetings). The measure itself: the share of one text's words that stand in the other, damped by the
+share of its prints, which tell that they come in the same order, and by the amount of text.
+
+The scores are calibrated: from 0.60 on it is worth a second look, from 0.84 on it is a copy
+(docs/detection.md has the figures). Identical texts of twelve words or more score 1.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from math import sqrt
+
+from gateway.text.sketch import SHORT, Part, Sketch
+
+FEW_WORDS = 8
+"""Below this many words honest people repeat themselves ("Done.", "See the docs")."""
+FEW_WORDS_ASKED = 4
+"""The same for questions and articles: their titles say much in little."""
+
+_IDENTICAL_WORDS = 12
+_REPEATED_THREADS = 3
+"""Other threads in which an author has a passage before it counts as a template."""
+_Curve = tuple[tuple[float, float], ...]
+_BETWEEN_AUTHORS: _Curve = ((0.0, 0.0), (0.62, 0.60), (0.74, 0.84), (1.0, 1.0))
+_OF_ONE_AUTHOR: _Curve = ((0.0, 0.0), (0.59, 0.60), (0.88, 0.84), (1.0, 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A text with who wrote it and where it stands; `thread` is unique for what begins one."""
+
+    sketch: Sketch
+    author: str
+    thread: str
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How alike a new text is to an earlier one.
+
+    `of_new` and `of_earlier` are the shares of each text that stand in the other.
+    """
+
+    score: float
+    of_new: float
+    of_earlier: float
+
+
+NOTHING = Likeness(0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What an author repeats: `share` of the new text stands in `threads` others of theirs."""
+
+    score: float
+    share: float
+    threads: int
+
+
+class Comparison:
+    """A new text among the earlier ones that share prints with it.
+
+    Args:
+        new: its whole sketch.
+        few: the number of words below which likeness tells nothing.
+        earlier: the candidates, all of them: they also tell what is common property.
+        common: prints that are common property beside that: registered templates.
+    """
+
+    def __init__(
+        self,
+        new: Placed,
+        earlier: Sequence[Placed],
+        *,
+        few: int,
+        common: Iterable[int] = (),
+    ) -> None:
+        self._new = new
+        self._few = few
+        self._sets = _sets(new.sketch)
+        self._registered = frozenset(common)
+        self._common = self._registered | self._common_property(earlier)
+        self._own = _Set(self._sets.own.values - self._common)
+        self._repeated_in = {
+            post.thread
+            for post in earlier
+            if self._is_own_elsewhere(post) and self._of_one_author(post)[0] > _LOOK_ALIKE
+        }
+
+    def likeness(self, post: Placed) -> Likeness:
+        """Compare with one of the earlier texts."""
+        if self._new.sketch.words < self._few:
+            return NOTHING
+        if post.author == self._new.author:
+            raw, new, earlier = self._of_one_author(post)
+            if post.thread == self._new.thread and new < _SAME_THREAD:
+                return NOTHING
+            raw *= 1 + 0.25 * min(len(self._repeated_in), 4)
+            return Likeness(_calibrated(raw, _OF_ONE_AUTHOR), new, earlier)
+        if post.thread == self._new.thread:
+            return NOTHING  # who answers repeats what was asked
+        raw, new, earlier = self._between_authors(post.sketch)
+        return Likeness(_calibrated(raw, _BETWEEN_AUTHORS), new, earlier)
+
+    def template(self, earlier: Sequence[Placed]) -> Template | None:
+        """Find what the author of the new text has put under three other threads, or more."""
+        own = [post for post in earlier if self._is_own_elsewhere(post)]
+        found = [self._repeated_prints(own)]
+        if self._new.sketch.words < SHORT:
+            found.append(self._repeated_words(own))
+        best = max(found, key=lambda template: template.score)
+        return best if best.score > 0 else None
+
+    # ── parts ────────────────────────────────────────────────────────────────────────────────
+
+    def _is_own_elsewhere(self, post: Placed) -> bool:
+        return post.author == self._new.author and post.thread != self._new.thread
+
+    def _common_property(self, earlier: Sequence[Placed]) -> set[int]:
+        """The prints that the posts of two other authors have."""
+        first: dict[int, str] = {}
+        common: set[int] = set()
+        for post in earlier:
+            if post.author == self._new.author:
+                continue
+            for part in (post.sketch.own, post.sketch.rest):
+                for value in self._sets.prints.values.intersection(part.kept):
+                    if first.setdefault(value, post.author) != post.author:
+                        common.add(value)
+        return common
+
+    def _of_one_author(self, post: Placed) -> tuple[float, float, float]:
+        sketch = post.sketch
+        prints = self._sets.prints.shared(sketch.own, sketch.rest)
+        if prints.number < 2:
+            return 0.0, 0.0, 0.0
+        words = self._sets.words.shared(sketch.own_words, sketch.rest_words)
+        amount = sqrt(_amount(words.number, 8))
+        raw = max(
+            sqrt(words.of_both * sqrt(prints.of_both)) * amount,
+            0.9 * sqrt(words.of_new * sqrt(prints.of_new)) * amount * _amount(prints.number, 8),
+            0.97 * sqrt(prints.of_both) * _amount(prints.number, 16),
+        )
+        if self._new.sketch.words >= SHORT and prints.of_both == words.of_both == 1:
+            raw = 1.0
+        return raw, prints.of_new, prints.of_earlier
+
+    def _between_authors(self, old: Sketch) -> tuple[float, float, float]:
+        new_total = len(self._own.values)
+        own = [value for value in old.own.kept if value not in self._common]
+        prints = self._own.shared(_part(own, old.own))
+        if not new_total or prints.number < min(4, 0.5 * new_total):
+            return 0.0, 0.0, 0.0
+        words = self._sets.own_words.shared(old.own_words)
+        amount = sqrt(_amount(words.number, 8) * _amount(prints.number, 16))
+        raw = max(
+            sqrt(words.of_new * sqrt(prints.of_new)) * amount,
+            0.9 * sqrt(words.of_earlier * sqrt(prints.of_earlier)) * amount
+            * (0.7 if self._new.sketch.framed else 1.0),
+            0.97 * sqrt(prints.of_both) * _amount(prints.number, 16),
+        )  # fmt: skip
+        if old.words >= _IDENTICAL_WORDS and prints.of_both == words.of_both == 1:
+            raw = 1.0
+        raw *= min(1.0, 2 * new_total / len(self._new.sketch.own.kept))
+        return raw, prints.of_new, prints.of_earlier
+
+    def _repeated_prints(self, own: Sequence[Placed]) -> Template:
+        values = self._sets.prints.values - self._registered
+        found = _repeated(
+            values, ((post.thread, (post.sketch.own, post.sketch.rest)) for post in own)
+        )
+        if len(found) < 8:
+            return _NO_TEMPLATE
+        share = len(found) / len(values)
+        score = _amount(len(found), 16) * min(1.0, 0.5 + share)
+        return Template(score, share, min(found.values()))
+
+    def _repeated_words(self, own: Sequence[Placed]) -> Template:
+        """The same for a text that is too short for prints: two real words, and half of all."""
+        if self._new.sketch.words < 3:
+            return _NO_TEMPLATE
+        small = self._new.sketch.small_words
+        found = _repeated(
+            self._sets.all_words,
+            (
+                (post.thread, (post.sketch.own_words, post.sketch.rest_words, _whole(post.sketch)))
+                for post in own
+                if 3 <= post.sketch.words < SHORT
+            ),
+        )
+        if len(found.keys() - {*small}) < 2:
+            return _NO_TEMPLATE
+        share = len(found) / len(self._sets.all_words)
+        return Template(min(1.0, 0.1 + share), share, min(found.values()))
+
+
+_LOOK_ALIKE = 0.3
+_SAME_THREAD = 0.9
+_NO_TEMPLATE = Template(0.0, 0.0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What two sets of hashes share: how many, and which share of each and of both."""
+
+    number: float
+    of_new: float
+    of_earlier: float
+
+    @property
+    def of_both(self) -> float:
+        """The Jaccard index."""
+        if not self.number:
+            return 0.0
+        return 1 / (1 / self.of_new + 1 / self.of_earlier - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sets:
+    """The hashes of the new text, as they are compared."""
+
+    prints: _Set
+    own: _Set
+    words: _Set
+    own_words: _Set
+    all_words: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Set:
+    """Hashes of the new text."""
+
+    values: frozenset[int]
+
+    def shared(self, *parts: Part) -> _Shared:
+        """Compare with the parts of an earlier text; of what is not kept, by its sample."""
+        kept = total = hits = 0
+        for part in parts:
+            kept += len(part.kept)
+            total += part.total
+            hits += len(self.values.intersection(part.kept))
+        if not hits:
+            return _Shared(0.0, 0.0, 0.0)
+        of_earlier = min(1.0, hits / kept)
+        number = min(of_earlier * total, len(self.values))
+        return _Shared(number, number / len(self.values), of_earlier)
+
+
+@lru_cache(maxsize=16)  # several rules compare the same text
+def _sets(new: Sketch) -> _Sets:
+    words = frozenset([*new.own_words.kept, *new.rest_words.kept])
+    return _Sets(
+        prints=_Set(frozenset([*new.own.kept, *new.rest.kept])),
+        own=_Set(frozenset(new.own.kept)),
+        words=_Set(words),
+        own_words=_Set(frozenset(new.own_words.kept)),
+        all_words=words.union(new.small_words),
+    )
+
+
+def _part(kept: list[int], part: Part) -> Part:
+    """Give what is left of a part, as a sample of as much."""
+    return Part(array("H", kept), round(part.total * len(kept) / max(1, len(part.kept))))
+
+
+def _whole(sketch: Sketch) -> Part:
+    return Part(sketch.small_words, len(sketch.small_words))
+
+
+def _repeated(
+    values: AbstractSet[int], posts: Iterable[tuple[str, Sequence[Part]]]
+) -> dict[int, int]:
+    """Give the hashes that stand in three threads or more, each with the number of threads."""
+    threads: defaultdict[int, set[str]] = defaultdict(set)
+    for thread, parts in posts:
+        for part in parts:
+            for value in values & frozenset(part.kept):
+                threads[value].add(thread)
+    return {
+        value: len(found) for value, found in threads.items() if len(found) >= _REPEATED_THREADS
+    }
+
+
+def _amount(number: float, enough: int) -> float:
+    return min(1.0, number / enough)
+
+
+def _calibrated(raw: float, curve: _Curve) -> float:
+    """Read a score off a curve of straight lines."""
+    raw = min(1.0, raw)
+    for (x0, y0), (x1, y1) in pairwise(curve):
+        if raw <= x1:
+            return y0 + (y1 - y0) * (raw - x0) / (x1 - x0)
+    return curve[-1][1]

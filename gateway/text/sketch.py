@@ -1,0 +1,139 @@
+"""The sketch of a text: what state keeps of it, so that later texts can be compared with it. Pure.
+
+A sketch holds 16 bits of each print and word, in five sets: the prints of the writer's own words
+and of the rest (headings, task lists, details), the words likewise, and for a short text its small
+words as well. Of a long text only the smallest are kept, which is a fair sample: what share of it
+stands elsewhere is estimated from that. Nobody can read the text in it, but whoever has the text
+can tell that it is this one.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from struct import Struct
+
+import numpy as np
+
+from gateway.text.normalize import Normal
+from gateway.text.prints import Prints, prints, word_hash
+from gateway.text.small_words import SMALL_WORDS
+from gateway.text.words import MASKS
+
+SHORT = 20
+"""Below this many words a text has too few prints; its small words count, too."""
+_PRINTS_AT_MOST = 192
+_WORDS_AT_MOST = 96
+
+_HEAD = Struct("<H?x8H")
+_MOST = 0xFFFF
+_NONE: Prints = np.zeros(0, np.uint32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Some hashes of a kind; `total` is how many there are where not all are kept."""
+
+    kept: array[int]
+    total: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sketch:
+    """A sketch, read.
+
+    `words` counts the real words of the text; it is `framed` where nearly all is quote or form.
+    """
+
+    words: int
+    framed: bool
+    own: Part
+    rest: Part
+    own_words: Part
+    rest_words: Part
+    small_words: array[int]
+
+
+@lru_cache(maxsize=256)  # several rules look at the same few posts
+def read(data: bytes) -> Sketch:
+    """Read a sketch as `Samples` made it; an empty one is like nothing."""
+    if not data:
+        return _EMPTY
+    words, framed, *counts = _HEAD.unpack_from(data)
+    values = array("H", data[_HEAD.size :])
+    parts, first = [], 0
+    for total, kept in zip(counts[:4], counts[4:], strict=True):
+        parts.append(Part(values[first : first + kept], total))
+        first += kept
+    own, rest, own_words, rest_words = parts
+    return Sketch(words, framed, own, rest, own_words, rest_words, values[first:])
+
+
+_NOTHING = Part(array("H"), 0)
+_EMPTY = Sketch(0, False, _NOTHING, _NOTHING, _NOTHING, _NOTHING, array("H"))  # noqa: FBT003 - a fact
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The prints of a view of a text, and 16 bits of each of its words."""
+
+    prints: Prints
+    words: frozenset[int]
+    small: frozenset[int]
+
+
+class Samples:
+    """What both views of a text leave."""
+
+    def __init__(self, normal: Normal) -> None:
+        self._words = normal.words
+        self._framed = normal.framed
+        self._full = self._own = _sample(normal.full)
+        self.prints = self._full.prints
+        if normal.own != normal.full:
+            self._own = _sample(normal.own)
+            self.prints = np.union1d(self._full.prints, self._own.prints)
+
+    def sketches(self) -> tuple[bytes, bytes]:
+        """Give what state is to keep, and the whole, to compare this text with earlier ones."""
+        whole = self._sketch(_MOST, _MOST)
+        words = max(len(self._full.words), len(self._own.words))
+        if len(self.prints) <= _PRINTS_AT_MOST and words <= _WORDS_AT_MOST:
+            return whole, whole
+        return self._sketch(_PRINTS_AT_MOST, _WORDS_AT_MOST), whole
+
+    def _sketch(self, prints_at_most: int, words_at_most: int) -> bytes:
+        full, own = self._full, self._own
+        own_prints, rest_prints = self.prints[:prints_at_most], _NONE
+        own_words, rest_words = sorted(full.words | own.words)[:words_at_most], list[int]()
+        if own is not full:
+            is_own = np.isin(own_prints, own.prints, assume_unique=True)
+            own_prints, rest_prints = own_prints[is_own], own_prints[~is_own]
+            rest_words = [word for word in own_words if word not in own.words]
+            own_words = [word for word in own_words if word in own.words]
+        head = _HEAD.pack(
+            min(_MOST, self._words),
+            self._framed,
+            *(min(_MOST, total) for total in self._totals()),
+            *(len(own_prints), len(rest_prints), len(own_words), len(rest_words)),
+        )
+        small = sorted(full.small) if self._words < SHORT else ()
+        prints = (own_prints.astype(np.uint16), rest_prints.astype(np.uint16))
+        words = array("H", [*own_words, *rest_words, *small])
+        return b"".join((head, *(each.tobytes() for each in (*prints, words))))
+
+    def _totals(self) -> tuple[int, int, int, int]:
+        prints, words = len(self._own.prints), len(self._own.words)
+        rest = len(self._full.words - self._own.words)
+        return prints, len(self.prints) - prints, words, rest
+
+
+def _sample(words: Sequence[str]) -> Sample:
+    each = set(words).difference(MASKS)
+    return Sample(
+        prints(words),
+        frozenset(map(word_hash, each - SMALL_WORDS)),
+        frozenset(map(word_hash, each & SMALL_WORDS)),
+    )

@@ -1,0 +1,162 @@
+"""What is a copy, and what honest people share."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.model import Post
+from gateway.text import sketch
+from gateway.text.fingerprint import fingerprint
+from gateway.text.similarity import FEW_WORDS, Comparison, Likeness, Placed, Template
+from tests.text.posts import DISGUISES, HONEST, QUOTES, Disguise
+
+COPY = 0.84
+WORTH_A_LOOK = 0.60
+
+words = st.text("abcdefghijklmnopqrstuvwxyz", min_size=3, max_size=10)
+texts = st.lists(words, min_size=25, max_size=80, unique=True).map(" ".join)
+
+
+def placed(body: str, author: str = "jane", thread: str = "1", *, title: str = "") -> Placed:
+    """An earlier text."""
+    return Placed(sketch.read(fingerprint(Post(title=title, body=body)).sketch), author, thread)
+
+
+def new(body: str, author: str = "john", thread: str = "2", *, title: str = "") -> Placed:
+    """A new text, whole."""
+    return Placed(sketch.read(fingerprint(Post(title=title, body=body)).whole), author, thread)
+
+
+def likeness(
+    body: str, earlier: Placed, *others: Placed, author: str = "john", thread: str = "2"
+) -> Likeness:
+    """How alike a new text is to the first of some earlier ones."""
+    compared = Comparison(new(body, author, thread), (earlier, *others), few=FEW_WORDS)
+    return compared.likeness(earlier)
+
+
+def template(body: str, *earlier: Placed) -> Template | None:
+    """What Jane repeats under thread 9."""
+    return Comparison(new(body, "jane", "9"), earlier, few=FEW_WORDS).template(earlier)
+
+
+@pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES)
+@pytest.mark.parametrize("name", ["badge", "pipeline", "cluster", "schema"])
+def test_a_disguised_copy_is_a_copy(name: str, disguise: Disguise) -> None:
+    """Whatever is put around, into or over it, by somebody else in another thread."""
+    copy = disguise(HONEST[name], random.Random(1))
+
+    assert likeness(copy, placed(HONEST[name])).score >= COPY
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_honest_posts_are_not_alike(name: str) -> None:
+    """Not even when the same author writes them."""
+    others = [placed(text) for other, text in HONEST.items() if other != name]
+
+    for other in others:
+        assert likeness(HONEST[name], other, author="john").score < WORTH_A_LOOK
+        assert likeness(HONEST[name], other, author="jane").score < WORTH_A_LOOK
+
+
+def test_who_answers_may_quote() -> None:
+    """What is quoted is not the writer's own."""
+    reply = f"{QUOTES}\n\nBoth are logged now, and after three attempts it gives up with the first error."
+
+    assert likeness(reply, placed(HONEST["review"])).score < WORTH_A_LOOK
+
+
+def test_in_one_thread_words_come_back() -> None:
+    """Somebody else's words in the same thread are what is talked about."""
+    assert likeness(HONEST["badge"], placed(HONEST["badge"], thread="2")).score == 0
+
+
+def test_what_two_others_have_is_common_property() -> None:
+    """A form that two people filled in is nobody's own words."""
+    form = HONEST["holiday"]
+    mine = f"{form}\n\nI was in Lisbon and my passport was stolen on the first day."
+    jane = placed(f"{form}\n\nMy daughter starts school in the week after the move.", "jane", "1")
+    joan = placed(f"{form}\n\nThe works council asked for the numbers of last year.", "joan", "3")
+
+    alone, among_others = likeness(mine, jane), likeness(mine, jane, joan)
+
+    assert alone.score >= WORTH_A_LOOK
+    assert among_others.score < WORTH_A_LOOK
+
+
+def test_refused_authors_own_copies_are_no_common_property() -> None:
+    """One author, however often, makes nothing common."""
+    again = placed(HONEST["badge"], "jane", "3")
+
+    assert likeness(HONEST["badge"], placed(HONEST["badge"]), again).score == 1
+
+
+def test_few_words_tell_nothing() -> None:
+    """“Done, thanks.” is no copy."""
+    assert likeness("Done, thanks a lot!", placed("Done, thanks a lot!")).score == 0
+
+
+def test_a_passage_under_three_other_threads_is_a_template() -> None:
+    """However much of the rest is new; under two it may be chance."""
+    passage = "Please attach the output of the collector, or we cannot look into it at all."
+    posts = [placed(f"{passage} {text}", "jane", f"t{number}")
+             for number, text in enumerate(list(HONEST.values())[:3])]  # fmt: skip
+    text = f"{passage} {HONEST['vpn'][:60]}"
+
+    found = template(text, *posts)
+
+    assert found is not None
+    assert found.threads == 3
+    assert found.score >= COPY
+    assert template(text, *posts[:2]) is None
+
+
+def test_a_short_template_is_found_by_its_words() -> None:
+    """`bump X from 1 to 2`, again and again."""
+    posts = [placed(f"build(deps): bump {name} from 1.{number} to 2.0", "jane", f"t{number}")
+             for number, name in enumerate(["anyio", "trio", "gulp", "mypy"])]  # fmt: skip
+
+    found = template("build(deps): bump undici from 7.22.0 to 7.24.1", *posts)
+
+    assert found is not None
+    assert found.score >= WORTH_A_LOOK
+
+
+# ── laws ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@given(text=texts)
+def test_identical_texts_score_one(text: str) -> None:
+    """Between authors as for one."""
+    assert likeness(text, placed(text), author="john").score == 1
+    assert likeness(text, placed(text), author="jane").score == 1
+
+
+@given(text=texts, noise=st.lists(words, max_size=150, unique=True), before=st.booleans())
+def test_padding_does_not_hide_a_copy(text: str, noise: list[str], before: bool) -> None:
+    """Whatever is added to a text of 25 words: what was there is found in it whole."""
+    padded = [*noise, text] if before else [text, *noise]
+
+    assert likeness(" ".join(padded), placed(text)).score >= COPY
+
+
+@given(paragraphs=st.lists(texts, min_size=2, max_size=5, unique=True), chance=st.randoms())
+def test_the_order_of_paragraphs_does_not_matter(
+    paragraphs: list[str], chance: random.Random
+) -> None:
+    """Only the few prints over their borders differ."""
+    shuffled = chance.sample(paragraphs, len(paragraphs))
+
+    assert likeness("\n\n".join(shuffled), placed("\n\n".join(paragraphs))).score >= COPY
+
+
+@given(one=texts, other=texts)
+def test_a_likeness_is_a_share(one: str, other: str) -> None:
+    """0 to 1, all three figures of it."""
+    found = likeness(one, placed(other))
+
+    assert all(0 <= share <= 1 for share in (found.score, found.of_new, found.of_earlier))
