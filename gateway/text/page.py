@@ -184,18 +184,17 @@ class _Reader:
             self._unseen.append(escape(told["title"]))
 
     def _start(self, name: str, kind: int) -> None:
-        if name in _BLOCKS:
-            self._into.append("\n")
         for other, borders in _ENDS.get(name, ()):
             where = self._where[other]
             if where and not any(self._last(border) > where[-1] for border in borders):
                 self._close(where[-1])
-        if name in _VOID:
-            return
-        self._where[name].append(len(self._open))
-        self._open.append((name, self._kind))
-        if kind | self._kind != self._kind:
-            self._turn(kind | self._kind)
+        if name not in _VOID:
+            self._where[name].append(len(self._open))
+            self._open.append((name, self._kind))
+            if kind | self._kind != self._kind:
+                self._turn(kind | self._kind)
+        if name in _BLOCKS:  # within: what is hidden parts nothing
+            self._into.append("\n")
 
     def _last(self, name: str) -> int:
         where = self._where[name]

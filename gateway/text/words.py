@@ -19,7 +19,7 @@ ADDRESS = re.compile(r"https?://[^\s/)\]>\"'][^\s)\]>\"']*+")
 FILE = re.compile(r"(?<![\w/])(?:[a-z]:)?(?:[\\/][\w.$@~+-]++){2,}+[\\/]?")
 _SLASHES = re.compile(r"[\\/][\w.$@~+-]++[\\/]")
 _DIGIT = re.compile("[0-9]")
-SPACED = re.compile(r"(?<![^\W_])[^\W\d_](?:(?:[^\w\n]|_)[^\W\d_](?![^\W_])){2,}+")
+SPACED = re.compile(r"(?<![^\W_])[^\W\d_]([^\w\n]|_)[^\W\d_](?![^\W_])(?:\1[^\W\d_](?![^\W_]))++")
 GAP = re.compile(r"[\W_]")
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uf900-\ufaff\U00020000-\U0003ffff]"
