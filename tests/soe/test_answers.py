@@ -97,6 +97,7 @@ def test_v3_gets_problem_details() -> None:
                     "integration": "help-bot",
                     "relation": "same_author",
                     "similarity": 1.0,
+                    "passages": [],
                 },
             }
         ],

@@ -27,10 +27,10 @@ async def test_html_gives_the_fingerprint_of_the_write_that_would_copy_it() -> N
     by_name = {post.post: post for post in posts}
     asked, answered = by_name[f"question/{question.id}"], by_name[f"answer/{made.id}"]
 
-    assert asked.fingerprint == fingerprint(Post(title=TITLE, body=BODY))
+    assert asked.fingerprint == fingerprint(Post(title=TITLE, body=BODY), asked.author)
     assert (asked.thread, asked.operation) == (None, "question.create")
     assert asked.url == f"http://soe/questions/{question.id}"
-    assert answered.fingerprint == fingerprint(Post(body=BODY))
+    assert answered.fingerprint == fingerprint(Post(body=BODY), answered.author)
     assert (answered.thread, answered.author) == (
         f"question/{question.id}",
         f"person:{made.owner.id}",
