@@ -57,6 +57,11 @@ class Inside:
         score = 1.0 if decision.effect is Effect.REFUSE else 0.7
         return Verdict(score, earlier.url if earlier else None, finding.rule)
 
+    def write(self, post: Mapping[str, Any]) -> None:
+        """Write the post as a gateway does: judged once."""
+        self._ready = None
+        self.remember(post)
+
     def remember(self, post: Mapping[str, Any]) -> None:
         """Write the post, as SOE takes it unless it is refused."""
         ready, self._ready = self._ready, None
@@ -79,7 +84,7 @@ class Inside:
         if asked is None:
             return decide(self._policies, findings), False
         reserved = await (self._store.peek(asked) if peek else self._store.reserve(asked))
-        decision = decide(self._policies, judge(rules, write, reserved.answers))
+        decision = decide(self._policies, judge(rules, write, reserved.answers, findings))
         return decision, is_template(decision, write, reserved.answers)
 
     def _write(self, post: Mapping[str, Any]) -> Write:

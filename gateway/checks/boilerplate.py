@@ -71,6 +71,8 @@ class Boilerplate:
         share = max((share_of(text, write) for text in self.forbidden), default=0.0)
         if share >= self.similarity:
             return self._forbidden(share)
+        if not answer.posts:
+            return None
         compared = Compared(write, answer, self.templates)
         alike = [each for each in compared.alike() if each.likeness.score >= self.similarity]
         threads = len({compared.thread_of(each.post) for each in alike} - {compared.thread}) + 1

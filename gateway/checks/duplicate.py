@@ -64,6 +64,8 @@ class Duplicate:
         if answer is None or write.fingerprint is None:
             return None
         assert isinstance(answer, Found)
+        if not answer.posts:
+            return None
         copies = list(self._copies(write, answer))
         if not copies:
             return None

@@ -13,10 +13,10 @@ from gateway.text.passages import passages
 from gateway.text.similarity import (
     FEW_WORDS,
     FEW_WORDS_ASKED,
-    Comparison,
     Likeness,
     Placed,
     Template,
+    compare,
 )
 
 Figure = str | int | float | bool
@@ -53,12 +53,11 @@ class Compared:
         self._placed = {post.write_id: _placed(post) for post in self.posts}
         self._equals = write.fingerprint.words >= few_words(write)
         self.thread = _place(write.thread, write.target, write.id)
-        new = sketch.read(write.fingerprint.whole)
-        self._comparison = Comparison(
-            Placed(new, write.author, self.thread),
+        self._comparison = compare(
+            Placed(write.fingerprint.whole, write.author, self.thread),
             tuple(self._placed.values()),
-            few=few_words(write),
-            common=_prints_of(templates),
+            few_words(write),
+            _prints_of(templates),
         )
 
     def alike(self) -> list[Alike]:
@@ -79,7 +78,7 @@ class Compared:
 
     def template(self) -> Template | None:
         """Find what the author of the write repeats in the posts."""
-        return self._comparison.template(list(self._placed.values()))
+        return self._comparison.template()
 
 
 def counts(post: Remembered, write: Write) -> bool:
@@ -166,7 +165,7 @@ def where(earlier: Earlier | None) -> str:
 
 def _placed(post: Remembered) -> Placed:
     place = _place(post.thread, post.post, post.write_id)
-    return Placed(sketch.read(post.sketch), post.author, place)
+    return Placed(post.sketch, post.author, place)
 
 
 def _place(thread: str | None, post: str | None, write_id: str) -> str:

@@ -223,7 +223,7 @@ async def _decide(policies: PolicySet, store: MemoryStore, write: Write) -> tupl
     if asked is None:
         return decide(policies, findings), False
     answers = (await store.reserve(asked)).answers
-    decision = decide(policies, judge(rules, write, answers))
+    decision = decide(policies, judge(rules, write, answers, findings))
     return decision, is_template(decision, write, answers)
 
 

@@ -9,7 +9,7 @@ from gateway.text import markdown, sketch
 from gateway.text.fingerprint import fingerprint
 from gateway.text.normalize import Read, normalize
 from gateway.text.passages import passages
-from gateway.text.similarity import FEW_WORDS, Comparison, Likeness, Placed
+from gateway.text.similarity import FEW_WORDS, Likeness, Placed, compare
 from gateway.text.words import MASKS
 
 
@@ -53,20 +53,19 @@ def explain(earlier: Text, new: Text) -> Explanation:
     before, after = (fingerprint(each.post, read=each.read) for each in (earlier, new))
     normals = [normalize(each.post.title, each.post.body, each.read) for each in (earlier, new)]
     masked = tuple({mask: each.full.count(mask) for mask in MASKS} for each in normals)
-    old = sketch.read(before.sketch)
     return Explanation(
-        one_author=_likeness(old, sketch.read(after.whole), "one"),
-        two_authors=_likeness(old, sketch.read(after.whole), "two"),
+        one_author=_likeness(before.sketch, after.whole, "one"),
+        two_authors=_likeness(before.sketch, after.whole, "two"),
         equal=before.text == after.text,
         same_event=before.event == after.event,
         words=(before.words, after.words),
         few=min(before.words, after.words) < FEW_WORDS,
-        passages=passages(new.post, old, read=new.read),
+        passages=passages(new.post, sketch.read(before.sketch), read=new.read),
         masked=(masked[0], masked[1]),
         counts=(normals[0].counts, normals[1].counts),
     )
 
 
-def _likeness(old: sketch.Sketch, new: sketch.Sketch, author: str) -> Likeness:
+def _likeness(old: bytes, new: bytes, author: str) -> Likeness:
     earlier = Placed(old, "one", "there")
-    return Comparison(Placed(new, author, "here"), (earlier,), few=0).likeness(earlier)
+    return compare(Placed(new, author, "here"), (earlier,), few=0).likeness(earlier)

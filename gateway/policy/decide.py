@@ -58,15 +58,24 @@ def select(policies: PolicySet, write: Write) -> tuple[Rule, ...]:
 
 
 def judge(
-    rules: Sequence[Rule], write: Write, answers: Mapping[str, Answer] | StoreError | None
+    rules: Sequence[Rule],
+    write: Write,
+    answers: Mapping[str, Answer] | StoreError | None,
+    before: Sequence[Finding] = (),
 ) -> tuple[Finding, ...]:
     """Judge a write by each rule.
 
     Args:
+        before: what the same rules found without answers: only what they skipped is judged anew.
         answers: of state, by rule id. None before state was asked, and a rule whose answer is not
             there comes out as `skip`. A `StoreError` makes the rules that need state `error`.
     """
-    return tuple(_finding(rule, write, answers) for rule in rules)
+    if not before:
+        return tuple(_finding(rule, write, answers) for rule in rules)
+    return tuple(
+        _finding(rule, write, answers) if found.result is Result.SKIP else found
+        for rule, found in zip(rules, before, strict=True)
+    )
 
 
 def _finding(

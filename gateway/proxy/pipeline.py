@@ -168,10 +168,10 @@ class Pipeline:
             self.observer.store_failed("reserve", error)
             keyed = (unanswered_key(),) if write.key is not None else ()
             # Nothing is held: what the store takes too late, it releases by itself.
-            return _Decided(decide(policies, (*keyed, *judge(rules, write, error))))
+            return _Decided(decide(policies, (*keyed, *judge(rules, write, error, findings))))
         if reserved.repeat is not None:
             return self._repeated(policies, reserved.repeat)
-        decision = decide(policies, judge(rules, write, reserved.answers))
+        decision = decide(policies, judge(rules, write, reserved.answers, findings))
         return _Decided(
             decision,
             held=asked.remember and reserved.taken,

@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from math import sqrt
+from typing import NamedTuple
 
-from gateway.text.sketch import SHORT, Part, Sketch
+from gateway.text.sketch import SHORT, Part, Sketch, read
 
 FEW_WORDS = 8
 """Below this many words honest people repeat themselves ("Done.", "See the docs")."""
@@ -37,13 +38,17 @@ _BETWEEN_AUTHORS: _Curve = ((0.0, 0.0), (0.62, 0.60), (0.74, 0.84), (1.0, 1.0))
 _OF_ONE_AUTHOR: _Curve = ((0.0, 0.0), (0.60, 0.60), (0.90, 0.84), (1.0, 1.0))
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A text with who wrote it and where it stands; `thread` is unique for what begins one."""
+class Placed(NamedTuple):
+    """The sketch of a text, who wrote it and where it stands: `thread` is unique for what begins one."""
 
-    sketch: Sketch
+    text: bytes
     author: str
     thread: str
+
+    @property
+    def sketch(self) -> Sketch:
+        """The sketch, read."""
+        return read(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,28 +75,34 @@ class Template:
     threads: int
 
 
-class Comparison:
-    """A new text among the earlier ones that share prints with it.
+@lru_cache(maxsize=16)  # several rules look at the same few posts
+def compare(
+    new: Placed, earlier: tuple[Placed, ...], few: int, common: frozenset[int] = frozenset()
+) -> Comparison:
+    """Put a new text among the earlier ones that share prints with it.
 
     Args:
         new: its whole sketch.
-        few: the number of words below which likeness tells nothing.
         earlier: the candidates, all of them: they also tell what is common property.
+        few: the number of words below which likeness tells nothing.
         common: prints that are common property beside that: registered templates.
     """
+    return Comparison(new, earlier, few, common)
+
+
+class Comparison:
+    """A new text among earlier ones, as `compare` puts it."""
 
     def __init__(
-        self,
-        new: Placed,
-        earlier: Sequence[Placed],
-        *,
-        few: int,
-        common: Iterable[int] = (),
+        self, new: Placed, earlier: tuple[Placed, ...], few: int, common: frozenset[int]
     ) -> None:
         self._new = new
+        self._text = new.sketch
         self._few = few
-        self._sets = _sets(new.sketch)
-        self._registered = frozenset(common)
+        self._earlier = earlier
+        self._sets = _sets(new.text)
+        self._registered = common
+        self._found: dict[Placed, Likeness] = {}
         self._common = self._registered | self._common_property(earlier)
         self._own = _Set(self._sets.own.values - self._common)
         self._repeated_in = {
@@ -102,7 +113,25 @@ class Comparison:
 
     def likeness(self, post: Placed) -> Likeness:
         """Compare with one of the earlier texts."""
-        if self._new.sketch.words < self._few:
+        if post not in self._found:
+            self._found[post] = self._likeness(post)
+        return self._found[post]
+
+    def template(self) -> Template | None:
+        """Find what the author of the new text has put under three other threads, or more."""
+        own = [post for post in self._earlier if self._is_own_elsewhere(post)]
+        if len(own) < _REPEATED_THREADS:
+            return None
+        found = [self._repeated_prints(own)]
+        if self._text.words < SHORT:
+            found.append(self._repeated_words(own))
+        best = max(found, key=lambda template: template.score)
+        return best if best.score > 0 else None
+
+    # ── parts ────────────────────────────────────────────────────────────────────────────────
+
+    def _likeness(self, post: Placed) -> Likeness:
+        if self._text.words < self._few:
             return NOTHING
         if post.author == self._new.author:
             raw, new, earlier = self._of_one_author(post)
@@ -114,17 +143,6 @@ class Comparison:
             return NOTHING  # who answers repeats what was asked
         raw, new, earlier = self._between_authors(post.sketch)
         return Likeness(_calibrated(raw, _BETWEEN_AUTHORS), new, earlier)
-
-    def template(self, earlier: Sequence[Placed]) -> Template | None:
-        """Find what the author of the new text has put under three other threads, or more."""
-        own = [post for post in earlier if self._is_own_elsewhere(post)]
-        found = [self._repeated_prints(own)]
-        if self._new.sketch.words < SHORT:
-            found.append(self._repeated_words(own))
-        best = max(found, key=lambda template: template.score)
-        return best if best.score > 0 else None
-
-    # ── parts ────────────────────────────────────────────────────────────────────────────────
 
     def _is_own_elsewhere(self, post: Placed) -> bool:
         return post.author == self._new.author and post.thread != self._new.thread
@@ -154,7 +172,7 @@ class Comparison:
             0.9 * sqrt(words.of_new * sqrt(prints.of_new)) * amount * _amount(prints.number, 8),
             0.97 * sqrt(prints.of_both) * _amount(prints.number, 16),
         )
-        if self._new.sketch.words >= SHORT and prints.of_both == words.of_both == 1:
+        if self._text.words >= SHORT and prints.of_both == words.of_both == 1:
             raw = 1.0
         return raw, prints.of_new, prints.of_earlier
 
@@ -169,12 +187,12 @@ class Comparison:
         raw = max(
             sqrt(words.of_new * sqrt(prints.of_new)) * amount,
             0.9 * sqrt(words.of_earlier * sqrt(prints.of_earlier)) * amount
-            * (0.7 if self._new.sketch.framed else 1.0),
+            * (0.7 if self._text.framed else 1.0),
             0.97 * sqrt(prints.of_both) * _amount(prints.number, 16),
         )  # fmt: skip
         if old.words >= _IDENTICAL_WORDS and prints.of_both == words.of_both == 1:
             raw = 1.0
-        raw *= min(1.0, 2 * new_total / len(self._new.sketch.own.kept))
+        raw *= min(1.0, 2 * new_total / len(self._text.own.kept))
         return raw, prints.of_new, prints.of_earlier
 
     def _repeated_prints(self, own: Sequence[Placed]) -> Template:
@@ -190,9 +208,9 @@ class Comparison:
 
     def _repeated_words(self, own: Sequence[Placed]) -> Template:
         """The same for a text that is too short for prints: two real words, and half of all."""
-        if self._new.sketch.words < 3:
+        if self._text.words < 3:
             return _NO_TEMPLATE
-        small = self._new.sketch.small_words
+        small = self._text.small_words
         found = _repeated(
             self._sets.all_words,
             (
@@ -260,7 +278,8 @@ class _Set:
 
 
 @lru_cache(maxsize=16)  # several rules compare the same text
-def _sets(new: Sketch) -> _Sets:
+def _sets(text: bytes) -> _Sets:
+    new = read(text)
     words = frozenset([*new.own_words.kept, *new.rest_words.kept])
     return _Sets(
         prints=_Set(frozenset([*new.own.kept, *new.rest.kept])),

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model import Post
-from gateway.text import sketch
 from gateway.text.fingerprint import fingerprint
-from gateway.text.similarity import FEW_WORDS, Comparison, Likeness, Placed, Template
+from gateway.text.similarity import FEW_WORDS, Likeness, Placed, Template, compare
 from tests.text.posts import DISGUISES, HONEST, QUOTES, Disguise
 
 COPY = 0.84
@@ -23,25 +22,25 @@ texts = st.lists(words, min_size=25, max_size=80, unique=True).map(" ".join)
 
 def placed(body: str, author: str = "jane", thread: str = "1", *, title: str = "") -> Placed:
     """An earlier text."""
-    return Placed(sketch.read(fingerprint(Post(title=title, body=body)).sketch), author, thread)
+    return Placed(fingerprint(Post(title=title, body=body)).sketch, author, thread)
 
 
 def new(body: str, author: str = "john", thread: str = "2", *, title: str = "") -> Placed:
     """A new text, whole."""
-    return Placed(sketch.read(fingerprint(Post(title=title, body=body)).whole), author, thread)
+    return Placed(fingerprint(Post(title=title, body=body)).whole, author, thread)
 
 
 def likeness(
     body: str, earlier: Placed, *others: Placed, author: str = "john", thread: str = "2"
 ) -> Likeness:
     """How alike a new text is to the first of some earlier ones."""
-    compared = Comparison(new(body, author, thread), (earlier, *others), few=FEW_WORDS)
+    compared = compare(new(body, author, thread), (earlier, *others), FEW_WORDS)
     return compared.likeness(earlier)
 
 
 def template(body: str, *earlier: Placed) -> Template | None:
     """What Jane repeats under thread 9."""
-    return Comparison(new(body, "jane", "9"), earlier, few=FEW_WORDS).template(earlier)
+    return compare(new(body, "jane", "9"), earlier, FEW_WORDS).template()
 
 
 @pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES)
