@@ -8,7 +8,11 @@ from gateway.text.fingerprint import fingerprint
 from tests.offline.seed.rig import Rig, numbers, read
 
 TITLE = "How do I rotate the <signing> key & when?"
-BODY = 'The key of the payment service runs out;\n\nis 3 < 4 && "x"?'
+BODY = (
+    "The *key* of `payment_service` runs out:\n\n1. is 3 < 4 && `x`?\n2. [here][a]\n\n"
+    "> quoted\n\n```python\nkey = 7\n```\n\n| a | b |\n|---|---|\n| c | d |\n\n"
+    "<kbd>Ctrl</kbd> <!-- help -->\n\n[a]: https://ci.example.com/a 'title'\n"
+)
 
 
 def source(rig: Rig, kind: str = "question", team: str | None = None) -> v3.Threads:
@@ -27,10 +31,10 @@ async def test_html_gives_the_fingerprint_of_the_write_that_would_copy_it() -> N
     by_name = {post.post: post for post in posts}
     asked, answered = by_name[f"question/{question.id}"], by_name[f"answer/{made.id}"]
 
-    assert asked.fingerprint == fingerprint(Post(title=TITLE, body=BODY))
+    assert asked.fingerprint == fingerprint(Post(title=TITLE, body=BODY), asked.author)
     assert (asked.thread, asked.operation) == (None, "question.create")
     assert asked.url == f"http://soe/questions/{question.id}"
-    assert answered.fingerprint == fingerprint(Post(body=BODY))
+    assert answered.fingerprint == fingerprint(Post(body=BODY), answered.author)
     assert (answered.thread, answered.author) == (
         f"question/{question.id}",
         f"person:{made.owner.id}",
