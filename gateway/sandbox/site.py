@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import html
 import itertools
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+import pyromark
 
 MAX_TITLE = 150
 MAX_BODY = 30_000
@@ -73,9 +73,8 @@ class Post:
 
     @property
     def html(self) -> str:
-        """The body as SOE shows it, as far as the sandbox knows Markdown: its paragraphs."""
-        paragraphs = re.split(r"\n\s*\n", self.body)
-        return "\n".join(f"<p>{html.escape(each, quote=False)}</p>" for each in paragraphs)
+        """The body as SOE shows it."""
+        return pyromark.html(self.body, options=pyromark.Options.ENABLE_TABLES).strip()
 
 
 @dataclass(slots=True)

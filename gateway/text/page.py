@@ -58,7 +58,8 @@ _BLOCKS = _names(
 )
 """What stands on lines of its own."""
 _NO_PARAGRAPH = _BLOCKS - _names("br caption thead tbody tfoot tr td th legend option")
-_LISTS, _CELLS = ("ul", "ol", "menu", "dir"), ("td", "th", "caption", "button")
+_LISTS = ("ul", "ol", "menu", "dir")
+_CELLS = ("td", "th", "caption", "button", "template", "object")
 _ROWS = ("tr", "thead", "tbody", "tfoot")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _ENDS: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {

@@ -68,7 +68,7 @@ async def test_v2_shows_text_only_where_a_filter_names_it(client: httpx.AsyncCli
 
     assert made["filter_type"] == "unsafe"
     assert not {"body", "body_markdown"} & usual.keys()
-    assert html["body"] == "<p>It is *6* &lt; 9.</p>"
+    assert html["body"] == "<p>It is <em>6</em> &lt; 9.</p>"
     assert html["title"] == "How do I mend part 6 &amp; the rest?"
     assert markdown["body_markdown"] == "It is *6* < 9."
     assert markdown["title"] == "How do I mend part 6 & the rest?"

@@ -24,10 +24,10 @@ def test_there_is_one_for_each_word(body: str, title: str) -> None:
         assert masked in MASKS or masked in "".join(split(word).plain)
 
 
-@given(prose, st.sampled_from(sorted(UNSEEN)), st.randoms())
-def test_changes_that_nobody_sees_keep_the_places(text: str, change: str, random: Random) -> None:
+@given(prose, st.sampled_from(sorted(UNSEEN)), st.integers(0, 2**32))
+def test_changes_that_nobody_sees_keep_the_places(text: str, change: str, seed: int) -> None:
     """Whatever stands within words."""
-    changed = UNSEEN[change](text, random)
+    changed = UNSEEN[change](text, Random(seed))
 
     assert len(shown("", changed)) == len(normalize("", changed).full)
 

@@ -8,7 +8,11 @@ from gateway.text.fingerprint import fingerprint
 from tests.offline.seed.rig import Rig, numbers, read
 
 TITLE = "How do I rotate the <signing> key & when?"
-BODY = 'The key of the payment service runs out;\n\nis 3 < 4 && "x"?'
+BODY = (
+    "The *key* of `payment_service` runs out:\n\n1. is 3 < 4 && `x`?\n2. [here][a]\n\n"
+    "> quoted\n\n```python\nkey = 7\n```\n\n| a | b |\n|---|---|\n| c | d |\n\n"
+    "<kbd>Ctrl</kbd> <!-- help -->\n\n[a]: https://ci.example.com/a 'title'\n"
+)
 
 
 def source(rig: Rig, kind: str = "question", team: str | None = None) -> v3.Threads:
