@@ -31,6 +31,8 @@ FEW_WORDS_ASKED = 4
 """The same for questions and articles: their titles say much in little."""
 
 _IDENTICAL_WORDS = 12
+_OWNERS = 2
+"""Other authors whose posts share a print before it is common property."""
 _REPEATED_THREADS = 3
 """Other threads in which an author has a passage before it counts as a template."""
 _Curve = tuple[tuple[float, float], ...]
@@ -104,7 +106,7 @@ class Comparison:
         self._registered = common
         self._found: dict[Placed, Likeness] = {}
         self._common = self._registered | self._common_property(earlier)
-        self._own = _Set(self._sets.own.values - self._common)
+        self._own = _Set(self._sets.own.values - self._common) if self._common else self._sets.own
         self._repeated_in = {
             post.thread
             for post in earlier
@@ -149,6 +151,8 @@ class Comparison:
 
     def _common_property(self, earlier: Sequence[Placed]) -> set[int]:
         """The prints that the posts of two other authors have."""
+        if len({post.author for post in earlier} - {self._new.author}) < _OWNERS:
+            return set()
         first: dict[int, str] = {}
         common: set[int] = set()
         for post in earlier:
@@ -178,8 +182,7 @@ class Comparison:
 
     def _between_authors(self, old: Sketch) -> tuple[float, float, float]:
         new_total = len(self._own.values)
-        own = [value for value in old.own.kept if value not in self._common]
-        prints = self._own.shared(_part(own, old.own))
+        prints = self._own.shared(_without(old.own, self._common))
         if not new_total or prints.number < min(4, 0.5 * new_total):
             return 0.0, 0.0, 0.0
         words = self._sets.own_words.shared(old.own_words)
@@ -280,19 +283,23 @@ class _Set:
 @lru_cache(maxsize=16)  # several rules compare the same text
 def _sets(text: bytes) -> _Sets:
     new = read(text)
-    words = frozenset([*new.own_words.kept, *new.rest_words.kept])
+    own, own_words = frozenset(new.own.kept), frozenset(new.own_words.kept)
+    words = own_words.union(new.rest_words.kept)
     return _Sets(
-        prints=_Set(frozenset([*new.own.kept, *new.rest.kept])),
-        own=_Set(frozenset(new.own.kept)),
+        prints=_Set(own.union(new.rest.kept)),
+        own=_Set(own),
         words=_Set(words),
-        own_words=_Set(frozenset(new.own_words.kept)),
+        own_words=_Set(own_words),
         all_words=words.union(new.small_words),
     )
 
 
-def _part(kept: list[int], part: Part) -> Part:
-    """Give what is left of a part, as a sample of as much."""
-    return Part(array("H", kept), round(part.total * len(kept) / max(1, len(part.kept))))
+def _without(part: Part, common: AbstractSet[int]) -> Part:
+    """Leave out what is common property; what is left is a sample of as much less."""
+    if not common:
+        return part
+    kept = array("H", [value for value in part.kept if value not in common])
+    return Part(kept, round(part.total * len(kept) / max(1, len(part.kept))))
 
 
 def _whole(sketch: Sketch) -> Part:
