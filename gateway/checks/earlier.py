@@ -15,6 +15,7 @@ from gateway.text.similarity import (
     FEW_WORDS_ASKED,
     Likeness,
     Placed,
+    Registered,
     Template,
     compare,
 )
@@ -57,7 +58,7 @@ class Compared:
             Placed(write.fingerprint.whole, write.author, self.thread),
             tuple(self._placed.values()),
             few_words(write),
-            _prints_of(templates),
+            registered(templates),
         )
 
     def alike(self) -> list[Alike]:
@@ -120,7 +121,7 @@ def share_of(text: str, write: Write) -> float:
     """The share of a registered text that stands in a write."""
     assert write.fingerprint is not None
     new = sketch.read(write.fingerprint.whole)
-    prints = _prints_of((text,))
+    prints = registered((text,)).prints
     return len(prints.intersection([*new.own.kept, *new.rest.kept])) / max(1, len(prints))
 
 
@@ -174,9 +175,12 @@ def _place(thread: str | None, post: str | None, write_id: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _prints_of(templates: tuple[str, ...]) -> frozenset[int]:
-    """Give the prints of registered templates."""
-    sketches = (sketch.read(fingerprint(Post(body=text)).whole) for text in templates)
-    return frozenset(
-        value for each in sketches for part in (each.own, each.rest) for value in part.kept
+def registered(texts: tuple[str, ...]) -> Registered:
+    """Give the prints and words of registered texts."""
+    sketches = [sketch.read(fingerprint(Post(body=text)).whole) for text in texts]
+    return Registered(
+        frozenset(v for each in sketches for part in (each.own, each.rest) for v in part.kept),
+        frozenset(
+            v for each in sketches for part in (each.own_words, each.rest_words) for v in part.kept
+        ),
     )

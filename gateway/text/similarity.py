@@ -77,9 +77,19 @@ class Template:
     threads: int
 
 
+class Registered(NamedTuple):
+    """The prints and words of texts that are common property by somebody's word."""
+
+    prints: frozenset[int] = frozenset()
+    words: frozenset[int] = frozenset()
+
+
+_NONE_REGISTERED = Registered()
+
+
 @lru_cache(maxsize=16)  # several rules look at the same few posts
 def compare(
-    new: Placed, earlier: tuple[Placed, ...], few: int, common: frozenset[int] = frozenset()
+    new: Placed, earlier: tuple[Placed, ...], few: int, registered: Registered = _NONE_REGISTERED
 ) -> Comparison:
     """Put a new text among the earlier ones that share prints with it.
 
@@ -87,25 +97,25 @@ def compare(
         new: its whole sketch.
         earlier: the candidates, all of them: they also tell what is common property.
         few: the number of words below which likeness tells nothing.
-        common: prints that are common property beside that: registered templates.
+        registered: what is common property beside that.
     """
-    return Comparison(new, earlier, few, common)
+    return Comparison(new, earlier, few, registered)
 
 
 class Comparison:
     """A new text among earlier ones, as `compare` puts it."""
 
     def __init__(
-        self, new: Placed, earlier: tuple[Placed, ...], few: int, common: frozenset[int]
+        self, new: Placed, earlier: tuple[Placed, ...], few: int, registered: Registered
     ) -> None:
         self._new = new
         self._text = new.sketch
         self._few = few
         self._earlier = earlier
-        self._sets = _sets(new.text)
-        self._registered = common
+        self._sets = _sets(new.text, registered)
+        self._registered = registered
         self._found: dict[Placed, Likeness] = {}
-        self._common = self._registered | self._common_property(earlier)
+        self._common = registered.prints | self._common_property(earlier)
         self._own = _Set(self._sets.own.values - self._common) if self._common else self._sets.own
         self._repeated_in = {
             post.thread
@@ -166,10 +176,10 @@ class Comparison:
 
     def _of_one_author(self, post: Placed) -> tuple[float, float, float]:
         sketch = post.sketch
-        prints = self._sets.prints.shared(sketch.own, sketch.rest)
+        prints = self._sets.prints.shared(*self._prints_of(sketch))
         if prints.number < 2:
             return 0.0, 0.0, 0.0
-        words = self._sets.words.shared(sketch.own_words, sketch.rest_words)
+        words = self._sets.words.shared(*self._words_of(sketch))
         amount = sqrt(_amount(words.number, 8))
         raw = max(
             sqrt(words.of_both * sqrt(prints.of_both)) * amount,
@@ -185,7 +195,7 @@ class Comparison:
         prints = self._own.shared(_without(old.own, self._common))
         if not new_total or prints.number < min(4, 0.5 * new_total):
             return 0.0, 0.0, 0.0
-        words = self._sets.own_words.shared(old.own_words)
+        words = self._sets.own_words.shared(_without(old.own_words, self._registered.words))
         amount = sqrt(_amount(words.number, 8) * _amount(prints.number, 16))
         raw = max(
             sqrt(words.of_new * sqrt(prints.of_new)) * amount,
@@ -198,8 +208,16 @@ class Comparison:
         raw *= min(1.0, 2 * new_total / len(self._text.own.kept))
         return raw, prints.of_new, prints.of_earlier
 
+    def _prints_of(self, sketch: Sketch) -> tuple[Part, Part]:
+        registered = self._registered.prints
+        return _without(sketch.own, registered), _without(sketch.rest, registered)
+
+    def _words_of(self, sketch: Sketch) -> tuple[Part, Part]:
+        registered = self._registered.words
+        return _without(sketch.own_words, registered), _without(sketch.rest_words, registered)
+
     def _repeated_prints(self, own: Sequence[Placed]) -> Template:
-        values = self._sets.prints.values - self._registered
+        values = self._sets.prints.values
         found = _repeated(
             values, ((post.thread, (post.sketch.own, post.sketch.rest)) for post in own)
         )
@@ -281,16 +299,16 @@ class _Set:
 
 
 @lru_cache(maxsize=16)  # several rules compare the same text
-def _sets(text: bytes) -> _Sets:
+def _sets(text: bytes, registered: Registered) -> _Sets:
     new = read(text)
     own, own_words = frozenset(new.own.kept), frozenset(new.own_words.kept)
     words = own_words.union(new.rest_words.kept)
     return _Sets(
-        prints=_Set(own.union(new.rest.kept)),
+        prints=_Set(own.union(new.rest.kept) - registered.prints),
         own=_Set(own),
-        words=_Set(words),
-        own_words=_Set(own_words),
-        all_words=words.union(new.small_words),
+        words=_Set(words - registered.words),
+        own_words=_Set(own_words - registered.words),
+        all_words=words.union(new.small_words) - registered.words,
     )
 
 
