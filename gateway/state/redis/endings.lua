@@ -62,7 +62,7 @@ local function keep_write(write, outcome, place)
   write.outcome, write.place, write.replaces = outcome, place, {}
   if outcome == 'ok' then redis.call('ZREM', site .. ':request:' .. write.request, write.number) end
   write_again(write)
-  list_prints(write)
+  list_again(write)
   return redis.call('HINCRBY', site .. ':meta', 'seq', 1)
 end
 
@@ -89,7 +89,7 @@ local function keep_text(write)
   uncharge(write)
   write.outcome, write.caps, write.key, write.replaces = 'refused', {}, '', {}
   write_again(write)
-  list_prints(write)
+  list_again(write)
   bound_refused(write)
   return redis.call('HINCRBY', site .. ':meta', 'seq', 1)
 end

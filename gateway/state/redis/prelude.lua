@@ -4,7 +4,8 @@
 -- Keys of a site: `meta` (epoch, last stamp, seq, identity, where posts are put), `posts:<block>`,
 -- `rows` and `same:<4 bytes>` (rows.lua); by score of their stamp `cap:<counter>` and
 -- `request:<digest>`; `key:<digest>` and `again:<request>` hold answers, and `answers` their names by
--- age; `lost` and `accepted` name epochs; `gone:<id>` turns back what comes too late.
+-- age; `lost` and `accepted` name epochs; `gone:<id>` turns back what comes too late, and
+-- `pushed:<number>` was pushed out of a row while it was in flight.
 --
 -- A write has a number: its place in the lists `posts:<block>`, which Redis packs tightly and which
 -- expire as a whole. There it is one string of bytes, as records.py writes it; where it was, when it
@@ -89,12 +90,13 @@ local function put(bytes, at, keep)
   local block, began, first = tonumber(meta[1] or '0'), tonumber(meta[2] or '-inf'), tonumber(meta[3] or '1')
   if not meta[2] or at - began > keep / PERIODS then
     block = block + 1
-    while first < block and redis.call('EXISTS', site .. ':posts:' .. first) == 0 do first = first + 1 end
+    local far = math.min(block, first + 64)  -- so that no call pays for many
+    while first < far and redis.call('EXISTS', site .. ':posts:' .. first) == 0 do first = first + 1 end
     redis.call('HSET', site .. ':meta', 'block', block, 'began', text(at), 'first', first)
   end
   local list = site .. ':posts:' .. block
   local length = redis.call('RPUSH', list, bytes)
-  redis.call('EXPIRE', list, math.ceil(keep) + 60)
+  if length == 1 then redis.call('EXPIRE', list, math.ceil(keep + keep / PERIODS) + 60) end
   if length == BLOCK then redis.call('HDEL', site .. ':meta', 'began') end
   return block * BLOCK + length - 1, first * BLOCK
 end

@@ -99,7 +99,8 @@ local function list_digest(write, keep, seconds)
   end
 end
 
--- Under a print stand the oldest few and the newest: phrases stand in very many posts.
+-- Under a print stand the oldest few and the newest: phrases stand in very many posts. Which one was
+-- pushed out in flight is noted: it is listed again if it is kept.
 local function list_print(write)
   local own = entry(write.number)
   return function(row, tag)
@@ -110,6 +111,9 @@ local function list_print(write)
     if #found >= LISTED then
       local middle = found[OLDEST + 1]
       if string.sub(row, middle + 2, middle + 5) == MOVED then middle = found[OLDEST + 2] end
+      local pushed = number_at(row, middle)
+      local bytes = read(pushed)
+      if bytes and outcome_of(bytes) == '' then redis.call('SET', site .. ':pushed:' .. pushed, '1', 'EX', 600) end
       row = without(row, middle)
     end
     return row .. tag .. own
@@ -141,8 +145,9 @@ local function prints_of(core)
   return prints
 end
 
--- List a write under its prints, where it is not listed.
-local function list_prints(write)
+-- List a write again under its prints, if it was pushed out under one of them.
+local function list_again(write)
+  if redis.call('DEL', site .. ':pushed:' .. write.number) == 0 then return end
   local marks, changes = {}, {}
   append(marks, changes, prints_of(write.core), list_print(write))
   if #marks > 0 then change_rows(marks, changes, 0) end
