@@ -12,7 +12,7 @@ from tests.servers import Valkey
 
 settings.register_profile("shared", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("shared")
-os.environ.setdefault("SOE_GATEWAY_STATE_POSTS", "4096")  # else each gateway takes 64 MiB of disk
+os.environ.setdefault("SOE_GATEWAY_STATE_POSTS", "4096")  # else each gateway takes 48 MiB of disk
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,7 @@ _Key = TypeVar("_Key")
 _FOUND_AT_MOST = 64
 _PRUNED_AT_ONCE = 4
 _POSTS_AT_MOST = 1 << 16
-"""Among which near-copies are found, whatever the settings say: their table takes 64 B for each."""
+"""Among which near-copies are found, whatever the settings say: their table takes 48 B for each."""
 _REPEATABLE = (Outcome.FAILED, Outcome.UNKNOWN)
 
 

@@ -4,8 +4,8 @@ A post is the set of its prints (winnowed pieces of its text). It is listed unde
 a new post asks with all of its own, so that whatever is added to a copy hides nothing. Posts that
 share two prints or more are candidates.
 
-The table is a hint, the posts are the truth. A row holds sixteen entries, each a print and the
-number of a post. Of one print it keeps the oldest few and the newest: so no flood of copies pushes
+The table is a hint, the posts are the truth. A row holds sixteen entries, each the mark of a print
+(its upper half; the lower chooses the row) and the number of a post. Of one print it keeps the oldest few and the newest: so no flood of copies pushes
 out the post that they copy. It never grows: where a row is full, the oldest of other prints goes. It
 may name posts that are gone, which whoever reads them finds out.
 
@@ -20,6 +20,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
 from heapq import nlargest
 from mmap import mmap
@@ -50,11 +51,15 @@ _OLDEST, _LISTED = 4, 12
 _LARGEST = 2**32 - 1
 """A post with a higher number is not listed: that is some 130 years of a write a second."""
 
-_HALF = Struct(f"={_ENTRIES}I")  # a row: its prints, then their numbers
-_ENTRY = Struct("=I")
-_ROW = 2 * _HALF.size
+_MARK, _NUMBER = Struct("=H"), Struct("=I")
+_MARKS, _NUMBERS = (
+    Struct(f"={_ENTRIES}H"),
+    Struct(f"={_ENTRIES}I"),
+)  # a row: all marks, then numbers
+_ROW = _MARKS.size + _NUMBERS.size
 
 
+@lru_cache(1024)
 def salt(team: str | None) -> int:
     """Give what is mixed into the prints of a team, or of the main site.
 
@@ -71,7 +76,7 @@ def salted(prints: bytes, salt: int) -> array[int]:
 
 def listed(prints: bytes) -> bytes:
     """Give the prints under which a post is listed; the smallest before any salt is mixed in."""
-    return prints[: REMEMBERED * _ENTRY.size]
+    return prints[: REMEMBERED * 4]
 
 
 def salts(reservation: Reservation) -> frozenset[int]:
@@ -107,7 +112,7 @@ def most_hits(hits: Iterable[int], first: int, last: int) -> list[int]:
 
 
 def table_size(rows: int) -> int:
-    """The bytes of a table: 128 for each row, and a row does for two posts."""
+    """The bytes of a table: 96 for each row, and a row does for two posts."""
     if rows < 1 or rows & (rows - 1):
         raise ValueError(f"{rows} is no power of two")
     return HEAD + rows * _ROW
@@ -129,15 +134,12 @@ class PrintTable:
 
     def hits(self, prints: array[int]) -> list[int]:
         """Give the numbers of the posts that share prints, once for each."""
-        find, mask = self._memory.find, self._mask
-        asked = prints.tobytes()
+        memory, mask, marks, size = self._memory, self._mask, _MARKS.unpack_from, _ROW
+        met = [v for v in prints if v >> 16 in marks(memory, HEAD + (v & mask) * size)]
         found: list[int] = []
-        for index, value in enumerate(prints):
-            at = HEAD + (value & mask) * _ROW
-            if find(asked[4 * index : 4 * index + 4], at, at + _HALF.size) >= 0:  # seldom
-                row, numbers = self._row(at)
-                entries = zip(row, numbers, strict=True)
-                found += [post for each, post in entries if each == value and post]
+        for value in met:  # few
+            entries = zip(*self._row(self._at(value)), strict=True)
+            found += [post for mark, post in entries if mark == value >> 16 and post]
         return found
 
     def add(self, number: int, prints: array[int], first: int) -> None:
@@ -145,39 +147,51 @@ class PrintTable:
         if number > _LARGEST:
             return
         for value in prints:
-            at = HEAD + (value & self._mask) * _ROW
-            row, numbers = self._row(at)
-            index = _place(row, numbers, value, number, first)
+            at, mark = self._at(value), value >> 16
+            marks, numbers = self._row(at)
+            if mark in marks:
+                index = _place(marks, numbers, mark, number, first)
+            else:
+                index = numbers.index(
+                    min(numbers)
+                )  # free, or of a post that is gone, or the oldest
             if index is not None:
-                _ENTRY.pack_into(self._memory, at + _ENTRY.size * index + _HALF.size, number)
-                _ENTRY.pack_into(self._memory, at + _ENTRY.size * index, value)
+                _NUMBER.pack_into(self._memory, at + _MARKS.size + _NUMBER.size * index, number)
+                _MARK.pack_into(self._memory, at + _MARK.size * index, mark)
 
     def remove(self, number: int, prints: array[int]) -> None:
         """Take a post out of the lists of its prints."""
         for value in prints:
-            at = HEAD + (value & self._mask) * _ROW
+            at = self._at(value)
             for index, entry in enumerate(zip(*self._row(at), strict=True)):
-                if entry == (value, number):
-                    _ENTRY.pack_into(self._memory, at + _ENTRY.size * index + _HALF.size, 0)
+                if entry == (value >> 16, number):
+                    _NUMBER.pack_into(self._memory, at + _MARKS.size + _NUMBER.size * index, 0)
+
+    def _at(self, value: int) -> int:
+        return HEAD + (value & self._mask) * _ROW
 
     def _row(self, at: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        return _HALF.unpack_from(self._memory, at), _HALF.unpack_from(self._memory, at + _HALF.size)
+        return (
+            _MARKS.unpack_from(self._memory, at),
+            _NUMBERS.unpack_from(self._memory, at + _MARKS.size),
+        )
 
 
 def _place(
-    row: tuple[int, ...], numbers: tuple[int, ...], value: int, number: int, first: int
+    marks: tuple[int, ...], numbers: tuple[int, ...], mark: int, number: int, first: int
 ) -> int | None:
-    """Give the entry of a row that a post takes; None where it stands there, or is not to."""
-    own = sorted(n for each, n in zip(row, numbers, strict=True) if each == value and n >= first)
+    """Give the entry that a post takes in a row that has its print; None where it is not to have one."""
+    if number in numbers and marks[numbers.index(number)] == mark:
+        return None
+    own = sorted(n for each, n in zip(marks, numbers, strict=True) if each == mark and n >= first)
     if number in own:
         return None
     if len(own) >= _LISTED:
         leaves = sorted([*own, number])[_OLDEST]  # neither of the oldest few nor of the newest
-        return (
-            None if leaves == number else [*zip(row, numbers, strict=True)].index((value, leaves))
-        )
-    free = next((index for index, n in enumerate(numbers) if n < first), None)
-    if free is not None:
-        return free
-    others = [(n, index) for index, n in enumerate(numbers) if row[index] != value]
-    return min(others)[1]
+        entries = [*zip(marks, numbers, strict=True)]
+        return None if leaves == number else entries.index((mark, leaves))
+    return min(
+        (n, index)
+        for index, n in enumerate(numbers)
+        if marks[index] != mark or n < first  # free, or of a post that is gone, or the oldest
+    )[1]

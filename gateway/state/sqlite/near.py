@@ -90,11 +90,9 @@ class Neighbours(Edges):
                 self._table.prints.remove(row.number, each)
         self._owed = []
 
-    def complete(self, search: Search) -> Search:
-        """Add the posts that came after the search; each is a candidate."""
-        if not search.rows:
-            return search
-        came = self._rows.since(search.last)
+    def complete(self, search: Search, last: int) -> Search:
+        """Add the posts that came after the search, up to the last; each is a candidate."""
+        came = self._rows.since(search.last) if search.rows and last > search.last else ()
         if not came:
             return search
         more = {each: [*rows, *_in_list(came, each)] for each, rows in search.rows.items()}

@@ -21,6 +21,9 @@ from gateway.state.sqlite.schema import ACROSS, KEYED, digest, packed, unpacked
 
 USED_SECONDS = 86_400.0
 """How exactly is known when a source was last used."""
+_FOUND_AT_MOST = 64
+_ROOM = bytes(32)
+"""As much as post and address take in the mean, when they become known."""
 _SOURCES_AT_MOST = 10_000
 """Of which a process knows the numbers by heart."""
 
@@ -33,11 +36,11 @@ _BY_ID = "id = ? AND (outcome IS NOT 'ok' OR typeof(id) = 'integer')"
 """What SOE took is asked for no more, but for posts that stood on the site already."""
 _FIND = {
     compare: f"""{_ROW}
-WHERE {compare} = :digest AND at > :since
+WHERE {compare} IS NOT NULL AND {compare} & 0x7fffffff = :digest & 0x7fffffff
+  AND +{compare} = :digest AND at > :since
   AND (:across OR team IS :team) AND (:author IS NULL OR author = :author)
-  AND seq NOT IN (SELECT value FROM json_each(:replaced))
-ORDER BY seq DESC LIMIT 64
-"""  # noqa: S608 - of the two columns below
+ORDER BY seq DESC LIMIT :most
+"""
     for compare in ("text", "event")
 }
 _NUMBERED = f"{_ROW} WHERE seq IN (SELECT value FROM json_each(?))"  # noqa: S608 - from above
@@ -66,7 +69,7 @@ class Row(NamedTuple):
     thread: str | None
     target: str | None
     post: str | None
-    url: str | None
+    url: str | bytes | None
     text: int | None
     event: int | None
     prints: bytes | None
@@ -101,9 +104,11 @@ class Rows:
             "across": lookup.across_teams,
             "team": lookup.team,
             "author": lookup.author,
-            "replaced": json.dumps(list(replaced)),
+            "most": _FOUND_AT_MOST + len(replaced),
         }
-        return [Row._make(row) for row in self._db.execute(_FIND[lookup.compare], asked)]
+        rows = self._db.execute(_FIND[lookup.compare], asked)
+        found = [Row._make(row) for row in rows if row[0] not in replaced]
+        return found[:_FOUND_AT_MOST]
 
     def numbered(self, numbers: Iterable[int]) -> list[Row]:
         """Give writes by number, those that are there."""
@@ -173,7 +178,7 @@ class Rows:
             flags,
             write.thread,
             write.target,
-            self.short(url),
+            _ROOM if outcome is None else self.short(url),
             found and digest(found.text),
             found and digest(found.event),
             (found and listed(found.prints)) or None,
@@ -215,8 +220,8 @@ class Rows:
         rest = url.removeprefix(origin)
         return rest if rest.startswith("/") and rest != url else f"={url}"
 
-    def _whole(self, stored: str | None) -> str | None:
-        if stored is None:
+    def _whole(self, stored: str | bytes | None) -> str | None:
+        if stored is None or isinstance(stored, bytes):
             return None
         return stored[1:] if stored.startswith("=") else self._origin() + stored
 

@@ -1,7 +1,8 @@
 """The schema of the file, from each version to the next.
 
 A write is a row by its number. What many share (who wrote) stands once, in `sources`; digests are
-numbers, and hex is bytes. A charge's number is that of its write and its place among its charges, so
+numbers, of which the indexes hold the lower half; hex is bytes. The `url` of a write in flight is a
+blob that keeps room: a row that grows breaks its page in two. A charge's number is that of its write and its place among its charges, so
 that what a write was charged is found without an index; from `OF_NOBODY` on, nobody gives it back.
 """
 
@@ -84,8 +85,8 @@ DROP TABLE old_charges;
 CREATE INDEX sources_used ON sources (used);
 CREATE UNIQUE INDEX writes_id ON writes (id) WHERE outcome IS NOT 'ok' OR typeof(id) = 'integer';
 CREATE INDEX writes_request ON writes (request) WHERE request IS NOT NULL AND outcome IS NOT 'ok';
-CREATE INDEX writes_text ON writes (text) WHERE text IS NOT NULL;
-CREATE INDEX writes_event ON writes (event) WHERE event IS NOT NULL;
+CREATE INDEX writes_text ON writes (text & 0x7fffffff) WHERE text IS NOT NULL;
+CREATE INDEX writes_event ON writes (event & 0x7fffffff) WHERE event IS NOT NULL;
 CREATE INDEX charges_cap ON charges (cap, at);
 """,
 )

@@ -169,7 +169,8 @@ class SqliteStore:
             self._advance(now, number)
             return Reserved(answers={}, taken=False, repeat=repeated)
         replaced = self._replaced(write, now)
-        reserved = self._answers(reservation, search, replaced, now)
+        complete = self._near.complete(search, number)
+        reserved = self._answers(reservation, complete, replaced, now)
         number += 1
         self._db.executemany(
             _CHARGE, _numbered(number, charges(reservation, reserved.answers), now)
@@ -183,9 +184,11 @@ class SqliteStore:
         return reserved
 
     def _peek(self, reservation: Reservation, search: Search) -> Reserved:
-        now = max(reservation.write.at, self._clock()[0])
+        last, number = self._clock()
+        now = max(reservation.write.at, last)
         replaced = self._replaced(reservation.write, now)
-        return self._answers(reservation, search, replaced, now)
+        complete = self._near.complete(search, number)
+        return self._answers(reservation, complete, replaced, now)
 
     def _settle(self, write_id: str, settlement: Settlement) -> None:
         row = self._rows.by_id(write_id)
@@ -273,11 +276,10 @@ class SqliteStore:
     def _answers(
         self, reservation: Reservation, search: Search, replaced: Collection[int], now: float
     ) -> Reserved:
-        complete = self._near.complete(search)
         return answered(
             reservation,
             lambda charge: self._times(charge, replaced, now),
-            lambda lookup: self._find(lookup, complete, replaced, now),
+            lambda lookup: self._find(lookup, search, replaced, now),
             now,
         )
 

@@ -93,5 +93,5 @@ def test_statements_use_their_indexes(tmp_path: Path) -> None:
 
 _NAMES = (
     *("id", "request", "forgotten", "expired"),
-    *("digest", "since", "across", "team", "author", "replaced"),
+    *("digest", "since", "across", "team", "author", "most"),
 )
