@@ -18,7 +18,7 @@ end
 local back = 0
 for i, entry in ipairs(ask.entries) do
   local core, key, place = ARGV[3 * i - 1], ARGV[3 * i], ARGV[3 * i + 1]
-  local id = id_of_core(core)
+  local id = names_of(core, 0)
   local write = find(id, mark_of(core))
   local is_open = write and write.outcome == '' and entry.outcome ~= ''
   if is_open and entry.outcome == 'refused' then

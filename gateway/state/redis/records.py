@@ -57,7 +57,7 @@ def salted(prints: bytes, scope: bytes) -> bytes:
 
 
 def rows_of(prints: bytes) -> bytes:
-    """Name the rows of prints, low byte first: as `row_name` in `prelude.lua`, and a byte of nothing."""
+    """Name the rows of prints, low byte first: as `row_name` in `rows.lua`, and a byte of nothing."""
     mask = int.from_bytes(_ROW * (len(prints) // 4))
     return (int.from_bytes(prints) & mask).to_bytes(len(prints))
 

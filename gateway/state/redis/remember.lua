@@ -9,7 +9,7 @@ local new = 0
 local function texts(core) return string.sub(core, TEXT - 9, EVENT - 2) end
 for i = 2, #ARGV, 2 do
   local core = ARGV[i]
-  local known = find(id_of_core(core), mark_of(core))
+  local known = find(names_of(core, 0), mark_of(core))
   if known then forget(known) end  -- also what is known: it counts as written at this instant
   insert(core, now, ask.keep, 'ok', ARGV[i + 1], '', {}, {})
   if not known or texts(known.core) ~= texts(core) then new = new + 1 end

@@ -10,6 +10,8 @@
 -- earlier write, or nothing, the writes that were found, and per need what was there before: instants,
 -- or where in those writes the equal ones stand, and the near ones, below zero.
 
+local EQUAL, CANDIDATES, AT_LEAST = 64, 24, 2  -- posts that are told, and prints that near ones share
+
 local ask = cjson.decode(ARGV[1])
 local meta = redis.call('HMGET', site .. ':meta', 'epoch', 'last', 'seq', 'identity', 'opens')
 local epoch, last, seq, identity = meta[1], meta[2], tonumber(meta[3] or '0'), meta[4]
@@ -35,8 +37,7 @@ if ask.identity ~= '' and (identity or '') == '' then  -- new, or operators made
   redis.call('HSET', site .. ':meta', 'identity', ask.identity)
 end
 local core, key, looked = ARGV[2], ARGV[3], ARGV[4]
-local shape = opened(0, packed({at = 0, outcome = '', core = core, place = '', key = '', caps = {}, replaces = {}}))
-local id, request = shape.id, shape.request
+local id, request = names_of(core, 0)
 if redis.call('EXISTS', site .. ':gone:' .. id) == 1 then
   return redis.error_reply('LATE: nobody waits for this any more')
 end
@@ -146,9 +147,9 @@ local function batches(lookup)
   local found, from = entries(row, string.sub(mark, 3, 4)), 0
   if is_moved(row, found) then
     return function()
-      local members = redis.call('ZREVRANGEBYSCORE', site .. ':same:' .. mark, '+inf', '(' .. text(lookup.since),
-        'LIMIT', from, 64)
-      from = from + 64
+      local members = redis.call('ZREVRANGEBYSCORE', site .. ':same:' .. mark, '+inf',
+        '(' .. text(lookup.since), 'LIMIT', from, EQUAL)
+      from = from + EQUAL
       return members
     end
   end
@@ -177,7 +178,7 @@ local function equal_posts(lookup)
       local bytes = post(number)
       if bytes and is_equal(bytes, lookup) and fits(bytes, lookup) then
         found[#found + 1] = tell(number)
-        if #found == 64 then return found end
+        if #found == EQUAL then return found end
       end
     end
   end
@@ -201,7 +202,7 @@ local function search(scope)
           local number = sub(row, from + 2, from + 5)
           local shared = (hits[number] or 0) + 1
           hits[number] = shared
-          if shared == 2 then often[#often + 1] = number end
+          if shared == AT_LEAST then often[#often + 1] = number end
         end
         from = find_in(row, tag, from + 1, true)
       end
@@ -222,8 +223,8 @@ end
 local function find_posts(lookup)
   local from = 16 * lookup.look
   lookup.at = lookup.compare == 'text' and TEXT or EVENT
-  lookup.digest, lookup.team, lookup.author =
-    string.sub(looked, from + 1, from + 8), string.sub(looked, from + 9, from + 12), string.sub(looked, from + 13, from + 16)
+  lookup.digest = string.sub(looked, from + 1, from + 8)
+  lookup.team, lookup.author = string.sub(looked, from + 9, from + 12), string.sub(looked, from + 13, from + 16)
   lookup.since = math.max(now - lookup.within, forgotten)
   local found = equal_posts(lookup)
   if lookup.scope == 0 then return found end
@@ -232,7 +233,7 @@ local function find_posts(lookup)
     local bytes = post(number)
     if bytes and not is_equal(bytes, lookup) and fits(bytes, lookup) then
       found[#found + 1], near = -tell(number), near + 1
-      if near == 24 then break end
+      if near == CANDIDATES then break end
     end
   end
   return found

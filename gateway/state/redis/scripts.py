@@ -1,4 +1,4 @@
-"""The transactions: each `.lua` file of this folder behind `prelude.lua`, run for the one site."""
+"""The transactions: `.lua` files of this folder, each behind those that all share, run for the one site."""
 
 from __future__ import annotations
 
@@ -15,6 +15,13 @@ _NAMES = (
     *("reserve", "settle", "keep_answer", "remember", "put_back", "adopt", "accept_loss"),
     *("forget", "posts", "release"),
 )
+
+
+_FOLDER = Path(__file__).parent
+PRELUDE = "\n".join(
+    (_FOLDER / f"{name}.lua").read_text() for name in ("prelude", "rows", "endings")
+)
+"""What stands before each script."""
 
 
 class Scripts:
@@ -46,5 +53,4 @@ class Scripts:
 
 
 def _read(name: str) -> Script:
-    folder = Path(__file__).parent
-    return Script.of((folder / "prelude.lua").read_text() + (folder / f"{name}.lua").read_text())
+    return Script.of(f"{PRELUDE}\n{(_FOLDER / f'{name}.lua').read_text()}")
