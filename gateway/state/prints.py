@@ -26,6 +26,8 @@ from heapq import nlargest
 from mmap import mmap
 from struct import Struct
 
+import numpy as np
+
 from gateway.model import Lookup, Reservation
 
 REMEMBERED = 16
@@ -51,12 +53,13 @@ _OLDEST, _LISTED = 4, 12
 _LARGEST = 2**32 - 1
 """A post with a higher number is not listed: that is some 130 years of a write a second."""
 
-_MARK, _NUMBER = Struct("=H"), Struct("=I")
+_NUMBER = Struct("=I")
 _MARKS, _NUMBERS = (
     Struct(f"={_ENTRIES}H"),
     Struct(f"={_ENTRIES}I"),
 )  # a row: all marks, then numbers
 _ROW = _MARKS.size + _NUMBERS.size
+_LAYOUT = np.dtype([("marks", np.uint16, _ENTRIES), ("numbers", np.uint32, _ENTRIES)])
 
 
 @lru_cache(1024)
@@ -71,7 +74,7 @@ def salt(team: str | None) -> int:
 
 def salted(prints: bytes, salt: int) -> array[int]:
     """Read prints, and mix a salt into each: those that differ differ afterwards."""
-    return array("I", [value ^ salt for value in array("I", prints)])
+    return array("I", (np.frombuffer(prints, np.uint32) ^ np.uint32(salt)).tobytes())
 
 
 def listed(prints: bytes) -> bytes:
@@ -112,7 +115,7 @@ def most_hits(hits: Iterable[int], first: int, last: int) -> list[int]:
 
 
 def table_size(rows: int) -> int:
-    """The bytes of a table: 96 for each row, and a row does for two posts."""
+    """The bytes of a table: 96 for each row, and a row does for one post."""
     if rows < 1 or rows & (rows - 1):
         raise ValueError(f"{rows} is no power of two")
     return HEAD + rows * _ROW
@@ -131,33 +134,44 @@ class PrintTable:
         assert len(memory) == table_size(rows)
         self._memory = memory
         self._mask = rows - 1
+        self._rows = np.frombuffer(memory, _LAYOUT, rows, HEAD)
 
     def hits(self, prints: array[int]) -> list[int]:
         """Give the numbers of the posts that share prints, once for each."""
-        memory, mask, marks, size = self._memory, self._mask, _MARKS.unpack_from, _ROW
-        met = [v for v in prints if v >> 16 in marks(memory, HEAD + (v & mask) * size)]
-        found: list[int] = []
-        for value in met:  # few
-            entries = zip(*self._row(self._at(value)), strict=True)
-            found += [post for mark, post in entries if mark == value >> 16 and post]
+        asked = np.frombuffer(prints, np.uint32)
+        rows, marks = asked & np.uint32(self._mask), (asked >> 16).astype(np.uint16)
+        which, entries = np.nonzero(self._rows["marks"][rows] == marks[:, np.newaxis])
+        numbers = self._rows["numbers"][rows[which], entries]
+        found: list[int] = numbers[numbers > 0].tolist()
         return found
+
+    def release(self) -> None:
+        """Let the memory go, so that it can be closed."""
+        self._rows = self._rows[:0].copy()
 
     def add(self, number: int, prints: array[int], first: int) -> None:
         """List a post under its prints; doing it twice is doing it once."""
         if number > _LARGEST:
             return
-        for value in prints:
-            at, mark = self._at(value), value >> 16
-            marks, numbers = self._row(at)
-            if mark in marks:
-                index = _place(marks, numbers, mark, number, first)
-            else:
-                index = numbers.index(
-                    min(numbers)
-                )  # free, or of a post that is gone, or the oldest
-            if index is not None:
-                _NUMBER.pack_into(self._memory, at + _MARKS.size + _NUMBER.size * index, number)
-                _MARK.pack_into(self._memory, at + _MARK.size * index, mark)
+        asked = np.frombuffer(prints, np.uint32)
+        rows, marks = asked & np.uint32(self._mask), (asked >> 16).astype(np.uint16)
+        numbers = self._rows["numbers"][rows]
+        same = self._rows["marks"][rows] == marks[:, np.newaxis]
+        if (same & (numbers == number)).any(axis=1).all():
+            return
+        known = same.any(axis=1)
+        entries = numbers.argmin(axis=1)  # free, or of a post that is gone, or the oldest
+        for index in np.flatnonzero(~known):
+            self._put(int(rows[index]), int(entries[index]), int(marks[index]), number)
+        for index in np.flatnonzero(known):
+            row, mark = int(rows[index]), int(marks[index])
+            entry = _place(*self._row(self._at(row)), mark, number, first)
+            if entry is not None:
+                self._put(row, entry, mark, number)
+
+    def _put(self, row: int, entry: int, mark: int, number: int) -> None:
+        self._rows["numbers"][row, entry] = number
+        self._rows["marks"][row, entry] = mark
 
     def remove(self, number: int, prints: array[int]) -> None:
         """Take a post out of the lists of its prints."""

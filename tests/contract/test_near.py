@@ -186,7 +186,7 @@ async def test_a_post_is_listed_under_its_smallest_prints(store: Administered) -
 async def test_equal_posts_come_first_then_the_nearest(store: Administered) -> None:
     """The newer first where they are as near; the newest first of those that are equal."""
     text = some(1, REMEMBERED)
-    kept = {1: 6, 2: 8, 3: 3, 4: 8, 5: 6, 6: 3}
+    kept = {1: 6, 2: REMEMBERED, 3: 3, 4: REMEMBERED, 5: 6, 6: 3}
     for number, shared in kept.items():
         whole = shared == REMEMBERED
         rest = [] if whole else some(number + 100, REMEMBERED - shared)

@@ -153,11 +153,11 @@ def test_look_ups_in_one_list_are_one_search() -> None:
 def test_a_table_has_room_for_its_posts() -> None:
     """In rows whose number is a power of two."""
     assert [rows_for(posts) for posts in (1, 2, 3, 1 << 20, (1 << 20) + 1)] == [
-        *(1, 1, 2),
-        1 << 19,
+        *(1, 2, 4),
         1 << 20,
+        1 << 21,
     ]
-    assert table_size(rows_for(1 << 20)) == 4096 + 48 * 2**20
+    assert table_size(rows_for(1 << 20)) == 4096 + 96 * 2**20
     with pytest.raises(ValueError, match="no power of two"):
         table_size(3)
 

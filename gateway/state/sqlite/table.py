@@ -62,6 +62,7 @@ class MappedTable:
     def close(self) -> None:
         """Let it go; closing again is nothing."""
         if not self._memory.closed:
+            self.prints.release()
             self._memory.close()
             os.close(self._descriptor)
 
