@@ -50,14 +50,15 @@ class Compared:
 
     def __init__(self, write: Write, found: Found, templates: tuple[str, ...] = ()) -> None:
         assert write.fingerprint is not None
-        self.posts = [post for post in found.posts if counts(post, write)]
-        self._placed = {post.write_id: _placed(post) for post in self.posts}
-        self._equals = write.fingerprint.words >= few_words(write)
+        author, few = write.author, few_words(write)
+        self.posts = [post for post in found.posts if counts(post, write, author)]
+        self._placed = tuple(_placed(post) for post in self.posts)
+        self._equals = write.fingerprint.words >= few
         self.thread = _place(write.thread, write.target, write.id)
         self._comparison = compare(
-            Placed(write.fingerprint.whole, write.author, self.thread),
-            tuple(self._placed.values()),
-            few_words(write),
+            Placed(write.fingerprint.whole, author, self.thread),
+            self._placed,
+            few,
             registered(templates),
         )
 
@@ -66,11 +67,9 @@ class Compared:
         return [
             Alike(
                 post,
-                THE_SAME
-                if post.equal and self._equals
-                else self._comparison.likeness(self._placed[post.write_id]),
+                THE_SAME if post.equal and self._equals else self._comparison.likeness(placed),
             )
-            for post in self.posts
+            for post, placed in zip(self.posts, self._placed, strict=True)
         ]
 
     def thread_of(self, post: Remembered) -> str:
@@ -82,8 +81,8 @@ class Compared:
         return self._comparison.template()
 
 
-def counts(post: Remembered, write: Write) -> bool:
-    """Whether an earlier post counts against this write.
+def counts(post: Remembered, write: Write, author: str) -> bool:
+    """Whether an earlier post counts against this write, by an author.
 
     Not the post's own earlier text on an edit; not the same request whose outcome SOE did not
     tell: that one may be sent again; and not what was refused to somebody else, or in this place
@@ -92,7 +91,7 @@ def counts(post: Remembered, write: Write) -> bool:
     if write.target is not None and post.post == write.target:
         return False
     if was_refused(post):
-        return post.author == write.author and (post.equal or not in_place(post, write))
+        return post.author == author and (post.equal or not in_place(post, write))
     unsettled = post.outcome in (Outcome.FAILED, Outcome.UNKNOWN) and not post.pending
     return not (unsettled and post.request == write.request)
 

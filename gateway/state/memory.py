@@ -60,8 +60,10 @@ _Key = TypeVar("_Key")
 _FOUND_AT_MOST = 64
 _PRUNED_AT_ONCE = 4
 _POSTS_AT_MOST = 1 << 16
-"""Among which near-copies are found, whatever the settings say: their table takes 48 B for each."""
+"""Among which near-copies are found, whatever the settings say: their table takes 96 B for each."""
 _REPEATABLE = (Outcome.FAILED, Outcome.UNKNOWN)
+_Near = tuple[Remembered, tuple[tuple[str, str], ...]]
+"""A post that shares prints, and the digests under which it is an equal one instead."""
 
 
 @dataclass(slots=True)
@@ -292,7 +294,11 @@ class MemoryStore:
     def _answers(self, reservation: Reservation, replaced: Collection[str], now: float) -> Reserved:
         found = reservation.write.fingerprint
         near = {
-            salt: self._lists.find(found.prints, salt) if found else []
+            salt: [
+                (_remembered(entry, now, equal=False), entry.digests)
+                for entry in (self._lists.find(found.prints, salt) if found else ())
+                if entry.write.id not in replaced
+            ]
             for salt in salts(reservation)
         }
         return answered(
@@ -311,15 +317,13 @@ class MemoryStore:
     def _find(
         self,
         lookup: Lookup,
-        near: Mapping[int, Sequence[_Entry]],
+        near: Mapping[int, Sequence[_Near]],
         replaced: Collection[str],
         now: float,
     ) -> Found:
-        def asked_for(entry: _Entry) -> bool:
-            write = entry.write
-            in_scope = lookup.across_teams or write.team == lookup.team
-            by_author = lookup.author in (None, write.author)
-            return in_scope and by_author and write.id not in replaced
+        def asked_for(post: Remembered) -> bool:
+            in_scope = lookup.across_teams or post.team == lookup.team
+            return in_scope and (lookup.author is None or lookup.author == post.author)
 
         posts: list[Remembered] = []
         since = now - lookup.within
@@ -327,13 +331,13 @@ class MemoryStore:
             entry = self._entries[write_id]
             if entry.at <= since or len(posts) == _FOUND_AT_MOST:
                 break
-            if asked_for(entry):
-                posts.append(_remembered(entry, now, equal=True))
+            if write_id not in replaced and asked_for(post := _remembered(entry, now, equal=True)):
+                posts.append(post)
         equal = (lookup.compare, lookup.digest)
         like = [
-            _remembered(entry, now, equal=False)
-            for entry in (near.get(searched(lookup), ()) if lookup.near else ())
-            if entry.at > since and equal not in entry.digests and asked_for(entry)
+            post
+            for post, digests in (near.get(searched(lookup), ()) if lookup.near else ())
+            if post.at > since and equal not in digests and asked_for(post)
         ]
         return Found(posts=(*posts, *like[:CANDIDATES]))
 
@@ -440,7 +444,7 @@ def _kept_of(write: Write) -> Write:
     """What is kept of a write: of its prints, those under which it is listed."""
     found = write.fingerprint
     if found is not None:
-        found = replace(found, prints=listed(found.prints))
+        found = replace(found, prints=listed(found.prints), whole=b"", counts=None)
     return replace(write, post=Post(), actions=(), user_agent="", fingerprint=found)
 
 
