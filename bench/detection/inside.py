@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime
 import hashlib
 import itertools
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,19 @@ class Verdict:
 
 
 class Inside:
-    """Every post is a write by a token of its author; what is remembered was judged, too."""
+    """Every post is a write by a token of its author; what is remembered was judged, too.
+
+    Args:
+        policies: a directory of policies.
+        rules: those of their rules that count; all without it.
+    """
 
     name = "gateway, in process"
 
-    def __init__(self, policies: Path = Path(__file__).parent) -> None:
-        self._policies = load(policies, today=datetime.datetime.now(datetime.UTC).date())
+    def __init__(self, policies: Path = Path(__file__).parent, rules: Collection[str] = ()) -> None:
+        loaded = load(policies, today=datetime.datetime.now(datetime.UTC).date())
+        chosen = tuple(rule for rule in loaded.rules if not rules or rule.id in rules)
+        self._policies = replace(loaded, rules=chosen)
         self._numbers = itertools.count(1)
         self.reset()
 

@@ -122,6 +122,8 @@ class _Lists:
         """List a post; what is listed already is listed again where it was pushed out."""
         if not entry.prints:
             return
+        if entry.number and entry.number == self._last:
+            return  # nothing came since that could have pushed it out
         if not entry.number:
             self._last += 1
             entry.number = self._last

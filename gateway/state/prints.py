@@ -160,18 +160,16 @@ class PrintTable:
         if (same & (numbers == number)).any(axis=1).all():
             return
         known = same.any(axis=1)
-        entries = numbers.argmin(axis=1)  # free, or of a post that is gone, or the oldest
-        for index in np.flatnonzero(~known):
-            self._put(int(rows[index]), int(entries[index]), int(marks[index]), number)
-        for index in np.flatnonzero(known):
+        new = rows[~known]
+        entries = numbers[~known].argmin(axis=1)  # free, or of a post that is gone, or the oldest
+        self._rows["numbers"][new, entries] = number
+        self._rows["marks"][new, entries] = marks[~known]
+        for index in np.flatnonzero(known):  # few
             row, mark = int(rows[index]), int(marks[index])
             entry = _place(*self._row(self._at(row)), mark, number, first)
             if entry is not None:
-                self._put(row, entry, mark, number)
-
-    def _put(self, row: int, entry: int, mark: int, number: int) -> None:
-        self._rows["numbers"][row, entry] = number
-        self._rows["marks"][row, entry] = mark
+                self._rows["numbers"][row, entry] = number
+                self._rows["marks"][row, entry] = mark
 
     def remove(self, number: int, prints: array[int]) -> None:
         """Take a post out of the lists of its prints."""

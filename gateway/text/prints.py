@@ -9,7 +9,7 @@ The hashes lie in state for months: they must come out alike on every machine an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from zlib import crc32
 
 import numpy as np
@@ -70,6 +70,9 @@ def winnowed(hashes: Prints) -> Prints:
     return smallest
 
 
-def word_hash(word: str) -> int:
-    """Give 16 bits of a word."""
-    return crc32(word.encode("utf-8", "surrogatepass")) & 0xFFFF
+def word_hashes(words: Collection[str]) -> frozenset[int]:
+    """Give 16 bits of each word."""
+    if not words:
+        return frozenset()
+    encoded = "\n".join(words).encode("utf-8", "surrogatepass").split(b"\n")
+    return frozenset([crc32(word) & 0xFFFF for word in encoded])

@@ -18,7 +18,7 @@ from struct import Struct
 import numpy as np
 
 from gateway.text.normalize import Normal
-from gateway.text.prints import Prints, prints, word_hash
+from gateway.text.prints import Prints, prints, word_hashes
 from gateway.text.small_words import SMALL_WORDS
 from gateway.text.words import MASKS
 
@@ -134,6 +134,6 @@ def _sample(words: Sequence[str]) -> Sample:
     each = set(words).difference(MASKS)
     return Sample(
         prints(words),
-        frozenset(map(word_hash, each - SMALL_WORDS)),
-        frozenset(map(word_hash, each & SMALL_WORDS)),
+        word_hashes(each - SMALL_WORDS),
+        word_hashes(each & SMALL_WORDS),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.text.prints import GRAM, gram_hashes, prints, winnowed, word_hash
+from gateway.text.prints import GRAM, gram_hashes, prints, winnowed, word_hashes
 
 letters = st.text("abcdefghijklmnopqrstuvwxyzäж中0", min_size=0, max_size=200)
 
@@ -13,7 +13,7 @@ letters = st.text("abcdefghijklmnopqrstuvwxyzäж中0", min_size=0, max_size=200
 def test_the_hashes_of_a_text_never_change() -> None:
     """They lie in state for months."""
     assert prints(["restart", "the", "agent"]).tolist() == [136853581, 1411186456]
-    assert word_hash("restart") == 8711
+    assert word_hashes(["restart"]) == {8711}
 
 
 @given(before=letters, passage=st.text("abcdefghij", min_size=13, max_size=60), after=letters)
