@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 SHARED ?= ../shared
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check gen lock bench security fault clean
+.PHONY: help setup run test check gen lock bench eval security fault clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -51,6 +51,9 @@ bench: setup ## measure against nginx and stock httpx, side by side; ARGS=--shor
 	$(BIN)/python bench/read.py $(ARGS)
 	$(BIN)/python bench/write.py $(ARGS)
 	$(BIN)/python bench/seed.py $(ARGS)
+
+eval: setup ## how well copies, boilerplate and floods are found, where the corpora are; ARGS=--over-http
+	SHARED=$(SHARED) $(BIN)/python bench/detection/run.py $(ARGS)
 
 security: setup ## fire the catalogue and the fuzzer, where they are present; SECONDS_FUZZ=60
 	SHARED=$(SHARED) SECONDS_FUZZ=$(or $(SECONDS_FUZZ),60) scripts/security $(ARGS)
