@@ -123,7 +123,9 @@ class _Pages:
         return await _answered(self.sandbox, request, _v3)
 
     async def v23(self, request: Request) -> Response:
-        return _compressed(await _answered(self.sandbox, request, _v23))
+        answer = await _answered(self.sandbox, request, _v23)
+        plain = request.headers.get("accept-encoding") == "identity"
+        return answer if plain and self.sandbox.site.lenient else _compressed(answer)
 
     async def scim(self, request: Request) -> Response:
         return await _answered(self.sandbox, request, _scim)
