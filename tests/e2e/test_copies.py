@@ -3,28 +3,50 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.e2e.process import gateway
 from tests.e2e.recorder import Recorded, created, recorder
 
-QUESTION = {
+QUESTION: dict[str, object] = {
     "title": "How do I rotate the signing key of the payment service?",
     "body": "The key of the payment service runs out next week and I found no run-book for it.",
     "tags": ["security"],
 }
 
 
-def post_many(url: str, count: int) -> list[int]:
-    """Send the same question at once, and return the statuses."""
+GREETINGS = [
+    f"Hello {name}, {how}!\n\n"
+    for name in ("Jane", "everybody", "team", "Mr Miller", "dear experts")
+    for how in ("good morning", "I hope you are well", "long time no see", "sorry to disturb")
+]
 
-    def post(_: int) -> int:
+
+def the_same(_: int) -> dict[str, object]:
+    """The same question for everybody."""
+    return QUESTION
+
+
+def much_the_same(number: int) -> dict[str, object]:
+    """The question after a greeting of its own."""
+    greeting = GREETINGS[number % len(GREETINGS)]
+    return QUESTION | {"body": f"{greeting}{QUESTION['body']} My number is {number}."}
+
+
+def post_many(
+    url: str, count: int, question: Callable[[int], dict[str, object]] = the_same
+) -> list[int]:
+    """Send questions at once, and return the statuses."""
+
+    def post(number: int) -> int:
         return httpx.post(
             f"{url}/api/v3/questions",
-            content=json.dumps(QUESTION),
+            content=json.dumps(question(number)),
             headers={
                 "content-type": "application/json",
                 "authorization": "Bearer t",
@@ -38,10 +60,13 @@ def post_many(url: str, count: int) -> list[int]:
         return list(pool.map(post, range(count)))
 
 
-def test_of_fifty_copies_at_once_exactly_one_is_published(tmp_path: Path) -> None:
+@pytest.mark.parametrize("question", [the_same, much_the_same])
+def test_of_fifty_copies_at_once_exactly_one_is_published(
+    tmp_path: Path, question: Callable[[int], dict[str, object]]
+) -> None:
     """The shipped policies let one through; the others hear of a copy in flight or of the post."""
     with recorder() as soe, gateway(soe.url, tmp_path) as running:
-        statuses = post_many(running.proxy, 50)
+        statuses = post_many(running.proxy, 50, question)
 
     assert statuses.count(201) == 1
     assert len(soe.requests) == 1
