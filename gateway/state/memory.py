@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
-from mmap import mmap
 from typing import TypeVar
 
 from gateway.model import (
@@ -27,7 +25,6 @@ from gateway.model import (
 from gateway.state.accounting import (
     KEY_SECONDS,
     LOST_SECONDS,
-    PENDING_SECONDS,
     Kept,
     answerable,
     answered,
@@ -39,19 +36,13 @@ from gateway.state.accounting import (
     repeat,
 )
 from gateway.state.expiring import Expiring
+from gateway.state.lists import POSTS_AT_MOST, Entry, Lists
 from gateway.state.prints import (
     ACROSS,
-    AT_LEAST,
     CANDIDATES,
-    PrintTable,
     listed,
-    most_hits,
-    rows_for,
-    salt,
-    salted,
     salts,
     searched,
-    table_size,
 )
 from gateway.state.published import as_write
 
@@ -59,116 +50,19 @@ _Key = TypeVar("_Key")
 
 _FOUND_AT_MOST = 64
 _PRUNED_AT_ONCE = 4
-_POSTS_AT_MOST = 1 << 16
-"""Among which near-copies are found, whatever the settings say: their table takes 96 B for each."""
 _REPEATABLE = (Outcome.FAILED, Outcome.UNKNOWN)
 _Near = tuple[Remembered, tuple[tuple[str, str], ...]]
 """A post that shares prints, and the digests under which it is an equal one instead."""
 
 
-@dataclass(slots=True)
-class _Entry:
-    """A reservation: the write without its text, when it was stamped, and what became of it."""
-
-    write: Write
-    at: float
-    replaces: tuple[str, ...]
-    outcome: Outcome | None = None
-    post: str | None = None
-    url: str | None = None
-    caps: list[str] = field(default_factory=list)
-    across: bool = False
-    """Whether it is listed for all teams as well."""
-    number: int = 0
-    """Of the post in the lists of prints; 0 where it stands in none."""
-
-    def outcome_at(self, now: float) -> Outcome | None:
-        """None while in flight; `unknown` where nobody settled it in time."""
-        if self.outcome is None and now - self.at >= PENDING_SECONDS:
-            return Outcome.UNKNOWN
-        return self.outcome
-
-    @property
-    def digests(self) -> tuple[tuple[str, str], ...]:
-        """Under which its post is found."""
-        found = self.write.fingerprint
-        if not self.write.publishes or found is None:
-            return ()
-        return (("text", found.text), ("event", found.event))
-
-    @property
-    def prints(self) -> bytes:
-        """Under which near-copies find its post."""
-        found = self.write.fingerprint
-        return found.prints if self.write.publishes and found is not None else b""
-
-    @property
-    def lists(self) -> list[array[int]]:
-        """Its prints, as they stand in the lists of its team and of all teams."""
-        own = salted(self.prints, salt(self.write.team))
-        return [own, salted(self.prints, ACROSS)] if self.across else [own]
-
-
-class _Lists:
-    """Which posts are listed under a print; its table is made when a post has prints."""
-
-    def __init__(self, posts: int) -> None:
-        self._rows = rows_for(min(posts, _POSTS_AT_MOST))
-        self._made: PrintTable | None = None
-        self._posts: dict[int, _Entry] = {}
-        self._last = 0
-
-    def add(self, entry: _Entry) -> None:
-        """List a post; what is listed already is listed again where it was pushed out."""
-        if not entry.prints:
-            return
-        if entry.number and entry.number == self._last:
-            return  # nothing came since that could have pushed it out
-        if not entry.number:
-            self._last += 1
-            entry.number = self._last
-            self._posts[entry.number] = entry
-        for prints in entry.lists:
-            self._table.add(entry.number, prints, self._first)
-
-    def remove(self, entry: _Entry) -> None:
-        """Take a post out."""
-        if not entry.number:
-            return
-        for prints in entry.lists:
-            self._table.remove(entry.number, prints)
-        del self._posts[entry.number]
-        entry.number = 0
-
-    def find(self, prints: bytes, salt: int) -> list[_Entry]:
-        """Give the posts of a list that share prints, the most shared first, then the newer."""
-        asked = salted(prints, salt)
-        numbers = most_hits(self._table.hits(asked), self._first, self._last)
-        among = set(array("I", prints))
-        found = [self._posts[number] for number in numbers if number in self._posts]
-        shared = [(len(among.intersection(array("I", each.prints))), each) for each in found]
-        near = [(n, each.number, each) for n, each in shared if n >= AT_LEAST]
-        return [each for _, _, each in sorted(near, key=lambda told: told[:2], reverse=True)]
-
-    @property
-    def _first(self) -> int:
-        return next(iter(self._posts), self._last + 1)
-
-    @property
-    def _table(self) -> PrintTable:
-        if self._made is None:
-            self._made = PrintTable(mmap(-1, table_size(self._rows)), self._rows)
-        return self._made
-
-
 class MemoryStore:
     """State as dictionaries. No method awaits between reading and writing, so each is atomic."""
 
-    def __init__(self, keep: float, posts: int = _POSTS_AT_MOST) -> None:
+    def __init__(self, keep: float, posts: int = POSTS_AT_MOST) -> None:
         self._keep = keep
-        self._lists = _Lists(posts)
+        self._lists = Lists(posts)
         self._last = 0.0
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, Entry] = {}
         self._charges: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
         self._digests: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         self._requests: defaultdict[str, list[str]] = defaultdict(list)
@@ -190,7 +84,7 @@ class MemoryStore:
             return Reserved(answers={}, taken=False, repeat=repeated)
         replaced = self._replaced(write, now)
         reserved = self._answers(reservation, replaced, now)
-        entry = _Entry(_kept_of(write), now, replaced, across=ACROSS in salts(reservation))
+        entry = Entry(_kept_of(write), now, replaced, across=ACROSS in salts(reservation))
         for charge in charges(reservation, reserved.answers):
             owner = "" if charge.attempts else write.id
             self._charges[charge.cap].append((now, owner))
@@ -353,7 +247,7 @@ class MemoryStore:
             if self._entries[write_id].outcome_at(now) in _REPEATABLE
         )
 
-    def _remember(self, entry: _Entry) -> None:
+    def _remember(self, entry: Entry) -> None:
         write = entry.write
         self._entries[write.id] = entry
         if write.request:
@@ -366,20 +260,20 @@ class MemoryStore:
         write = as_write(post)
         known = self._entries.get(write.id)
         self._forget(write.id)  # also what is known: it counts as written at this instant
-        entry = _Entry(_kept_of(write), self._last, (), outcome=Outcome.OK, url=post.url)
+        entry = Entry(_kept_of(write), self._last, (), outcome=Outcome.OK, url=post.url)
         self._remember(entry)
         return known is None or known.digests != entry.digests
 
-    def _kept_for(self, entry: _Entry) -> Kept | None:
+    def _kept_for(self, entry: Entry) -> Kept | None:
         """What is kept under a write's key, where that is still its."""
         kept = self._keyed.get(entry.write.key, self._last)
         return kept if kept is not None and kept.write_id == entry.write.id else None
 
-    def _free_key(self, entry: _Entry) -> None:
+    def _free_key(self, entry: Entry) -> None:
         if entry.write.key is not None and self._kept_for(entry) is not None:
             self._keyed.drop(entry.write.key)
 
-    def _settle_key(self, entry: _Entry, settlement: Settlement) -> None:
+    def _settle_key(self, entry: Entry, settlement: Settlement) -> None:
         if not answerable(settlement) and not entry.replaces:
             self._free_key(entry)
             return
@@ -401,7 +295,7 @@ class MemoryStore:
         for digest in entry.digests:
             _take_away(self._digests, digest, write_id)
 
-    def _give_back(self, entry: _Entry) -> None:
+    def _give_back(self, entry: Entry) -> None:
         for cap in entry.caps:
             made = self._charges.get(cap, [])
             _take_out(made, entry.at, entry.write.id)
@@ -450,7 +344,7 @@ def _kept_of(write: Write) -> Write:
     return replace(write, post=Post(), actions=(), user_agent="", fingerprint=found)
 
 
-def _remembered(entry: _Entry, now: float, *, equal: bool) -> Remembered:
+def _remembered(entry: Entry, now: float, *, equal: bool) -> Remembered:
     write = entry.write
     outcome = entry.outcome_at(now)
     return Remembered(

@@ -56,6 +56,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 
 
+_Source = tuple[str, str | None, str, str, str | None]
+
+
 class Row(NamedTuple):
     """A write as it is stored, with its source."""
 
@@ -86,7 +89,7 @@ class Rows:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._sources: dict[str, tuple[int, float]] = {}
+        self._sources: dict[_Source, tuple[int, float]] = {}
         self._site: str | None = None
 
     def forget(self) -> None:
@@ -189,11 +192,12 @@ class Rows:
     def _source(self, write: Write, now: float) -> int:
         """Give the number of who wrote, made where there is none."""
         asked = (write.integration, write.token, write.author, write.operation, write.team)
+        known = self._sources.get(asked)
+        if known is not None and now < known[1] + USED_SECONDS:
+            return known[0]
         name = json.dumps(asked, separators=(",", ":"), ensure_ascii=False)
-        known = self._sources.get(name)
-        if known is None or now >= known[1] + USED_SECONDS:
-            find = "SELECT source, used FROM sources WHERE name = ?"
-            known = self._db.execute(find, (name,)).fetchone()
+        find = "SELECT source, used FROM sources WHERE name = ?"
+        known = self._db.execute(find, (name,)).fetchone()
         if known is None:
             made = self._db.execute(_ADD_SOURCE, (name, *asked, now)).lastrowid
             assert made is not None
@@ -203,7 +207,7 @@ class Rows:
             self._db.execute("UPDATE sources SET used = ? WHERE source = ?", (now, known[0]))
         if len(self._sources) >= _SOURCES_AT_MOST:
             self._sources.clear()
-        self._sources[name] = known
+        self._sources[asked] = known
         return known[0]
 
     # ── addresses ────────────────────────────────────────────────────────────────────────────

@@ -15,12 +15,10 @@ from pathlib import Path
 
 from gateway.errors import StoreError
 from gateway.model import (
-    Charge,
     Found,
     Lookup,
     Outcome,
     Published,
-    Repeat,
     Reservation,
     Reserved,
     Settlement,
@@ -28,26 +26,20 @@ from gateway.model import (
 )
 from gateway.ports import Administered
 from gateway.state.accounting import (
-    KEY_SECONDS,
-    LOST_SECONDS,
     PENDING_SECONDS,
-    Kept,
     answerable,
     answered,
     charges,
-    is_counter_of,
-    is_given,
-    longest,
-    most,
-    repeat,
 )
 from gateway.state.prints import ACROSS, CANDIDATES, listed, salts
 from gateway.state.published import as_write
 from gateway.state.sqlite import file, schema
+from gateway.state.sqlite.caps import Caps
 from gateway.state.sqlite.janitor import Janitor
+from gateway.state.sqlite.keys import Keys
 from gateway.state.sqlite.near import Neighbours, Search
 from gateway.state.sqlite.rows import Row, Rows
-from gateway.state.sqlite.schema import CHARGES, KEYED, OF_NOBODY, digest, packed
+from gateway.state.sqlite.schema import KEYED, digest, packed
 from gateway.state.sqlite.table import MappedTable
 from gateway.state.sqlite.transactions import Transactions
 from gateway.state.terms import LOST, Terms
@@ -64,17 +56,6 @@ _OF_POST = "SELECT seq FROM writes WHERE text IS NOT NULL AND (post = ? OR targe
 _FORGET_TEXT = """
 UPDATE writes SET text = NULL, event = NULL, prints = NULL, sketch = NULL WHERE seq = ?
 """
-_KEPT = """
-SELECT write_id, request, at, outcome, answer FROM kept WHERE name = ? AND until > ?
-"""
-_KEEP = "REPLACE INTO kept VALUES (?, ?, ?, ?, ?, ?, ?)"
-_TIMES = "SELECT at, id FROM charges WHERE cap = ? AND at > ? ORDER BY at DESC LIMIT ?"
-_CHARGE = "INSERT INTO charges VALUES (?, ?, ?)"
-_SETTLED_LATELY = """
-SELECT request FROM writes WHERE seq > (SELECT number FROM clock) - ? AND id = ? AND outcome = 'ok'
-"""
-_LATELY = 10_000
-"""Writes among which is one whose client has just not got its answer."""
 
 
 def open_sqlite(url: str, terms: Terms) -> Administered:
@@ -94,6 +75,8 @@ class SqliteStore:
         self._terms = terms
         self._db = file.open_state(path, terms)
         self._rows = Rows(self._db)
+        self._caps = Caps(self._db, terms.keep)
+        self._keys = Keys(self._db)
         try:
             self._table = _open_table(self._db, path, terms.posts)
             self._near = Neighbours(self._db, self._rows, self._table)
@@ -128,7 +111,9 @@ class SqliteStore:
 
     async def keep_answer(self, write_id: str, answer: bytes) -> None:
         """As `ports.Store.keep_answer`."""
-        await self._transactions.run(lambda: self._keep_answer(write_id, answer), again=True)
+        await self._transactions.run(
+            lambda: self._keys.lose(write_id, answer, self._clock()[0]), again=True
+        )
 
     async def close(self) -> None:
         """Finish what waits, and close the file."""
@@ -152,7 +137,7 @@ class SqliteStore:
 
     async def reset(self, cap: str) -> int:
         """As `ports.Administered.reset`."""
-        return await self._transactions.run(lambda: self._reset(cap))
+        return await self._transactions.run(lambda: self._caps.reset(cap))
 
     async def accept_loss(self) -> bool:
         """As `ports.Administered.accept_loss`."""
@@ -164,7 +149,7 @@ class SqliteStore:
         write = reservation.write
         last, number = self._clock()
         now = max(write.at, last)
-        repeated = self._repeat(write, now)
+        repeated = self._keys.repeat(write, now)
         if repeated is not None:
             self._advance(now, number)
             return Reserved(answers={}, taken=False, repeat=repeated)
@@ -172,14 +157,12 @@ class SqliteStore:
         complete = self._near.complete(search, number)
         reserved = self._answers(reservation, complete, replaced, now)
         number += 1
-        self._db.executemany(
-            _CHARGE, _numbered(number, charges(reservation, reserved.answers), now)
-        )
+        self._caps.charge(number, charges(reservation, reserved.answers), now)
         if reserved.taken and reservation.remember:
             across = ACROSS in salts(reservation)
             self._rows.insert(write, number, now, across=across, replaced=replaced)
             self._list(write, number, across=across)
-            self._keep_key(write, now)
+            self._keys.reserve(write, now)
         self._advance(now, number)
         return reserved
 
@@ -198,10 +181,10 @@ class SqliteStore:
             # After a repeat that was released, the earlier try under the key is as unknown as it was.
             unknown = not answerable(settlement) and row.replaces
             told = Settlement(outcome=Outcome.UNKNOWN) if unknown else settlement
-            self._settle_key(write_id, told)
+            self._keys.settle(write_id, told)
         outcome = settlement.outcome
         if outcome is Outcome.NOT_SENT and settlement.template:
-            self._give_back(row.number)
+            self._caps.give_back(row.number)
             outcome, settlement = Outcome.REFUSED, Settlement(outcome=Outcome.REFUSED)
         elif not outcome.keeps:
             self._forget([row])
@@ -214,23 +197,6 @@ class SqliteStore:
         self._db.execute("UPDATE writes SET outcome = ?, post = ?, url = ? WHERE seq = ?", ends)
         self._near.add(row.number, row.prints, row.team, row.flags)  # it may have been pushed out
 
-    def _settle_key(self, write_id: str, settlement: Settlement) -> None:
-        if answerable(settlement):
-            self._db.execute(
-                "UPDATE kept SET outcome = ?, answer = ? WHERE write_id = ? AND outcome IS NULL",
-                (settlement.outcome.value, settlement.answer, write_id),
-            )
-        else:
-            self._db.execute("DELETE FROM kept WHERE write_id = ?", (write_id,))
-
-    def _keep_answer(self, write_id: str, answer: bytes) -> None:
-        found = self._db.execute(_SETTLED_LATELY, (_LATELY, packed(write_id))).fetchone()
-        if found is not None and found[0] is not None:
-            now, _ = self._clock()
-            request = schema.unpacked(found[0])
-            kept = (f"lost:{request}", write_id, request, now, "ok", answer, now + LOST_SECONDS)
-            self._db.execute(_KEEP, kept)
-
     def _clock(self) -> tuple[float, int]:
         """The instant of the newest stamp, and the number of the newest write."""
         last, number, lost = self._db.execute("SELECT last, number, lost FROM clock").fetchone()
@@ -240,27 +206,6 @@ class SqliteStore:
 
     def _advance(self, now: float, number: int) -> None:
         self._db.execute("UPDATE clock SET last = ?, number = ?", (now, number))
-
-    def _repeat(self, write: Write, now: float) -> Repeat | None:
-        under_key = self._kept(f"key:{write.key}", now) if write.key is not None else None
-        name = f"lost:{write.request}"
-        repeated = repeat(under_key, self._kept(name, now), write.request, now)
-        if is_given(under_key, repeated):
-            self._db.execute("DELETE FROM kept WHERE name = ?", (name,))
-        return repeated
-
-    def _kept(self, name: str, now: float) -> Kept | None:
-        found = self._db.execute(_KEPT, (name, now)).fetchone()
-        if found is None:
-            return None
-        write_id, request, at, outcome, answer = found
-        return Kept(
-            write_id=write_id,
-            request=request,
-            at=at,
-            outcome=Outcome(outcome) if outcome else None,
-            answer=answer,
-        )
 
     def _replaced(self, write: Write, now: float) -> list[int]:
         """The earlier tries of the same request of which nobody can tell that they took effect."""
@@ -278,18 +223,13 @@ class SqliteStore:
     ) -> Reserved:
         return answered(
             reservation,
-            lambda charge: self._times(charge, replaced, now),
+            lambda charge: self._caps.times(charge, replaced, now),
             lambda lookup: self._find(lookup, search, replaced, now),
             now,
         )
 
-    def _times(self, charge: Charge, replaced: Collection[int], now: float) -> list[float]:
-        asked = (charge.cap, now - self._back(longest(charge)), most(charge) + len(replaced))
-        rows = self._db.execute(_TIMES, asked)
-        return [at for at, charged in rows if _owner(charged) not in replaced][::-1]
-
     def _find(self, lookup: Lookup, search: Search, replaced: Collection[int], now: float) -> Found:
-        since = now - self._back(lookup.within)
+        since = now - min(lookup.within, self._terms.keep)
         own = digest(lookup.digest)
 
         def asked_for(row: Row) -> bool:
@@ -306,21 +246,12 @@ class SqliteStore:
             )
         )
 
-    def _back(self, seconds: float) -> float:
-        """How far back is looked; what is forgotten may be there still, until the janitor comes."""
-        return min(seconds, self._terms.keep)
-
     def _list(self, write: Write, number: int, *, across: bool = False) -> None:
         """List a post that is stored."""
         if write.publishes and write.fingerprint is not None:
             flags = schema.ACROSS if across else 0
             stored = listed(write.fingerprint.prints)
             self._near.add(number, stored, write.team, flags)
-
-    def _keep_key(self, write: Write, now: float) -> None:
-        if write.key is not None:
-            kept = (f"key:{write.key}", write.id, write.request, now, None, None, now + KEY_SECONDS)
-            self._db.execute(_KEEP, kept)
 
     def _remember_all(self, posts: Sequence[Published], at: float) -> int:
         last, number = self._clock()
@@ -350,15 +281,9 @@ class SqliteStore:
         row = self._rows.by_id(write_id)
         if row is None:
             return False
-        self._db.execute("DELETE FROM kept WHERE write_id = ?", (write_id,))
+        self._keys.free(write_id)
         self._forget([row])
         return True
-
-    def _reset(self, cap: str) -> int:
-        counters = self._db.execute("SELECT DISTINCT cap FROM charges").fetchall()
-        chosen = [row for row in counters if is_counter_of(row[0], cap)]
-        self._db.executemany("DELETE FROM charges WHERE cap = ?", chosen)
-        return len(chosen)
 
     def _accept_loss(self) -> bool:
         epoch, lost, accepted = self._db.execute(
@@ -371,14 +296,9 @@ class SqliteStore:
 
     def _forget(self, rows: Sequence[Row]) -> None:
         for row in rows:
-            self._give_back(row.number)
+            self._caps.give_back(row.number)
             self._db.execute("DELETE FROM writes WHERE seq = ?", (row.number,))
             self._near.leave(row)
-
-    def _give_back(self, number: int) -> None:
-        first = number << CHARGES
-        asked = (first, first + OF_NOBODY - 1)
-        self._db.execute("DELETE FROM charges WHERE id BETWEEN ? AND ?", asked)
 
 
 class _Asking:
@@ -398,16 +318,3 @@ def _open_table(db: sqlite3.Connection, path: Path, posts: int) -> MappedTable:
     epoch = db.execute("SELECT epoch FROM clock").fetchone()[0]
     with file.one_at_a_time(path.parent):
         return MappedTable(path.with_name(f"{path.name}-prints"), posts, epoch)
-
-
-def _owner(charge: int) -> int:
-    """Give the number of the write that gives a charge back; 0 for a try."""
-    return 0 if charge & OF_NOBODY else charge >> CHARGES
-
-
-def _numbered(number: int, made: Sequence[Charge], now: float) -> list[tuple[int, str, float]]:
-    """Give each charge of a write its number."""
-    return [
-        ((number << CHARGES) + place + (OF_NOBODY if charge.attempts else 0), charge.cap, now)
-        for place, charge in enumerate(made)
-    ]

@@ -1,0 +1,118 @@
+"""Posts in this process alone, and the lists in which near-copies find them."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from mmap import mmap
+
+from gateway.model import Outcome, Write
+from gateway.state.accounting import PENDING_SECONDS
+from gateway.state.prints import (
+    ACROSS,
+    AT_LEAST,
+    PrintTable,
+    most_hits,
+    rows_for,
+    salt,
+    salted,
+    table_size,
+)
+
+POSTS_AT_MOST = 1 << 16
+"""Among which near-copies are found, whatever the settings say: their table takes 96 B for each."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """A reservation: the write without its text, when it was stamped, and what became of it."""
+
+    write: Write
+    at: float
+    replaces: tuple[str, ...]
+    outcome: Outcome | None = None
+    post: str | None = None
+    url: str | None = None
+    caps: list[str] = field(default_factory=list)
+    across: bool = False
+    """Whether it is listed for all teams as well."""
+    number: int = 0
+    """Of the post in the lists of prints; 0 where it stands in none."""
+
+    def outcome_at(self, now: float) -> Outcome | None:
+        """None while in flight; `unknown` where nobody settled it in time."""
+        if self.outcome is None and now - self.at >= PENDING_SECONDS:
+            return Outcome.UNKNOWN
+        return self.outcome
+
+    @property
+    def digests(self) -> tuple[tuple[str, str], ...]:
+        """Under which its post is found."""
+        found = self.write.fingerprint
+        if not self.write.publishes or found is None:
+            return ()
+        return (("text", found.text), ("event", found.event))
+
+    @property
+    def prints(self) -> bytes:
+        """Under which near-copies find its post."""
+        found = self.write.fingerprint
+        return found.prints if self.write.publishes and found is not None else b""
+
+    @property
+    def lists(self) -> list[array[int]]:
+        """Its prints, as they stand in the lists of its team and of all teams."""
+        own = salted(self.prints, salt(self.write.team))
+        return [own, salted(self.prints, ACROSS)] if self.across else [own]
+
+
+class Lists:
+    """Which posts are listed under a print; its table is made when a post has prints."""
+
+    def __init__(self, posts: int) -> None:
+        self._rows = rows_for(min(posts, POSTS_AT_MOST))
+        self._made: PrintTable | None = None
+        self._posts: dict[int, Entry] = {}
+        self._last = 0
+
+    def add(self, entry: Entry) -> None:
+        """List a post; what is listed already is listed again where it was pushed out."""
+        if not entry.prints:
+            return
+        if entry.number and entry.number == self._last:
+            return  # nothing came since that could have pushed it out
+        if not entry.number:
+            self._last += 1
+            entry.number = self._last
+            self._posts[entry.number] = entry
+        for prints in entry.lists:
+            self._table.add(entry.number, prints, self._first)
+
+    def remove(self, entry: Entry) -> None:
+        """Take a post out."""
+        if not entry.number:
+            return
+        for prints in entry.lists:
+            self._table.remove(entry.number, prints)
+        del self._posts[entry.number]
+        entry.number = 0
+
+    def find(self, prints: bytes, salt: int) -> list[Entry]:
+        """Give the posts of a list that share prints, the most shared first, then the newer."""
+        asked = salted(prints, salt)
+        numbers = most_hits(self._table.hits(asked), self._first, self._last)
+        among = set(array("I", prints))
+        found = [self._posts[number] for number in numbers if number in self._posts]
+        shared = [(len(among.intersection(array("I", each.prints))), each) for each in found]
+        near = [(n, each.number, each) for n, each in shared if n >= AT_LEAST]
+        return [each for _, _, each in sorted(near, key=lambda told: told[:2], reverse=True)]
+
+    @property
+    def _first(self) -> int:
+        return next(iter(self._posts), self._last + 1)
+
+    @property
+    def _table(self) -> PrintTable:
+        if self._made is None:
+            self._made = PrintTable(mmap(-1, table_size(self._rows)), self._rows)
+        return self._made
