@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--throttle", action="store_true", help="one post of a token a minute in v2.3, as SOE"
     )
-    parser.add_argument("--lenient", action="store_true", help="take answers to questions that are not there, and compress nothing for who asks that")  # fmt: skip
+    parser.add_argument("--lenient", action="store_true", help="take answers to questions that are not there and questions without a title, and compress nothing for who asks that")  # fmt: skip
 
 
 def run(args: argparse.Namespace, out: TextIO) -> int:

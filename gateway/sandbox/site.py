@@ -129,7 +129,8 @@ class Site:
     """Everything there is; methods change it as SOE's write methods do.
 
     Args:
-        lenient: makes a thread that somebody writes to without its being there.
+        lenient: makes a thread that somebody writes to without its being there, and takes
+            questions without a title.
         tokens: the only ones that are known; with none, every token is somebody's.
     """
 
@@ -265,7 +266,7 @@ class Site:
     ) -> None:
         noun = kind.title()
         for post in space.of(kind):
-            if kind == "question" and post.title.casefold() == title.casefold():
+            if kind == "question" and title and post.title.casefold() == title.casefold():
                 told = "A question with that title already exists; please be more specific."
                 raise SiteError(400, "questions/ValidationErrors", "Question not created", told)
             if post.body == body and post.parent == parent and kind != "comment":

@@ -332,7 +332,7 @@ def _compiled(verb: str, table: Mapping[str, Method]) -> list[tuple[str, re.Patt
             verb,
             re.compile(
                 re.sub(r"(question|answer|comment|article|post)s", r"\1s?", path)
-                .replace("{id}", r"(?P<id>\d{1,9})")
+                .replace("{id}", r"(?P<id>\d{1,10})")
                 .replace("{word}", "(?P<word>[^/]+)")
             ),
             method,

@@ -370,7 +370,8 @@ def _written(call: Call, kind: str) -> dict[str, Any]:
             "body": _text(call, "description", required=False),
             "contents": tuple(_ids(call, "contentIds")),
         }
-    written = {"title": _text(call, "title"), "body": _text(call, "body"), "tags": _tags(call)}
+    title = _text(call, "title", required=not call.site.lenient)
+    written = {"title": title, "body": _text(call, "body"), "tags": _tags(call)}
     if kind == "article":
         permissions = call.body.get("permissions")
         if not isinstance(permissions, dict):
@@ -704,7 +705,7 @@ _WORDS = ("email", "external", "image")
 
 def _pattern(template: str) -> re.Pattern[str]:
     def part(found: re.Match[str]) -> str:
-        return f"(?P<{found[1]}>[^/]+)" if found[1] in _WORDS else rf"(?P<{found[1]}>\d{{1,9}})"
+        return f"(?P<{found[1]}>[^/]+)" if found[1] in _WORDS else rf"(?P<{found[1]}>\d{{1,10}})"
 
     return re.compile(re.sub(r"\{(\w+)\}", part, template))
 
