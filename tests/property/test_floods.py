@@ -22,7 +22,7 @@ from tests.samples import a_write
 
 IN_FLIGHT = CANDIDATES - 1
 """Copies at once among which the original is still told; beyond, it is told when they have ended."""
-ORIGINAL = [random.Random(0).getrandbits(32) for _ in range(60)]
+ORIGINAL = random.Random(0).sample(range(2**32), 60)
 LISTED = set(sorted(ORIGINAL)[:REMEMBERED])
 
 FLOODS = st.lists(
@@ -62,7 +62,7 @@ def asks(number: int, prints: list[int]) -> Reservation:
 
 
 @pytest.mark.parametrize("engine", ["memory", "sqlite"])
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=20, deadline=None)
 @example(floods=[(3 * IN_FLIGHT, 58, 0, Outcome.NOT_SENT)] * 2, seed=0)
 @given(floods=FLOODS, seed=st.integers(0, 9))
 def test_a_flood_of_copies_never_hides_the_original(
