@@ -24,8 +24,8 @@ from gateway.text.words import MASKS
 
 SHORT = 20
 """Below this many words a text has too few prints; its small words count, too."""
-_PRINTS_AT_MOST = 192
-_WORDS_AT_MOST = 96
+_PRINTS_AT_MOST = 128
+_WORDS_AT_MOST = 64
 
 _HEAD = Struct("<H?x8H")
 _MOST = 0xFFFF

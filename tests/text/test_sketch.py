@@ -23,7 +23,7 @@ def test_the_sketch_of_any_text_is_short(words: int) -> None:
     """However long the text; what compares the text itself is not cut."""
     found = fingerprint(Post(body=long_text(words)))
 
-    assert len(found.sketch) <= 640
+    assert len(found.sketch) <= 440
     assert read(found.sketch).words == read(found.whole).words == min(words, 0xFFFF)
     assert len(found.prints) <= 4 * 514
 
@@ -34,7 +34,7 @@ def test_what_is_kept_of_a_long_text_is_a_fair_sample() -> None:
     kept, whole = read(found.sketch), read(found.whole)
 
     assert kept.own.total == whole.own.total == len(whole.own.kept)
-    assert len(kept.own.kept) == 192
+    assert len(kept.own.kept) == 128
     assert set(kept.own.kept) <= set(whole.own.kept)
 
 
