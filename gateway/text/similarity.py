@@ -31,6 +31,8 @@ FEW_WORDS_ASKED = 4
 """The same for questions and articles: their titles say much in little."""
 
 _IDENTICAL_WORDS = 12
+_IDENTICAL = 0.99
+"""The share from which on two sets are the same: of 16 bits each, some hashes meet by chance."""
 _OWNERS = 2
 """Other authors whose posts share a print before it is common property."""
 _REPEATED_THREADS = 3
@@ -186,7 +188,7 @@ class Comparison:
             0.9 * sqrt(words.of_new * sqrt(prints.of_new)) * amount * _amount(prints.number, 8),
             0.97 * sqrt(prints.of_both) * _amount(prints.number, 16),
         )
-        if self._text.words >= SHORT and prints.of_both == words.of_both == 1:
+        if self._text.words >= SHORT and min(prints.of_both, words.of_both) >= _IDENTICAL:
             raw = 1.0
         return raw, prints.of_new, prints.of_earlier
 
@@ -203,7 +205,7 @@ class Comparison:
             * (0.7 if self._text.framed else 1.0),
             0.97 * sqrt(prints.of_both) * _amount(prints.number, 16),
         )  # fmt: skip
-        if old.words >= _IDENTICAL_WORDS and prints.of_both == words.of_both == 1:
+        if old.words >= _IDENTICAL_WORDS and min(prints.of_both, words.of_both) >= _IDENTICAL:
             raw = 1.0
         raw *= min(1.0, 2 * new_total / len(self._text.own.kept))
         return raw, prints.of_new, prints.of_earlier

@@ -33,7 +33,7 @@ NO_COPIES = f"""{_POLICY}\
     title: This was posted before
     mode: enforce
     for: [question.create]
-    duplicate: {{within: 1d}}
+    duplicate: {{within: 1d, similarity: 100%}}
 """
 """Asks state about each write, and lets pass what is new."""
 TEN_A_MINUTE = f"""{_POLICY}\

@@ -22,6 +22,7 @@ from gateway.model import (
     Write,
 )
 from gateway.state import Terms
+from gateway.state.prints import REMEMBERED
 from gateway.state.redis import RedisStore
 from tests.samples import a_write
 from tests.servers import Valkey
@@ -224,7 +225,7 @@ async def test_rows_lose_what_is_gone(valkey: Valkey, store: RedisStore) -> None
     await keep(store, post(2, printed("b", text), KEEP))
 
     assert ids(await finds(store, post(3, printed("c", text), KEEP + 1))) == ["w2"]
-    assert rows(valkey).count(b":6") == len(text[:8]) + 4
+    assert rows(valkey).count(b":6") == len(text[:REMEMBERED]) + 4
 
 
 async def test_posts_lie_in_lists_that_go_away_as_a_whole(
