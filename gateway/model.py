@@ -249,7 +249,7 @@ class Charged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
-    """Ask for earlier posts with the same digest, newest first, at most 64.
+    """Ask for earlier posts with the same digest, newest first, at most 64; the refused ones last.
 
     `compare` is `text` or `event`; `team` and `across_teams` give the scope (the main site is its
     own scope); `author` narrows to one author. With `near`, those that share prints with the write

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from gateway.checks.earlier import (
@@ -14,6 +14,7 @@ from gateway.checks.earlier import (
     figures,
     seen_by,
     share_of,
+    was_refused,
     where,
 )
 from gateway.model import Answer, Found, Lookup, Violation, Write
@@ -77,10 +78,10 @@ class Boilerplate:
         alike = [each for each in compared.alike() if each.likeness.score >= self.similarity]
         threads = len({compared.thread_of(each.post) for each in alike} - {compared.thread}) + 1
         if threads >= self.threads:
-            return self._repeated(write, alike, threads)
+            return self._repeated(write, alike, threads if compared.all_seen else None)
         template = compared.template()
         if template is not None and template.score >= self.similarity:
-            return self._template(template)
+            return self._template(template, compared.all_seen)
         return None
 
     def _forbidden(self, share: float) -> Violation:
@@ -92,9 +93,10 @@ class Boilerplate:
             evidence={"threshold": self.similarity, "similarity": round(share, 2)},
         )
 
-    def _repeated(self, write: Write, alike: list[Alike], threads: int) -> Violation:
-        published = [each for each in alike if not each.post.pending]
-        first = closest(published or alike)
+    def _repeated(self, write: Write, alike: list[Alike], threads: int | None) -> Violation:
+        standing = [each for each in alike if not was_refused(each.post)] or alike
+        published = [each for each in standing if not each.post.pending]
+        first = closest(published or standing)
         earlier = seen_by(write, first)
         return Violation(
             code=self.name if published else "duplicate_in_flight",
@@ -102,20 +104,28 @@ class Boilerplate:
             message=f"The same author has written this, or nearly, in {where(earlier)} already.",
             fix="Link to that post, or write what is particular to this question.",
             evidence=figures(first, earlier, self.similarity)
-            | {"threads": threads, "limit": self.threads},
+            | ({} if threads is None else {"threads": threads})
+            | {"limit": self.threads},
             earlier=earlier,
             retry_after=None if published else IN_FLIGHT_RETRY,
         )
 
-    def _template(self, template: Template) -> Violation:
-        return Violation(
+    def _template(self, template: Template, all_seen: bool) -> Violation:  # noqa: FBT001 - a fact
+        violation = Violation(
             code=self.name,
             status=self.status,
+            message="Much of this text is what the same author has put under other threads.",
+            fix="Write what is particular to this question, or have the template registered.",
+            evidence={"threshold": self.similarity, "limit": self.threads},
+        )
+        if not all_seen:
+            return violation
+        return replace(
+            violation,
             message=(
                 f"{template.share:.0%} of this text is what the same author has put under "
                 f"{template.threads} other threads."
             ),
-            fix="Write what is particular to this question, or have the template registered.",
             evidence={
                 "threshold": self.similarity,
                 "similarity": round(template.score, 2),

@@ -27,6 +27,8 @@ COPY = 0.84
 IN_FLIGHT_RETRY = 2.0
 """Seconds after which a copy that is in flight is worth asking about again."""
 _ASKS = ("question.", "article.")
+_CUT_AT_MOST = 8_192
+"""Characters of a text of which passages are shown."""
 
 
 THE_SAME = Likeness(1.0, 1.0, 1.0)
@@ -44,7 +46,7 @@ class Alike:
 class Compared:
     """A write among the earlier posts that state found for it.
 
-    `posts` are those that count against it. Of what the gateway refused, only the author's own is
+    `posts` are those that count against it, `all_seen` tells whether its author may see them all. Of what the gateway refused, only the author's own is
     among them: it makes nobody else's text a copy or common property.
     """
 
@@ -52,9 +54,10 @@ class Compared:
         assert write.fingerprint is not None
         author, few = write.author, few_words(write)
         self.posts = [post for post in found.posts if counts(post, write, author)]
+        self.all_seen = all(is_seen(post, write) for post in self.posts)
         self._placed = tuple(_placed(post) for post in self.posts)
         self._equals = write.fingerprint.words >= few
-        self.thread = _place(write.thread, write.target, write.id)
+        self.thread = _place(write.team, write.thread, write.target, write.id)
         self._comparison = compare(
             Placed(write.fingerprint.whole, author, self.thread),
             self._placed,
@@ -74,7 +77,7 @@ class Compared:
 
     def thread_of(self, post: Remembered) -> str:
         """Name the thread in which a post stands."""
-        return _place(post.thread, post.post, post.write_id)
+        return _place(post.team, post.thread, post.post, post.write_id)
 
     def template(self) -> Template | None:
         """Find what the author of the write repeats in the posts."""
@@ -88,7 +91,7 @@ def counts(post: Remembered, write: Write, author: str) -> bool:
     tell: that one may be sent again; and not what was refused to somebody else, or in this place
     with another text: that was put right.
     """
-    if write.target is not None and post.post == write.target:
+    if write.target is not None and (post.team, post.post) == (write.team, write.target):
         return False
     if was_refused(post):
         return post.author == author and (post.equal or not in_place(post, write))
@@ -108,7 +111,7 @@ def few_words(write: Write) -> int:
 
 def in_place(post: Remembered, write: Write) -> bool:
     """Whether both stand in the same place: one thread, or each at the head of its own."""
-    return post.thread == write.thread
+    return (post.team, post.thread) == (write.team, write.thread)
 
 
 def closest(alike: Sequence[Alike]) -> Alike:
@@ -137,10 +140,15 @@ def figures(alike: Alike, earlier: Earlier | None, threshold: float) -> dict[str
     }
 
 
+def is_seen(post: Remembered, write: Write) -> bool:
+    """Whether whoever writes may see a post: it stands on the main site, or in the same team."""
+    return post.team in (None, write.team)
+
+
 def seen_by(write: Write, alike: Alike) -> Earlier | None:
     """Describe an earlier post to eyes that may see it; None keeps another team's to itself."""
     post = alike.post
-    if post.team is not None and post.team != write.team:
+    if not is_seen(post, write):
         return None
     return Earlier(
         url=post.url,
@@ -148,8 +156,16 @@ def seen_by(write: Write, alike: Alike) -> Earlier | None:
         integration=post.integration,
         relation=_relation(post, write),
         similarity=round(alike.likeness.score, 2),
-        passages=passages(write.post, sketch.read(post.sketch)),
+        passages=_passages(write.post, post.sketch),
     )
+
+
+@lru_cache(maxsize=8)  # several rules tell of the same post
+def _passages(post: Post, earlier: bytes) -> tuple[str, ...]:
+    """Cut passages from what is not so long that others would wait for it."""
+    if len(post.title) + len(post.body) > _CUT_AT_MOST:
+        return ()
+    return passages(post, sketch.read(earlier))
 
 
 def _relation(post: Remembered, write: Write) -> str:
@@ -164,13 +180,13 @@ def where(earlier: Earlier | None) -> str:
 
 
 def _placed(post: Remembered) -> Placed:
-    place = _place(post.thread, post.post, post.write_id)
+    place = _place(post.team, post.thread, post.post, post.write_id)
     return Placed(post.sketch, post.author, place)
 
 
-def _place(thread: str | None, post: str | None, write_id: str) -> str:
-    """Name the thread by its number, which SOE gives once; a write that begins one by its id."""
-    return (thread or post or write_id).rpartition("/")[2]
+def _place(team: str | None, thread: str | None, post: str | None, write_id: str) -> str:
+    """Name the thread by its number, which a team gives once; a write that begins one by its id."""
+    return f"{team or ''}/{(thread or post or write_id).rpartition('/')[2]}"
 
 
 @lru_cache(maxsize=64)

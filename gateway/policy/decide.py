@@ -272,8 +272,8 @@ _REPEATS: Mapping[Repeated, Violation] = {
 def is_template(decision: Decision, write: Write, answers: Mapping[str, Answer]) -> bool:
     """Whether a refused text is to be remembered, for the counters of its template alone.
 
-    So a flood does not begin anew when the first of its posts is forgotten. One an hour is enough
-    for that: a flood must not fill the state either.
+    So a flood does not begin anew when the first of its posts is forgotten. One that is known for an
+    hour is enough for that: a flood must not fill the state either.
     """
     refused = any(
         finding.violation and finding.violation.code == finding.check and finding.check in LIKENESS

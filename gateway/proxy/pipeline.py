@@ -47,6 +47,7 @@ from gateway.proxy.exchange import Exchange, Response, one
 from gateway.proxy.forward import Forwarding
 from gateway.proxy.identify import Caller, admit_write, identify
 from gateway.proxy.stored import Seal
+from gateway.proxy.templates import Templates
 from gateway.soe import answers
 from gateway.soe.api import BodyKind, Route, body_limit
 from gateway.soe.read import credentials, read_write
@@ -94,6 +95,7 @@ class Pipeline:
         contact: stands in every refusal.
         secret: keys the digests of tokens, requests and idempotency keys.
         seal: seals the answers that state keeps.
+        templates: whose refused texts are remembered, and how often.
     """
 
     store: Store
@@ -106,6 +108,7 @@ class Pipeline:
     anonymous: str
     secret: bytes = field(repr=False)
     seal: Seal
+    templates: Templates = field(default_factory=Templates)
 
     async def handle(self, exchange: Exchange, route: Route, policies: PolicySet) -> Response:
         """Decide a write under one set of policies, then refuse it or send it."""
@@ -171,11 +174,16 @@ class Pipeline:
             return _Decided(decide(policies, (*keyed, *judge(rules, write, error, findings))))
         if reserved.repeat is not None:
             return self._repeated(policies, reserved.repeat)
-        decision = decide(policies, judge(rules, write, reserved.answers, findings))
+        held = asked.remember and reserved.taken
+        decision = None
+        try:
+            decision = decide(policies, judge(rules, write, reserved.answers, findings))
+        finally:
+            if decision is None and held and ask == self.store.reserve:
+                await self._release(write, template=False)  # a fault of ours must hold nothing
+        template = is_template(decision, write, reserved.answers)
         return _Decided(
-            decision,
-            held=asked.remember and reserved.taken,
-            template=is_template(decision, write, reserved.answers),
+            decision, held=held, template=template and self.templates.takes(write.author, write.at)
         )
 
     def _repeated(self, policies: PolicySet, repeat: Repeat) -> _Decided:

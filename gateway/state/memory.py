@@ -222,13 +222,15 @@ class MemoryStore:
             return in_scope and (lookup.author is None or lookup.author == post.author)
 
         posts: list[Remembered] = []
+        refused: list[Remembered] = []
         since = now - lookup.within
         for write_id in reversed(self._digests.get((lookup.compare, lookup.digest), [])):
             entry = self._entries[write_id]
             if entry.at <= since or len(posts) == _FOUND_AT_MOST:
                 break
             if write_id not in replaced and asked_for(post := _remembered(entry, now, equal=True)):
-                posts.append(post)
+                (refused if post.outcome is Outcome.REFUSED else posts).append(post)
+        posts += refused[: _FOUND_AT_MOST - len(posts)]
         equal = (lookup.compare, lookup.digest)
         like = [
             post

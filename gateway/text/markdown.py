@@ -9,11 +9,7 @@ import pyromark
 from gateway.text import page
 from gateway.text.visible import OWN, Passage, Reading, Visible
 
-_OPTIONS = (
-    pyromark.Options.ENABLE_TABLES
-    | pyromark.Options.ENABLE_STRIKETHROUGH
-    | pyromark.Options.ENABLE_TASKLISTS
-)
+_OPTIONS = pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_TASKLISTS
 _MARKS = re.compile(r"[<>&\[`*~\\#]")
 _LINES = re.compile(
     r"\n[ \t]*+(?:[-+][ \t]++)*+(?:\d{1,9}+[.)](?=[ \t\n]|\Z)|[-=|:+][-=|: \t]*+(?=\n|\Z))"

@@ -175,10 +175,11 @@ def _mark_mail(passages: Sequence[Passage]) -> Sequence[Passage]:
 def _views(parts: Sequence[Part]) -> tuple[Sequence[Part], Sequence[Part], bool]:
     """Choose the parts of the full and of the own view; tell whether nearly all is a frame."""
     full, framed = parts, False
+    title = parts[0].real  # it does not stand for a body that quotes
     unquoted = [part for part in parts if not part.kind & QUOTED]
     if len(unquoted) < len(parts):
         left = _real(unquoted)
-        framed = left < _ENOUGH and _real(parts) > left + _QUOTED_BESIDE
+        framed = left - title < _ENOUGH and _real(parts) > left + _QUOTED_BESIDE
         full = parts if framed else unquoted
     unformed = [part for part in full if not part.kind & FORM]
     if len(unformed) == len(full):

@@ -58,8 +58,8 @@ class Sketch:
 
 @lru_cache(maxsize=256)  # several rules look at the same few posts
 def read(data: bytes) -> Sketch:
-    """Read a sketch as `Samples` made it; an empty one is like nothing."""
-    if not data:
+    """Read a sketch as `Samples` made it; an empty or damaged one is like nothing."""
+    if len(data) < _HEAD.size or len(data) % 2:
         return _EMPTY
     words, framed, *counts = _HEAD.unpack_from(data)
     values = array("H", data[_HEAD.size :])

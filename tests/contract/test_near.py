@@ -516,7 +516,7 @@ async def test_a_refused_text_replaces_nothing(store: Administered) -> None:
     later = await store.peek(looking(post(3, text, 2), cap=cap()))
     again = await store.peek(looking(post(4, text, 2, request="r"), cap=cap()))
 
-    assert (told(later), charged(later).accepted) == ([("w2", True), ("w1", True)], False)
+    assert (told(later), charged(later).accepted) == ([("w1", True), ("w2", True)], False)
     assert (told(again), charged(again).accepted) == ([("w2", True)], True)
 
 

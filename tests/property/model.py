@@ -317,6 +317,7 @@ class Model:
             and each not in without
         ]
         equal = [each for each in asked_for if _digest(each, lookup.compare) == lookup.digest]
+        equal.sort(key=lambda each: each.outcome is Outcome.REFUSED)  # what stands comes first
         near = [
             each
             for each in asked_for

@@ -58,7 +58,7 @@ def test_plain_text_is_what_a_parser_would_read(body: str) -> None:
     [
         ("one [two](https://three.example 'four') <https://a.example>", "one two https a example"),
         ("![one](two) three", "three"),
-        ("| one | two |\n|---|---|\n| three | four | five |", "one two three four"),
+        ("| one | two |\n|---|---|\n| three | four | five |", "one two three four five"),
         ("```python\none = two\n```", "one two"),
         ("    <b>one</b>", "b one b"),
         ("1. one\n2. two", "one two"),

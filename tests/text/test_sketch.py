@@ -51,3 +51,9 @@ def test_an_empty_sketch_is_like_nothing() -> None:
     """Posts that were remembered before there were sketches have none."""
     assert read(b"").words == 0
     assert not read(b"").own.kept
+
+
+@pytest.mark.parametrize("data", [b"x", b"x" * 21, bytes(20)])
+def test_a_damaged_sketch_is_like_nothing(data: bytes) -> None:
+    """What state gives back may be damaged, and must not stop a write."""
+    assert not read(data).own.kept

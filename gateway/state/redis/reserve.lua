@@ -169,19 +169,23 @@ local function batches(lookup)
   end
 end
 
+-- What stands comes first: so no flood of refused copies hides the post that they copy.
 local function equal_posts(lookup)
-  local found = {}
+  local found, refused = {}, {}
   for members in batches(lookup) do
-    if #members == 0 then return found end
     for _, member in ipairs(members) do
       local number = tonumber(member)
       local bytes = post(number)
-      if bytes and is_equal(bytes, lookup) and fits(bytes, lookup) then
-        found[#found + 1] = tell(number)
-        if #found == EQUAL then return found end
+      if #found < EQUAL and bytes and is_equal(bytes, lookup) and fits(bytes, lookup) then
+        local list = outcome_of(bytes) == 'refused' and refused or found
+        list[#list + 1] = number
       end
     end
+    if #members == 0 or #found == EQUAL then break end
   end
+  for i = 1, math.min(#refused, EQUAL - #found) do found[#found + 1] = refused[i] end
+  for i, number in ipairs(found) do found[i] = tell(number) end
+  return found
 end
 
 -- The numbers that stand under prints of the write in a scope, the most shared first; once for all

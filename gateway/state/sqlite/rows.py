@@ -39,7 +39,7 @@ _FIND = {
 WHERE {compare} IS NOT NULL AND {compare} & 0x7fffffff = :digest & 0x7fffffff
   AND +{compare} = :digest AND at > :since
   AND (:across OR team IS :team) AND (:author IS NULL OR author = :author)
-ORDER BY seq DESC LIMIT :most
+ORDER BY outcome IS 'refused', seq DESC LIMIT :most
 """
     for compare in ("text", "event")
 }
@@ -100,7 +100,7 @@ class Rows:
     # ── finding ──────────────────────────────────────────────────────────────────────────────
 
     def equal(self, lookup: Lookup, replaced: Collection[int], since: float) -> list[Row]:
-        """Give the posts that a look-up asks for with the same digest, the newest first."""
+        """Give the posts that a look-up asks for with the same digest: what stands, newest first."""
         asked = {
             "digest": digest(lookup.digest),
             "since": since,
