@@ -77,7 +77,7 @@ class Texts:
             )
             prints = {*kept, *(chance.getrandbits(32) for _ in range(len(whole) - len(kept)))}
         packed = array("I", sorted(prints)[:_MOST]).tobytes()
-        sketch = chance.randbytes(min(1200, 54 + 2 * len(prints)))  # 240 bytes in the mean
+        sketch = chance.randbytes(min(440, 26 + 2 * len(prints)))  # 210 bytes in the mean
         text, event = chance.randbytes(16).hex(), chance.randbytes(16).hex()
         return Fingerprint(text=text, event=event, words=60, prints=packed, sketch=sketch)
 

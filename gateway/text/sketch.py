@@ -16,6 +16,7 @@ from functools import lru_cache
 from struct import Struct
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.text.normalize import Normal
 from gateway.text.prints import Prints, prints, word_hashes
@@ -113,14 +114,15 @@ class Samples:
             own_prints, rest_prints = own_prints[is_own], own_prints[~is_own]
             rest_words = [word for word in own_words if word not in own.words]
             own_words = [word for word in own_words if word in own.words]
+        prints = [_short(own_prints), _short(rest_prints)]
         head = _HEAD.pack(
             min(_MOST, self._words),
             self._framed,
             *(min(_MOST, total) for total in self._totals()),
-            *(len(own_prints), len(rest_prints), len(own_words), len(rest_words)),
+            *map(len, prints),
+            *(len(own_words), len(rest_words)),
         )
         small = sorted(full.small) if self._words < SHORT else ()
-        prints = (own_prints.astype(np.uint16), rest_prints.astype(np.uint16))
         words = array("H", [*own_words, *rest_words, *small])
         return b"".join((head, *(each.tobytes() for each in (*prints, words))))
 
@@ -128,6 +130,11 @@ class Samples:
         prints, words = len(self._own.prints), len(self._own.words)
         rest = len(self._full.words - self._own.words)
         return prints, len(self.prints) - prints, words, rest
+
+
+def _short(prints: Prints) -> NDArray[np.uint16]:
+    """Give 16 bits of each, each once."""
+    return np.unique(prints.astype(np.uint16))
 
 
 def _sample(words: Sequence[str]) -> Sample:

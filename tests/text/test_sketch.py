@@ -33,8 +33,8 @@ def test_what_is_kept_of_a_long_text_is_a_fair_sample() -> None:
     found = fingerprint(Post(body=long_text(1000)))
     kept, whole = read(found.sketch), read(found.whole)
 
-    assert kept.own.total == whole.own.total == len(whole.own.kept)
-    assert len(kept.own.kept) == 128
+    assert kept.own.total == whole.own.total >= len(whole.own.kept)
+    assert 120 <= len(kept.own.kept) <= 128  # some meet in their 16 bits
     assert set(kept.own.kept) <= set(whole.own.kept)
 
 
