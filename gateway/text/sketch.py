@@ -124,7 +124,7 @@ class Samples:
         )
         small = sorted(full.small) if self._words < SHORT else ()
         words = array("H", [*own_words, *rest_words, *small])
-        return b"".join((head, *(each.tobytes() for each in (*prints, words))))
+        return b"".join((head, *(each.tobytes() for each in prints), words.tobytes()))
 
     def _totals(self) -> tuple[int, int, int, int]:
         prints, words = len(self._own.prints), len(self._own.words)
