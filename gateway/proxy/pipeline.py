@@ -128,7 +128,8 @@ class Pipeline:
         decision, delivery = decided.decision, _Delivery()
         if decision.effect is not Effect.ALLOW and decided.held:
             # Before it is recorded: who waits for its place need not wait for the disk as well.
-            await self._release(write, template=decided.template)
+            template = decided.template and self.templates.takes(write.author, write.at)
+            await self._release(write, template=template)
         try:
             await self.audit.decided(write, decision)  # durable, or AuditError: nothing was sent
             self.observer.decided(write, decision)
@@ -182,9 +183,7 @@ class Pipeline:
             if decision is None and held and ask == self.store.reserve:
                 await self._release(write, template=False)  # a fault of ours must hold nothing
         template = is_template(decision, write, reserved.answers)
-        return _Decided(
-            decision, held=held, template=template and self.templates.takes(write.author, write.at)
-        )
+        return _Decided(decision, held=held, template=template)
 
     def _repeated(self, policies: PolicySet, repeat: Repeat) -> _Decided:
         """Let the earlier write decide, with its answer where that can be read."""

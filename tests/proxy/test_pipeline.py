@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import AuditError
+from gateway.model import Reservation, Reserved
 from gateway.proxy import pipeline
 from gateway.state.memory import MemoryStore
 from tests.proxy.rig import BROKEN, CUT, HANGS, MOVED, NOT_FOUND, OK, Broken, Rig, Scripted, build
@@ -200,3 +202,32 @@ async def test_no_record_and_no_line_holds_a_secret_or_a_text(rig: Rig) -> None:
     assert "secret-token" not in kept
     assert "rotate the signing" not in kept
     assert "runs out" not in kept
+
+
+class Confused(MemoryStore):
+    """A store whose first answers are those of other questions."""
+
+    confused = True
+
+    async def reserve(self, reservation: Reservation) -> Reserved:
+        reserved = await super().reserve(reservation)
+        if not self.confused:
+            return reserved
+        self.confused = False
+        answers = dict(zip(reserved.answers, [*reserved.answers.values()][::-1], strict=True))
+        return replace(reserved, answers=answers)
+
+
+async def test_a_fault_after_a_reservation_holds_nothing(tmp_path: Path) -> None:
+    """The next write finds the cap as it was, and no copy in flight."""
+    soe = Scripted()
+    server = await asyncio.start_server(soe.serve, "127.0.0.1", 0)
+    rig = build(tmp_path, server.sockets[0].getsockname()[1], Confused(90 * 86_400.0), soe)
+
+    broken, _, _ = await rig.send()
+    mended, _, _ = await rig.send()
+    await rig.audit.close()
+    server.close()
+
+    assert (broken, mended) == (503, 201)
+    assert len(rig.received) == 1
