@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
 import fcntl
 import gc
 import itertools
@@ -26,6 +25,7 @@ from gateway.audit.writer import AuditWriter
 from gateway.cli.assembly import (
     audit_directories,
     audit_key,
+    load_policies,
     open_audit,
     open_pool,
     open_state,
@@ -37,7 +37,6 @@ from gateway.model import Settlement
 from gateway.observe.logs import Output, logger
 from gateway.observe.metrics import Metrics, keep_in_files
 from gateway.observe.observer import InForce, Observer
-from gateway.policy.load import load
 from gateway.ports import Store
 from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
@@ -196,7 +195,9 @@ class Gateway:
         output = Output(_standard_output(shared=front.shares_port), metrics.log_dropped.inc)
         output.held = True
         observer = front.observer(settings, output, metrics)
-        policies = Policies(self._load, settings["policies.directory"], observer)
+        policies = Policies(
+            lambda: load_policies(settings), settings["policies.directory"], observer
+        )
         clock = SystemClock()
         key = audit_key(settings)
         store = open_state(settings, state_terms(settings, observer.event, key))
@@ -271,14 +272,6 @@ class Gateway:
             observer=observer,
             contact=settings.contact,
             new_id=_ids(clock),
-        )
-
-    def _load(self) -> Any:
-        shipped = self._settings["policies.shipped"]
-        return load(
-            self._settings["policies.directory"],
-            today=datetime.datetime.now(datetime.UTC).date(),
-            shipped=None if shipped == "auto" else shipped == "true",
         )
 
     async def _recover(

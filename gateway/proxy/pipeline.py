@@ -17,6 +17,7 @@ from time import perf_counter
 
 from gateway.errors import AuditError, StoreError, UpstreamError
 from gateway.model import (
+    Consulted,
     Contact,
     Decision,
     Effect,
@@ -32,6 +33,7 @@ from gateway.model import (
 )
 from gateway.observe.observer import Observer
 from gateway.policy.decide import (
+    consulted,
     decide,
     is_template,
     judge,
@@ -172,7 +174,8 @@ class Pipeline:
             self.observer.store_failed("reserve", error)
             keyed = (unanswered_key(),) if write.key is not None else ()
             # Nothing is held: what the store takes too late, it releases by itself.
-            return _Decided(decide(policies, (*keyed, *judge(rules, write, error, findings))))
+            unsure = decide(policies, (*keyed, *judge(rules, write, error, findings)))
+            return _Decided(replace(unsure, consulted=Consulted(failed=True)))
         if reserved.repeat is not None:
             return self._repeated(policies, reserved.repeat)
         held = asked.remember and reserved.taken
@@ -183,6 +186,7 @@ class Pipeline:
             if decision is None and held and ask == self.store.reserve:
                 await self._release(write, template=False)  # a fault of ours must hold nothing
         template = is_template(decision, write, reserved.answers)
+        decision = replace(decision, consulted=consulted(reserved))
         return _Decided(decision, held=held, template=template)
 
     def _repeated(self, policies: PolicySet, repeat: Repeat) -> _Decided:

@@ -13,13 +13,14 @@ from collections.abc import Callable, Mapping
 
 from gateway.errors import StoreError
 from gateway.ports import Administered
+from gateway.state.lists import POSTS_AT_MOST
 from gateway.state.memory import MemoryStore
 from gateway.state.redis import open_redis
 from gateway.state.sqlite import open_sqlite
 from gateway.state.terms import Terms
 
 STORES: Mapping[str, Callable[[str, Terms], Administered]] = {
-    "memory": lambda _url, terms: MemoryStore(terms.keep, terms.posts),
+    "memory": lambda _url, terms: MemoryStore(terms.keep, min(terms.posts, POSTS_AT_MOST)),
     "sqlite": open_sqlite,
     "redis": open_redis,
     "rediss": open_redis,
