@@ -38,6 +38,9 @@ from gateway.observe.logs import Output, logger
 from gateway.observe.metrics import Metrics, keep_in_files
 from gateway.observe.observer import InForce, Observer
 from gateway.policy.load import load
+from gateway.policy.policyset import PolicySet
+from gateway.policy.posture import discovering
+from gateway.policy.posture import ends as posture_ends
 from gateway.ports import Store
 from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
@@ -196,8 +199,13 @@ class Gateway:
         output = Output(_standard_output(shared=front.shares_port), metrics.log_dropped.inc)
         output.held = True
         observer = front.observer(settings, output, metrics)
-        policies = Policies(self._load, settings["policies.directory"], observer)
         clock = SystemClock()
+        policies = Policies(
+            lambda: self._load(clock),
+            settings["policies.directory"],
+            observer,
+            ends=lambda current: current.discovering and not self._is_discovering(clock),
+        )
         key = audit_key(settings)
         store = open_state(settings, state_terms(settings, observer.event, key))
         with _one_at_a_time(audit_directories(settings)):
@@ -273,13 +281,18 @@ class Gateway:
             new_id=_ids(clock),
         )
 
-    def _load(self) -> Any:
+    def _load(self, clock: SystemClock) -> PolicySet:
         shipped = self._settings["policies.shipped"]
-        return load(
+        loaded = load(
             self._settings["policies.directory"],
-            today=datetime.datetime.now(datetime.UTC).date(),
+            today=datetime.datetime.fromtimestamp(clock.now(), datetime.UTC).date(),
             shipped=None if shipped == "auto" else shipped == "true",
         )
+        return discovering(loaded) if self._is_discovering(clock) else loaded
+
+    def _is_discovering(self, clock: SystemClock) -> bool:
+        posture = self._settings.posture
+        return posture.mode == "discover" and clock.now() < posture_ends(posture.until)
 
     async def _recover(
         self, store: Store, key: bytes, clock: SystemClock, observer: Observer

@@ -85,14 +85,13 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livemostrecent",
         )
-        self.posture = Gauge(
+        self.posture = _OneOf(
             f"{_PREFIX}_posture",
             "The posture in force is 1.",
             ("posture",),
             registry=self.registry,
             multiprocess_mode="livemax",
         )
-        self.posture.labels("guard").set(1)
 
     def render(self) -> bytes:
         """Give all values as Prometheus reads them; takes milliseconds, so not on the loop."""

@@ -40,6 +40,8 @@ class InForce(Protocol):
     @property
     def shipped(self) -> bool: ...
     @property
+    def discovering(self) -> bool: ...
+    @property
     def rules(self) -> tuple[object, ...]: ...
     @property
     def warnings(self) -> tuple[str, ...]: ...
@@ -104,11 +106,15 @@ class Observer:
         self._metrics.policy_info.clear()
         self._metrics.policy_info.labels(policies.revision).set(1)
         self._metrics.enforcing.set(policies.enforcing)
+        posture = "discover" if policies.discovering else "guard"
+        self._metrics.posture.clear()
+        self._metrics.posture.labels(posture).set(1)
         self._log.info(
             "policies.loaded",
             revision=policies.revision,
             rules=len(policies.rules),
             enforcing=policies.enforcing,
+            posture=posture,
             shipped=policies.shipped,
             warnings=policies.warnings,
         )
