@@ -37,6 +37,7 @@ from gateway.model import Settlement
 from gateway.observe.logs import Output, logger
 from gateway.observe.metrics import Metrics, keep_in_files
 from gateway.observe.observer import InForce, Observer
+from gateway.pages.pages import Pages
 from gateway.policy.load import load
 from gateway.policy.policyset import PolicySet
 from gateway.policy.posture import discovering
@@ -279,6 +280,13 @@ class Gateway:
             observer=observer,
             contact=settings.contact,
             new_id=_ids(clock),
+            pages=Pages(
+                store=store,
+                clock=clock,
+                contact=settings.contact,
+                anonymous=settings["identify.anonymous.write"],
+                secret=derived(key, "digests"),
+            ),
         )
 
     def _load(self, clock: SystemClock) -> PolicySet:

@@ -45,6 +45,7 @@ from gateway.policy.policyset import PolicySet
 from gateway.policy.posture import unregistered
 from gateway.ports import AuditLog, Clock, Store, Upstream, UpstreamResponse
 from gateway.proxy.compose import compose
+from gateway.proxy.dry_run import too_many
 from gateway.proxy.exchange import Exchange, Response, one
 from gateway.proxy.forward import Forwarding
 from gateway.proxy.identify import Caller, identify, objection
@@ -123,8 +124,7 @@ class Pipeline:
         write = await compose(exchange, route, caller, reading, body, at=at, secret=self.secret)
         exchange.integration = write.integration
         if one(exchange.headers, b"x-gateway-dry-run") == b"true":
-            decided = await self._decide(write, policies, self.store.peek, told)
-            return Response.of(answers.dry_run(decided.decision, write.id))
+            return await self._dry_run(write, policies, told)
 
         decided = await self._decide(write, policies, self.store.reserve, told)
         decision, delivery = decided.decision, _Delivery()
@@ -146,6 +146,16 @@ class Pipeline:
             return await self._receive(upstream, route, write, decision, delivery, ends)
         finally:
             await self._settle(write, decided, delivery)
+
+    async def _dry_run(
+        self, write: Write, policies: PolicySet, told: tuple[Finding, ...]
+    ) -> Response:
+        """Say what would become of a write."""
+        refused = await too_many(self.store, write, policies.revision)
+        if refused is not None:
+            return Response.of(answers.refuse(write.api, refused, write.id, self.contact))
+        decided = await self._decide(write, policies, self.store.peek, told)
+        return Response.of(answers.dry_run(decided.decision, write.id))
 
     def _admit(
         self,
