@@ -23,6 +23,7 @@ from gateway.admin.app import admin_app
 from gateway.audit.key import derived
 from gateway.audit.recovery import Recovered, recover
 from gateway.audit.writer import AuditWriter
+from gateway.canary import CanaryRun
 from gateway.cli.assembly import (
     audit_directories,
     audit_key,
@@ -38,7 +39,7 @@ from gateway.observe.logs import Output, logger
 from gateway.observe.metrics import Metrics, keep_in_files
 from gateway.observe.observer import InForce, Observer
 from gateway.pages.pages import Pages
-from gateway.policy.load import load
+from gateway.policy.load import Source, load, sources
 from gateway.policy.policyset import PolicySet
 from gateway.policy.posture import discovering
 from gateway.policy.posture import ends as posture_ends
@@ -222,7 +223,8 @@ class Gateway:
             tls=tls if all(tls) else None,
         )
         stop = _signals(policies)
-        watching = asyncio.create_task(policies.watch())
+        canary = CanaryRun(app, observer, self._sources)
+        watching = asyncio.gather(policies.watch(), canary.repeat(settings["policies.canary"]))
         url = await proxy.start(reuse_port=front.shares_port)
         gc.freeze()  # what lives as long as the process is not looked at again
         await front.open(url, metrics, policies)
@@ -290,13 +292,18 @@ class Gateway:
         )
 
     def _load(self, clock: SystemClock) -> PolicySet:
-        shipped = self._settings["policies.shipped"]
+        today = datetime.datetime.fromtimestamp(clock.now(), datetime.UTC).date()
         loaded = load(
-            self._settings["policies.directory"],
-            today=datetime.datetime.fromtimestamp(clock.now(), datetime.UTC).date(),
-            shipped=None if shipped == "auto" else shipped == "true",
+            self._settings["policies.directory"], today=today, shipped=self._with_shipped()
         )
         return discovering(loaded) if self._is_discovering(clock) else loaded
+
+    def _sources(self) -> tuple[Source, ...]:
+        return sources(self._settings["policies.directory"], shipped=self._with_shipped())
+
+    def _with_shipped(self) -> bool | None:
+        word = self._settings["policies.shipped"]
+        return None if word == "auto" else word == "true"
 
     def _is_discovering(self, clock: SystemClock) -> bool:
         posture = self._settings.posture

@@ -71,6 +71,7 @@ class Policies:
 
     directory: Annotated[Path | None, Setting(readers.directory, "", "the site's own policy files; without it the shipped ones apply", flag="--policies")]
     shipped: Annotated[str, Setting(readers.word("auto", "true", "false"), "auto", "whether shipped policies apply beside the site's own; auto: where it has an overrides.yaml")]
+    canary: Annotated[float, Setting(readers.seconds, "1m", "how often a write that must be refused is tried, to prove that the gate is shut; nothing of it reaches SOE")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
