@@ -104,18 +104,20 @@ def open_audit(
     return AuditWriter(sinks, Chain(key, writer), clock, on_sync, keeping=keeping)
 
 
+def with_shipped(settings: Settings) -> bool | None:
+    """Tell whether shipped policies apply, as `policy.load.sources` takes it."""
+    word = settings["policies.shipped"]
+    return None if word == "auto" else word == "true"
+
+
 def load_policies(settings: Settings) -> PolicySet:
-    """Load the policies that the settings name.
+    """Load the policies that the settings name, as they judge in guard.
 
     Raises:
         PolicyError: with all problems.
     """
-    shipped = settings["policies.shipped"]
-    return load(
-        settings["policies.directory"],
-        today=datetime.datetime.now(datetime.UTC).date(),
-        shipped=None if shipped == "auto" else shipped == "true",
-    )
+    today = datetime.datetime.now(datetime.UTC).date()
+    return load(settings["policies.directory"], today=today, shipped=with_shipped(settings))
 
 
 def open_pool(settings: Settings) -> Pool:

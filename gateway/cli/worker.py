@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import fcntl
 import gc
 import itertools
@@ -22,14 +23,15 @@ from gateway.admin.app import admin_app
 from gateway.audit.key import derived
 from gateway.audit.recovery import Recovered, recover
 from gateway.audit.writer import AuditWriter
+from gateway.canary import CanaryRun
 from gateway.cli.assembly import (
     audit_directories,
     audit_key,
-    load_policies,
     open_audit,
     open_pool,
     open_state,
     state_terms,
+    with_shipped,
 )
 from gateway.clock import SystemClock
 from gateway.errors import StoreError
@@ -37,6 +39,11 @@ from gateway.model import Settlement
 from gateway.observe.logs import Output, logger
 from gateway.observe.metrics import Metrics, keep_in_files
 from gateway.observe.observer import InForce, Observer
+from gateway.pages.pages import Pages
+from gateway.policy.load import Source, load, sources
+from gateway.policy.policyset import PolicySet
+from gateway.policy.posture import discovering
+from gateway.policy.posture import ends as posture_ends
 from gateway.ports import Store
 from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
@@ -195,10 +202,13 @@ class Gateway:
         output = Output(_standard_output(shared=front.shares_port), metrics.log_dropped.inc)
         output.held = True
         observer = front.observer(settings, output, metrics)
-        policies = Policies(
-            lambda: load_policies(settings), settings["policies.directory"], observer
-        )
         clock = SystemClock()
+        policies = Policies(
+            lambda: self._load(clock),
+            settings["policies.directory"],
+            observer,
+            ends=lambda current: current.discovering and not self._is_discovering(clock),
+        )
         key = audit_key(settings)
         store = open_state(settings, state_terms(settings, observer.event, key))
         with _one_at_a_time(audit_directories(settings)):
@@ -214,7 +224,8 @@ class Gateway:
             tls=tls if all(tls) else None,
         )
         stop = _signals(policies)
-        watching = asyncio.create_task(policies.watch())
+        canary = CanaryRun(app, observer, self._sources)
+        watching = asyncio.gather(policies.watch(), canary.repeat(settings["policies.canary"]))
         url = await proxy.start(reuse_port=front.shares_port)
         gc.freeze()  # what lives as long as the process is not looked at again
         await front.open(url, metrics, policies)
@@ -272,7 +283,28 @@ class Gateway:
             observer=observer,
             contact=settings.contact,
             new_id=_ids(clock),
+            pages=Pages(
+                store=store,
+                clock=clock,
+                contact=settings.contact,
+                anonymous=settings["identify.anonymous.write"],
+                secret=derived(key, "digests"),
+            ),
         )
+
+    def _load(self, clock: SystemClock) -> PolicySet:
+        today = datetime.datetime.fromtimestamp(clock.now(), datetime.UTC).date()
+        loaded = load(
+            self._settings["policies.directory"], today=today, shipped=with_shipped(self._settings)
+        )
+        return discovering(loaded) if self._is_discovering(clock) else loaded
+
+    def _sources(self) -> tuple[Source, ...]:
+        return sources(self._settings["policies.directory"], shipped=with_shipped(self._settings))
+
+    def _is_discovering(self, clock: SystemClock) -> bool:
+        posture = self._settings.posture
+        return posture.mode == "discover" and clock.now() < posture_ends(posture.until)
 
     async def _recover(
         self, store: Store, key: bytes, clock: SystemClock, observer: Observer

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from gateway.model import Api, Consulted, Effect, Fingerprint, Post, Write
+from gateway.policy.posture import DISCOVERING
 from gateway.soe.api import PUBLISHING
 
 UNREADABLE = "\0"
@@ -56,6 +57,11 @@ class Recorded:
     repeats: str | None
     findings: Mapping[str, Mapping[str, Any]]
     consulted: Consulted | None
+
+    @property
+    def rules(self) -> str:
+        """The revision of the rules, whatever the posture was."""
+        return self.revision.removesuffix(DISCOVERING)
 
     @property
     def seen(self) -> Write:

@@ -82,7 +82,7 @@ class Rejudging:
             if rule.id in decision.findings:
                 judged.assumed[rule.id] = str(lacking)
                 return True
-            if decision.revision != self._policies.revision:  # else it did not judge it
+            if decision.rules != self._policies.revision:  # else it did not judge it
                 judged.unjudged[rule.id] = str(lacking)
             return False
 

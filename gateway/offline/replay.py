@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from gateway.errors import RequestError, StoreError
+from gateway.errors import StoreError
 from gateway.model import (
     ANONYMOUS,
     Consulted,
@@ -24,9 +24,7 @@ from gateway.model import (
     Outcome,
     Reservation,
     Reserved,
-    Result,
     Settlement,
-    Violation,
 )
 from gateway.offline.order import Decided, Done, Ended, Event
 from gateway.offline.recorded import Recorded
@@ -34,13 +32,12 @@ from gateway.offline.records import ANSWER
 from gateway.offline.rejudge import Judged, Rejudging, finding_of, reasons, same
 from gateway.policy.decide import decide, is_template, repeated, reservation, unanswered_key
 from gateway.policy.policyset import PolicySet
+from gateway.policy.posture import unregistered
 from gateway.policy.registry import Integration
-from gateway.proxy.identify import Caller, admit_write
+from gateway.proxy.identify import Caller, objection
 from gateway.proxy.templates import Templates
 from gateway.state.memory import MemoryStore
 
-REGISTRATION = "registration"
-"""In the place of a rule, where the caller is not admitted."""
 _KEEP = 90 * 86_400.0
 _POSTS = 1 << 18
 _AWAY = StoreError("state was out of reach then")
@@ -237,19 +234,11 @@ class Replay:
         integration = self._callers.get(write.integration)
         if integration is None and (self._anonymous == "allow" or not self._is_stranger(decision)):
             return None
-        try:
-            caller = Caller(integration=integration, token=write.token)
-            admit_write(caller, write.operation, write.at, self._anonymous)
-        except RequestError as error:
-            finding = Finding(
-                rule=REGISTRATION,
-                check="",
-                mode=Mode.ENFORCE,
-                result=Result.FAIL,
-                violation=Violation(code=error.code, status=error.status, message=str(error)),
-            )
-            return decide(self._policies, (finding,))
-        return None
+        caller = Caller(integration=integration, token=write.token)
+        error = objection(caller, write.operation, write.at, self._anonymous)
+        if error is None:
+            return None
+        return decide(self._policies, (replace(unregistered(error), mode=Mode.ENFORCE),))
 
     def _is_stranger(self, decision: Recorded) -> bool:
         """Whether nobody has registered the caller; without a registry the record's word counts."""
