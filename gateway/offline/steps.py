@@ -201,8 +201,12 @@ def _text(node: Node) -> str:
 
 
 def _written(step: Step, number: int) -> str:
-    noun = step.request.route.endpoint.operation.partition(".")[0]
-    return step.saved.post(step.request.route) or f"{noun}/{_WRITTEN + number}"
+    """The post that a step writes: a new one, or the one that it means."""
+    route = step.request.route
+    noun, _, verb = route.endpoint.operation.partition(".")
+    meant = list(route.params.values()) if verb != "create" else []
+    post = meant[-1] if meant else _WRITTEN + number
+    return step.saved.post(route) or f"{noun}/{post}"
 
 
 def _misplaced(operation: str, api: Api, post: str, team: str | None) -> str:
