@@ -23,6 +23,7 @@ from gateway.admin.app import admin_app
 from gateway.audit.key import derived
 from gateway.audit.recovery import Recovered, recover
 from gateway.audit.writer import AuditWriter
+from gateway.canary import CanaryRun
 from gateway.cli.assembly import (
     audit_directories,
     audit_key,
@@ -37,7 +38,11 @@ from gateway.model import Settlement
 from gateway.observe.logs import Output, logger
 from gateway.observe.metrics import Metrics, keep_in_files
 from gateway.observe.observer import InForce, Observer
-from gateway.policy.load import load
+from gateway.pages.pages import Pages
+from gateway.policy.load import Source, load, sources
+from gateway.policy.policyset import PolicySet
+from gateway.policy.posture import discovering
+from gateway.policy.posture import ends as posture_ends
 from gateway.ports import Store
 from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
@@ -196,8 +201,13 @@ class Gateway:
         output = Output(_standard_output(shared=front.shares_port), metrics.log_dropped.inc)
         output.held = True
         observer = front.observer(settings, output, metrics)
-        policies = Policies(self._load, settings["policies.directory"], observer)
         clock = SystemClock()
+        policies = Policies(
+            lambda: self._load(clock),
+            settings["policies.directory"],
+            observer,
+            ends=lambda current: current.discovering and not self._is_discovering(clock),
+        )
         key = audit_key(settings)
         store = open_state(settings, state_terms(settings, observer.event, key))
         with _one_at_a_time(audit_directories(settings)):
@@ -213,7 +223,8 @@ class Gateway:
             tls=tls if all(tls) else None,
         )
         stop = _signals(policies)
-        watching = asyncio.create_task(policies.watch())
+        canary = CanaryRun(app, observer, self._sources)
+        watching = asyncio.gather(policies.watch(), canary.repeat(settings["policies.canary"]))
         url = await proxy.start(reuse_port=front.shares_port)
         gc.freeze()  # what lives as long as the process is not looked at again
         await front.open(url, metrics, policies)
@@ -271,15 +282,32 @@ class Gateway:
             observer=observer,
             contact=settings.contact,
             new_id=_ids(clock),
+            pages=Pages(
+                store=store,
+                clock=clock,
+                contact=settings.contact,
+                anonymous=settings["identify.anonymous.write"],
+                secret=derived(key, "digests"),
+            ),
         )
 
-    def _load(self) -> Any:
-        shipped = self._settings["policies.shipped"]
-        return load(
-            self._settings["policies.directory"],
-            today=datetime.datetime.now(datetime.UTC).date(),
-            shipped=None if shipped == "auto" else shipped == "true",
+    def _load(self, clock: SystemClock) -> PolicySet:
+        today = datetime.datetime.fromtimestamp(clock.now(), datetime.UTC).date()
+        loaded = load(
+            self._settings["policies.directory"], today=today, shipped=self._with_shipped()
         )
+        return discovering(loaded) if self._is_discovering(clock) else loaded
+
+    def _sources(self) -> tuple[Source, ...]:
+        return sources(self._settings["policies.directory"], shipped=self._with_shipped())
+
+    def _with_shipped(self) -> bool | None:
+        word = self._settings["policies.shipped"]
+        return None if word == "auto" else word == "true"
+
+    def _is_discovering(self, clock: SystemClock) -> bool:
+        posture = self._settings.posture
+        return posture.mode == "discover" and clock.now() < posture_ends(posture.until)
 
     async def _recover(
         self, store: Store, key: bytes, clock: SystemClock, observer: Observer

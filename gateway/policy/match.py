@@ -45,15 +45,16 @@ def applies(rule: Rule, write: Write, policies: PolicySet) -> bool:
         return False
     if rule.tags and rule.tags.isdisjoint(tag.casefold() for tag in write.post.tags):
         return False
-    return not _waived(rule, write, policies)
+    return not is_waived(rule, write.integration, write.at, policies)
 
 
-def _waived(rule: Rule, write: Write, policies: PolicySet) -> bool:
-    if write.integration == ANONYMOUS or not policies.waivers:
+def is_waived(rule: Rule, integration: str, at: float, policies: PolicySet) -> bool:
+    """Whether an exception keeps a rule from judging an integration at an instant."""
+    if integration == ANONYMOUS or not policies.waivers:
         return False
-    today = datetime.fromtimestamp(write.at, UTC).date()
+    today = datetime.fromtimestamp(at, UTC).date()
     return any(
-        rule.id in waiver.rules and write.integration in waiver.integrations
+        rule.id in waiver.rules and integration in waiver.integrations
         for waiver in policies.waivers
         if today <= waiver.expires
     )

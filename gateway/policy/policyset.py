@@ -58,6 +58,7 @@ class PolicySet:
     Attributes:
         revision: a digest over every file the set came from.
         shipped: whether the rules that come with the gateway are among them.
+        discovering: whether the posture is `discover`: no rule decides, and anybody may write.
         warnings: what is not wrong but worth a look, as `path:line:column: text`.
     """
 
@@ -66,6 +67,7 @@ class PolicySet:
     registry: Registry
     revision: str
     shipped: bool
+    discovering: bool = False
     warnings: tuple[str, ...] = ()
 
     @property

@@ -74,30 +74,28 @@ def admit_read(caller: Caller, anonymous: str) -> None:
         raise _unregistered(caller)
 
 
-def admit_write(caller: Caller, operation: str, at: float, anonymous: str) -> None:
-    """Let a write of a known integration on to its judgement.
+def objection(caller: Caller, operation: str, at: float, anonymous: str) -> RequestError | None:
+    """Say why a caller may not write this: it is not registered for it.
 
-    Raises:
-        RequestError: `unknown_caller` (401), `unregistered_caller`, `integration_expired` or
-            `operation_not_registered` (403).
+    `unknown_caller` (401), `unregistered_caller`, `integration_expired` or
+    `operation_not_registered` (403); None where it may, and the rules judge.
     """
     integration = caller.integration
     if integration is None:
-        if anonymous != "allow":
-            raise _unregistered(caller)
-        return
+        return None if anonymous == "allow" else _unregistered(caller)
     if integration.expires and datetime.fromtimestamp(at, UTC).date() > integration.expires:
-        raise RequestError(
+        return RequestError(
             403,
             "integration_expired",
             f"The registration of {integration.name} ended on {integration.expires}.",
         )
     if not any(fnmatchcase(operation, allowed) for allowed in integration.operations):
-        raise RequestError(
+        return RequestError(
             403,
             "operation_not_registered",
             f"{integration.name} is not registered for {operation}.",
         )
+    return None
 
 
 def _unregistered(caller: Caller) -> RequestError:

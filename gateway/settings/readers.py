@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import date
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,11 @@ def seconds(reader: Reader, node: Node) -> float | None:
         reader.problem(node, "must be longer than 0")
         return None
     return read
+
+
+def day(reader: Reader, node: Node) -> date | None:
+    """Read a day written as 2026-12-31."""
+    return reader.date(node)
 
 
 def path(reader: Reader, node: Node) -> Path | None:
