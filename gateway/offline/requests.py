@@ -14,7 +14,7 @@ import orjson
 
 from gateway.model import ANONYMOUS, Api, Write, author_of
 from gateway.policy.registry import Integration
-from gateway.proxy.identify import Caller, admit_write
+from gateway.proxy.identify import Caller, objection
 from gateway.soe.api import ENDPOINTS, BodyKind, Endpoint, Route, classify
 from gateway.soe.read import read_write
 from gateway.text.fingerprint import fingerprint
@@ -122,7 +122,9 @@ def write_of(
     name = facts.get("as", ANONYMOUS)
     token = facts.get("token", f"token of {name}")
     caller = Caller(integration=registered.get(name), token=token)
-    admit_write(caller, route.endpoint.operation, at, "allow")
+    error = objection(caller, route.endpoint.operation, at, "allow")
+    if error is not None:
+        raise error
     reading = read_write(route, (), request.body)
     post, person = reading.post, facts.get("person")
     sent = repr((name, token, route.endpoint.method, route.path, request.body))
