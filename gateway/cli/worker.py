@@ -30,6 +30,7 @@ from gateway.cli.assembly import (
     open_pool,
     open_state,
     state_terms,
+    with_shipped,
 )
 from gateway.cli.opening import AGAIN_AFTER, LateAudit, LateStore, may_pass
 from gateway.clock import SystemClock
@@ -333,16 +334,12 @@ class Gateway:
     def _load(self, clock: SystemClock) -> PolicySet:
         today = datetime.datetime.fromtimestamp(clock.now(), datetime.UTC).date()
         loaded = load(
-            self._settings["policies.directory"], today=today, shipped=self._with_shipped()
+            self._settings["policies.directory"], today=today, shipped=with_shipped(self._settings)
         )
         return discovering(loaded) if self._is_discovering(clock) else loaded
 
     def _sources(self) -> tuple[Source, ...]:
-        return sources(self._settings["policies.directory"], shipped=self._with_shipped())
-
-    def _with_shipped(self) -> bool | None:
-        word = self._settings["policies.shipped"]
-        return None if word == "auto" else word == "true"
+        return sources(self._settings["policies.directory"], shipped=with_shipped(self._settings))
 
     def _is_discovering(self, clock: SystemClock) -> bool:
         posture = self._settings.posture
