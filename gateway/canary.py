@@ -23,16 +23,26 @@ from gateway.model import (
     Write,
 )
 from gateway.observe.observer import Observer, Seen
-from gateway.offline.cases import Step, read_cases, run_cases
+from gateway.offline.cases import START, read_cases
+from gateway.offline.play import play
+from gateway.offline.requests import Request
 from gateway.policy.load import Source
 from gateway.policy.policyset import PolicySet
 from gateway.ports import Store, UpstreamResponse
 from gateway.proxy.app import ProxyApp
-from gateway.soe import v3
-from gateway.soe.api import BodyKind, Endpoint
+from gateway.soe.api import BodyKind
 
 _CASES_AT_MOST = 200
 """So many tests are looked at for one that serves."""
+_WEEK = range(7 * 24)
+"""The hours at which it must be refused: a rule for quiet hours would cry wolf by day."""
+_SAID = ("title", "body", "user_agent", "action", "team")
+_MEDIA_TYPES = {
+    BodyKind.OBJECT: b"application/json",
+    BodyKind.IDS: b"application/json",
+    BodyKind.FORM: b"application/x-www-form-urlencoded",
+    BodyKind.IMAGE: b"image/png",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,58 +64,36 @@ def canary_of(policies: PolicySet, sources: Iterable[Source]) -> Canary | None:
         return None
     for case in cases[:_CASES_AT_MOST]:
         for first in case.steps[:1]:
-            endpoint, rules = _endpoint(first), first.expect.get("refused_by")
-            if endpoint is None or not isinstance(rules, tuple) or not rules:
+            rules = first.expect.rules.get("refused_by")
+            if not rules or first.state_down:
                 continue
-            anonymous = _anonymous(first)
-            [outcome] = run_cases(policies, [replace(case, steps=(anonymous,))])
-            if outcome.failure is None:
-                return _request(anonymous, endpoint, frozenset(rules))
+            anonymous = replace(first, request=_anonymous(first.request))
+            at_any_hour = [replace(anonymous, at=START + hour * 3600.0) for hour in _WEEK]
+            stories = [replace(case, steps=(step,)) for step in at_any_hour]
+            if not any(each.failure for each in play(policies, stories)):
+                return _sent(anonymous.request, frozenset(rules))
     return None
 
 
-def _anonymous(step: Step) -> Step:
+def _anonymous(request: Request) -> Request:
     """The same write of a caller who presents nothing: so it is what the request says."""
-    facts = {name: told for name, told in step.facts.items() if name not in ("token", "person")}
-    return replace(step, facts={**facts, "as": ANONYMOUS})
+    facts = {name: request.facts[name] for name in _SAID if name in request.facts}
+    return replace(request, facts={**facts, "as": ANONYMOUS})
 
 
-def _endpoint(step: Step) -> Endpoint | None:
-    """The way by which v3 writes this, where its body is an object or none."""
-    is_in_team = "team" in step.facts
-    for endpoint in v3.ENDPOINTS:
-        fits = (
-            endpoint.operation == step.operation and ("{team}" in endpoint.template) == is_in_team
-        )
-        if fits and endpoint.body in (BodyKind.OBJECT, BodyKind.NONE):
-            return endpoint
-    return None
-
-
-def _request(step: Step, endpoint: Endpoint, rules: frozenset[str]) -> Canary:
-    facts, text = step.facts, endpoint.text
-    slots = {"team": facts.get("team", "")}
-    path = "/".join(
-        slots.get(part.strip("{}"), "1") if part.startswith("{") else part
-        for part in endpoint.template.split("/")
-    )
-    told: dict[str, Any] = {}
-    if text.title:
-        told[text.title] = facts.get("title", "")
-    if text.body:
-        told[text.body[0]] = facts.get("body", "")
-    if text.tags:
-        told[text.tags] = list(step.tags)
-    body = json.dumps(told).encode() if endpoint.body is BodyKind.OBJECT else b""
+def _sent(request: Request, rules: frozenset[str]) -> Canary:
+    endpoint, body = request.route.endpoint, request.body
     fields = [(b"host", b"canary.invalid"), (b"content-length", b"%d" % len(body))]
-    if body:
-        fields.append((b"content-type", b"application/json"))
+    if body and endpoint.body in _MEDIA_TYPES:
+        fields.append((b"content-type", _MEDIA_TYPES[endpoint.body]))
     named = ((b"user-agent", "user_agent"), (b"x-explicit-action", "action"))
-    fields += [(name, facts[key].encode("latin-1")) for name, key in named if key in facts]
+    fields += [
+        (name, request.facts[key].encode("latin-1")) for name, key in named if key in request.facts
+    ]
     return Canary(
         rules=rules,
         method=endpoint.method,
-        target=path.encode(),
+        target=request.route.path.encode(),
         headers=tuple(fields),
         body=body,
     )

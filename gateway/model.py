@@ -433,7 +433,8 @@ class Finding:
 
     `violation` stands where the result is `fail`, or `error` under `on_error: refuse`. `open` is
     true for an error that the rule lets pass (`on_error: allow`). `charged` is the cap's word
-    where the rule is a cap and state was asked.
+    where the rule is a cap and state was asked. `consented` tells that a person confirmed what
+    the rule held.
     """
 
     rule: str
@@ -443,6 +444,22 @@ class Finding:
     violation: Violation | None = None
     open: bool = False
     charged: Charged | None = None
+    consented: bool = False
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it stands against the write, whoever confirms.
+
+        So does a rule in `hold` that could not be judged: nobody knows what he would confirm.
+        """
+        strict = self.mode is Mode.ENFORCE or self.result is Result.ERROR
+        return self.violation is not None and self.mode.decides and strict
+
+    @property
+    def holds(self) -> bool:
+        """Whether it stands against the write until a person confirms it."""
+        asks = self.mode is Mode.HOLD and not self.refuses and not self.consented
+        return self.violation is not None and asks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -476,7 +493,7 @@ class Decision:
     @property
     def violations(self) -> tuple[Finding, ...]:
         """The findings that decided against the write."""
-        return tuple(f for f in self.findings if f.violation is not None and f.mode.decides)
+        return tuple(f for f in self.findings if f.refuses or f.holds)
 
     @property
     def warnings(self) -> tuple[Finding, ...]:

@@ -144,6 +144,32 @@ def test_without_a_test_there_is_none(tmp_path: Path) -> None:
         assert canary_of(policies, sources(directory, shipped=False)) is None
 
 
+def test_a_rule_for_some_hours_gives_none(tmp_path: Path) -> None:
+    """By day it would let the canary pass, and cry wolf."""
+    at_night = "if: {title: {matches: '!$'}, hour: {at_least: 7, below: 9}}"
+    text = TESTED.replace("if: {title: {matches: '!$'}}", at_night)
+
+    policies, directory = a_set(tmp_path, text)
+
+    assert canary_of(policies, sources(directory, shipped=False)) is None
+
+
+def test_a_write_that_only_v2_has_serves_as_well(tmp_path: Path) -> None:
+    """As a form."""
+    text = TESTED.replace("question.create: new", "comment.create: 5")
+    text = text.replace("question.create", "comment.create").replace("title: ", "body: ")
+    text = text.replace("body: Quiet", "title: Quiet")
+
+    policies, directory = a_set(tmp_path, text)
+    canary = canary_of(policies, sources(directory, shipped=False))
+
+    assert canary is not None
+    assert (canary.target, canary.body) == (
+        b"/api/2.3/posts/5/comments/add",
+        b"body=How%21&team=red",
+    )
+
+
 def test_a_rule_for_one_integration_gives_none(tmp_path: Path) -> None:
     """The canary presents nothing: who it pretends to be would be another path."""
     policies, directory = a_set(tmp_path, TESTED)

@@ -28,6 +28,8 @@ from gateway.soe.api import OPERATIONS
 
 INTEGRATIONS = "integrations.yaml"
 OVERRIDES = "overrides.yaml"
+CASES = (".test.yaml", ".test.yml")
+"""How the names of files end that hold tests alone: no part of the policies, nor of a revision."""
 LONGEST_EXCEPTION = 90
 """Days."""
 
@@ -75,10 +77,23 @@ def sources(directory: Path | None, *, shipped: bool | None = None) -> tuple[Sou
     return tuple(found)
 
 
-def _files(directory: Path, *, shipped: bool) -> list[Source]:
+def tests_apart(directory: Path) -> tuple[Source, ...]:
+    """Read the files of a directory that hold tests alone.
+
+    Raises:
+        PolicyError: the directory or a file cannot be read.
+    """
+    return tuple(_files(directory, shipped=False, tests=True))
+
+
+def _files(directory: Path, *, shipped: bool, tests: bool = False) -> list[Source]:
     try:
         paths = sorted(path for path in directory.iterdir() if path.suffix in (".yaml", ".yml"))
-        return [Source(str(path), path.read_bytes().decode(), shipped) for path in paths]
+        return [
+            Source(str(path), path.read_bytes().decode(), shipped)
+            for path in paths
+            if path.name.endswith(CASES) is tests
+        ]
     except (OSError, UnicodeDecodeError) as error:
         told = f"cannot be read: {getattr(error, 'strerror', None) or error}"
         raise PolicyError((Problem(str(directory), 1, 1, told),)) from error
