@@ -171,6 +171,8 @@ class Write:
             repeat of the same request.
         key: keyed digest of caller and idempotency key, for a write that publishes text; None
             without one.
+        credential: `sha256:` and the digest of the SOE token, as a registry writes it, of a caller
+            that nobody registered; else None.
     """
 
     id: str
@@ -178,6 +180,7 @@ class Write:
     integration: str
     tier: str = ""
     token: str | None = None
+    credential: str | None = None
     person: str | None = None
     api: Api
     operation: str
@@ -342,12 +345,16 @@ class Repeat:
 class Reserved:
     """State's answers by rule id, about what was there before; `taken` tells of the first group.
 
-    With a `repeat` there are no answers, and nothing was charged or remembered.
+    With a `repeat` there are no answers, and nothing was charged or remembered. `at` is the stamp
+    that it got, and `number` where it stands: of two reservations of one state the earlier never
+    has the higher one.
     """
 
     answers: Mapping[str, Answer]
     taken: bool
     repeat: Repeat | None = None
+    at: float = field(default=0.0, compare=False)
+    number: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -456,16 +463,32 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Consulted:
+    """How state was asked about a write, for whoever judges it again from its record.
+
+    `at` and `number` as of `Reserved`; `in_flight` are the writes whose posts were found while they
+    were in flight. With `failed` state did not answer, and the rest says nothing.
+    """
+
+    at: float = 0.0
+    number: int = 0
+    in_flight: tuple[str, ...] = ()
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What was decided about a write, under one policy revision.
 
-    `repeats` is the id of the earlier write, where that decided and not the rules.
+    `repeats` is the id of the earlier write, where that decided and not the rules. `consulted` is
+    None where state was not asked, or told of a repeat.
     """
 
     effect: Effect
     revision: str
     findings: tuple[Finding, ...]
     repeats: str | None = None
+    consulted: Consulted | None = field(default=None, compare=False)
 
     @property
     def violations(self) -> tuple[Finding, ...]:

@@ -20,6 +20,8 @@ import structlog
 
 EVENTS: Mapping[str, str] = {
     "server.listening": "The gateway is ready; says where it listens.",
+    "start.waits": "State or audit log cannot be opened while their disk is full or broken: writes are refused, reads served.",
+    "start.completed": "What the start waited for is open.",
     "server.stopping": "A stop was asked for; what is in flight is finished.",
     "server.stopped": "Everything is settled, synced and closed.",
     "worker.died": "A worker ended that nobody had told to; another takes its place.",

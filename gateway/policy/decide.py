@@ -20,6 +20,7 @@ from gateway.model import (
     Answer,
     Charge,
     Charged,
+    Consulted,
     Decision,
     Effect,
     Finding,
@@ -30,6 +31,7 @@ from gateway.model import (
     Repeat,
     Repeated,
     Reservation,
+    Reserved,
     Result,
     Violation,
     Write,
@@ -53,10 +55,13 @@ _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 def select(policies: PolicySet, write: Write) -> tuple[Rule, ...]:
     """Give the rules that judge a write, in their order."""
-    return tuple(
-        rule
-        for rule in policies.rules
-        if rule.mode is not Mode.DISABLED
+    return tuple(rule for rule in policies.rules if judges(rule, write, policies))
+
+
+def judges(rule: Rule, write: Write, policies: PolicySet) -> bool:
+    """Whether a rule judges a write."""
+    return (
+        rule.mode is not Mode.DISABLED
         and applies(rule, write, policies)
         and (rule.check is None or rule.condition is None or rule.condition(write))
     )
@@ -278,6 +283,18 @@ _REPEATS: Mapping[Repeated, Violation] = {
         fix="Nothing was posted again: look for the post.",
     ),
 }
+
+
+def consulted(reserved: Reserved) -> Consulted:
+    """Note how state answered, beside what the rules made of it."""
+    in_flight = {
+        post.write_id: None
+        for answer in reserved.answers.values()
+        if isinstance(answer, Found)
+        for post in answer.posts
+        if post.pending
+    }
+    return Consulted(at=reserved.at, number=reserved.number, in_flight=tuple(in_flight))
 
 
 def is_template(decision: Decision, write: Write, answers: Mapping[str, Answer]) -> bool:

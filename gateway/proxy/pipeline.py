@@ -17,6 +17,7 @@ from time import perf_counter
 
 from gateway.errors import AuditError, StoreError, UpstreamError
 from gateway.model import (
+    Consulted,
     Contact,
     Decision,
     Effect,
@@ -33,6 +34,7 @@ from gateway.model import (
 )
 from gateway.observe.observer import Observer
 from gateway.policy.decide import (
+    consulted,
     decide,
     is_template,
     judge,
@@ -196,7 +198,8 @@ class Pipeline:
             keyed = (unanswered_key(),) if write.key is not None else ()
             # Nothing is held: what the store takes too late, it releases by itself.
             judged = judge(rules, write, error, findings)
-            return _Decided(decide(policies, (*told, *keyed, *judged)))
+            unsure = decide(policies, (*told, *keyed, *judged))
+            return _Decided(replace(unsure, consulted=Consulted(failed=True)))
         if reserved.repeat is not None:
             return self._repeated(policies, reserved.repeat)
         held = asked.remember and reserved.taken
@@ -208,6 +211,7 @@ class Pipeline:
             if decision is None and held and ask == self.store.reserve:
                 await self._release(write, template=False)  # a fault of ours must hold nothing
         template = is_template(decision, write, reserved.answers)
+        decision = replace(decision, consulted=consulted(reserved))
         return _Decided(decision, held=held, template=template)
 
     def _repeated(self, policies: PolicySet, repeat: Repeat) -> _Decided:

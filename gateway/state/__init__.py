@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 from gateway.errors import StoreError
 from gateway.ports import Administered
+from gateway.state.lists import POSTS_AT_MOST
 from gateway.state.memory import MemoryStore
 from gateway.state.terms import Terms
 
@@ -32,7 +33,7 @@ def _redis(url: str, terms: Terms) -> Administered:
 
 
 STORES: Mapping[str, Callable[[str, Terms], Administered]] = {
-    "memory": lambda _url, terms: MemoryStore(terms.keep, terms.posts),
+    "memory": lambda _url, terms: MemoryStore(terms.keep, min(terms.posts, POSTS_AT_MOST)),
     "sqlite": _sqlite,
     "redis": _redis,
     "rediss": _redis,
