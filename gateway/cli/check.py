@@ -14,8 +14,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -78,7 +77,7 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
 def _cover(suite: Suite, as_json: bool, out: TextIO) -> int:  # noqa: FBT001 - a fact
     from gateway.offline.coverage import cover  # most calls do without
 
-    found = cover(suite, _progress if sys.stderr.isatty() else iter)
+    found = cover(suite, _shown)
     if as_json:
         print(json.dumps(_document(found)), file=out)
     else:
@@ -86,10 +85,15 @@ def _cover(suite: Suite, as_json: bool, out: TextIO) -> int:  # noqa: FBT001 - a
     return 1 if found.failing or found.untested else 0
 
 
-def _progress(rules: Sequence[Rule]) -> Iterable[Rule]:
-    from tqdm import tqdm  # for terminals alone
+def _shown(rules: Sequence[Rule]) -> Iterator[Rule]:
+    from gateway.cli.progress import progress  # most calls do without
 
-    return tqdm(rules, unit=" rules", delay=1.0, leave=False, file=sys.stderr)
+    bar = progress(None, " rules")
+    bar.begins("taken away", len(rules))
+    for rule in rules:
+        yield rule
+        bar.advances(1)
+    bar.ends("taken away")
 
 
 def _document(found: Coverage) -> dict[str, object]:
