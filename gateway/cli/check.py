@@ -15,16 +15,22 @@ from typing import TextIO
 
 from gateway.errors import PolicyError
 from gateway.policy.load import load
+from gateway.policy.schema import NAMES, schema
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare arguments."""
     parser.add_argument("directory", nargs="?", type=Path, help="the site's own policy files")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--diff-shipped", action="store_true", help="say how the shipped rules differ from those in force")  # fmt: skip
+    parser.add_argument("--schema", choices=NAMES, help="print the JSON Schema of such a file, for editors")  # fmt: skip
 
 
 def run(args: argparse.Namespace, out: TextIO) -> int:
     """Load the policies and say what was found."""
+    if args.schema:
+        print(json.dumps(schema(args.schema), indent=1), file=out)
+        return 0
     today = datetime.datetime.now(datetime.UTC).date()
     try:
         policies = load(args.directory, today=today)

@@ -50,9 +50,8 @@ def select(policies: PolicySet, write: Write) -> tuple[Rule, ...]:
     """Give the rules that judge a write, in their order."""
     return tuple(
         rule
-        for rule in policies.rules
-        if rule.mode is not Mode.DISABLED
-        and applies(rule, write, policies)
+        for rule in policies.by_operation.get(write.operation, ())
+        if applies(rule, write, policies)
         and (rule.check is None or rule.condition is None or rule.condition(write))
     )
 
@@ -183,11 +182,6 @@ def _share(figures: Mapping[str, str | int | float | bool]) -> float:
 def _filled(template: str, names: Mapping[str, str]) -> str:
     """Fill `{name}`s; the loader has seen that each is known, and nothing else is evaluated."""
     return _PLACEHOLDER.sub(lambda found: names.get(found[1], ""), template)
-
-
-def unknown_placeholders(template: str, known: Sequence[str]) -> list[str]:
-    """Give the `{name}`s of a message that its rule does not have."""
-    return [name for name in _PLACEHOLDER.findall(template) if name not in known]
 
 
 # ── what to ask of state, and what follows ───────────────────────────────────────────────────
