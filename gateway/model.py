@@ -437,6 +437,12 @@ class Finding:
     open: bool = False
     charged: Charged | None = None
 
+    @property
+    def refuses(self) -> bool:
+        """Whether it refuses the write, so that nobody can confirm it."""
+        is_error = self.mode is Mode.HOLD and self.result is Result.ERROR
+        return self.violation is not None and (self.mode is Mode.ENFORCE or is_error)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:

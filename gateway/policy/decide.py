@@ -103,7 +103,17 @@ def _found(rule: Rule, write: Write, violation: Violation | None, answer: Answer
     if violation is None:
         return _bare(rule, Result.PASS, charged=charged)
     worded = _worded(rule, write, violation)
+    if rule.mode is Mode.HOLD:
+        worded = replace(worded, fix=f"{worded.fix} {_whom_to_ask(rule)}".strip())
     return _bare(rule, Result.FAIL, violation=worded, charged=charged)
+
+
+def _whom_to_ask(rule: Rule) -> str:
+    owner = f"{rule.owner}, who answer for the policy {rule.policy}," if rule.owner else "them"
+    return (
+        "Else a person must confirm this post, and this version of the gateway has no page for "
+        f"that: ask {owner} before you send it again."
+    )
 
 
 def _unanswered(rule: Rule) -> Finding:
@@ -284,11 +294,12 @@ def is_template(decision: Decision, write: Write, answers: Mapping[str, Answer])
 
 
 def decide(policies: PolicySet, findings: tuple[Finding, ...]) -> Decision:
-    """Let the strictest mode among the failing rules decide."""
-    modes = {finding.mode for finding in findings if finding.violation}
-    effect = Effect.ALLOW
-    if Mode.ENFORCE in modes:
+    """Let the strictest mode among the failing rules decide.
+
+    Where state cannot answer, nobody knows what there would be to confirm: that is refused.
+    """
+    failing = [finding for finding in findings if finding.violation and finding.mode.decides]
+    effect = Effect.HOLD if failing else Effect.ALLOW
+    if any(finding.refuses for finding in failing):
         effect = Effect.REFUSE
-    elif Mode.HOLD in modes:
-        effect = Effect.HOLD
     return Decision(effect=effect, revision=policies.revision, findings=findings)
