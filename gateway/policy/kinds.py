@@ -22,6 +22,8 @@ from gateway.soe.api import OPERATIONS
 from gateway.text.fingerprint import fingerprint
 from gateway.text.similarity import FEW_WORDS
 
+_NUMBER = re.compile(r"[0-9]{1,18}")
+
 Schema = dict[str, Any]
 Defs = dict[str, Schema]
 """The parts of a schema that have a name, so that each stands there once."""
@@ -275,10 +277,9 @@ class Place:
 
     def read(self, reader: PolicyReader, node: Node) -> str | None:
         """As `Kind.read`."""
-        if not isinstance(node, Scalar):
-            reader.problem(node, "expected a post here: a number, a name, or new")
-            return None
-        return node.text
+        if isinstance(node, Scalar) and _NUMBER.fullmatch(node.text):
+            return node.text
+        return reader.text(node)
 
     def schema(self, defs: Defs) -> Schema:
         """As `Kind.schema`."""
@@ -320,9 +321,15 @@ class Many:
         defs.setdefault(
             "file",
             {
-                "description": "A list in a file beside this one: one entry a line, # for comments.",
+                "description": "A list in a file: one entry a line, # begins a comment.",
                 "type": "object",
-                "properties": {"file": {"type": "string", "minLength": 1}},
+                "properties": {
+                    "file": {
+                        "description": "Its name: beside this file, or below its directory.",
+                        "type": "string",
+                        "minLength": 1,
+                    }
+                },
                 "required": ["file"],
                 "additionalProperties": False,
             },

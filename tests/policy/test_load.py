@@ -6,8 +6,6 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from gateway.errors import PolicyError
 from gateway.policy.load import load, shipped_directory
@@ -74,28 +72,3 @@ def test_the_revision_names_the_files(tmp_path: Path) -> None:
     assert (
         load(tmp_path / "one", today=TODAY).revision == load(tmp_path / "two", today=TODAY).revision
     )
-
-
-SNIPPETS = st.lists(
-    st.sampled_from(
-        ["policy: a", "owner: b", "rules:", "  r:", "    title: t", "    mode: enforce", "    mode: on",
-         "    for: ['*']", "    rate_cap: {limit: 1, window: 1m}", "    if: {title: {matches: '('}}",
-         "    unknown: x", "exceptions: []", "  - x", "tests: {}", "\t", "a: &b c"]
-    ),
-    max_size=12,
-).map("\n".join)  # fmt: skip
-
-
-@given(SNIPPETS | st.text(max_size=100))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
-def test_no_text_crashes_the_loader(tmp_path: Path, text: str) -> None:
-    """It loads, or says what is wrong; nothing unknown is accepted silently."""
-    (tmp_path / "a.yaml").write_text(text)
-
-    try:
-        load(tmp_path, today=TODAY)
-    except PolicyError as error:
-        assert error.problems
-    else:
-        assert "unknown" not in text
-        assert "mode: on" not in text
