@@ -2,7 +2,8 @@
 
 Prints every problem of every file as path:line:column: text. Without DIRECTORY it looks at the
 policies that come with the gateway; they apply beside those of a directory that has an
-overrides.yaml. Exit 0 where all is well, 1 where it is not.
+overrides.yaml, and --diff-shipped tells what became of each: one that overrides.yaml does not name,
+as what an upgrade brought, is untouched. Exit 0 where all is well, 1 where it is not.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
 from gateway.errors import PolicyError
-from gateway.policy.load import load
+from gateway.policy.load import load, sources
+from gateway.policy.overrides import Tuning, tunings
 from gateway.policy.schema import NAMES, schema
 
 
@@ -41,16 +44,20 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
         else:
             print(*problems, f"{len(problems)} problems", sep="\n", file=out)
         return 1
-    told = {
+    told: dict[str, object] = {
         "revision": policies.revision,
         "rules": {rule.id: rule.mode.value for rule in policies.rules},
         "integrations": sorted(policies.registry.names),
         "warnings": list(policies.warnings),
         "problems": [],
     }
+    tuned = tuple(tunings(sources(args.directory))) if args.diff_shipped else ()
+    if args.diff_shipped:
+        told["shipped"] = {each.rule: {"state": each.state, "changes": each.changes, "idle": each.idle} for each in tuned}  # fmt: skip
     if args.json:
         print(json.dumps(told), file=out)
         return 0
+    _print_tunings(tuned, out)
     for warning in policies.warnings:
         print(f"{warning} (warning)", file=out)
     enforcing = sum(rule.mode.decides for rule in policies.rules)
@@ -62,3 +69,12 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
     if not policies.enforcing:
         print("no rule enforces: every write would pass (warning)", file=out)
     return 0
+
+
+def _print_tunings(tuned: Iterable[Tuning], out: TextIO) -> None:
+    for each in tuned:
+        print(f"{each.rule}: {each.state}", file=out)
+        for key, (before, after) in each.changes.items():
+            print(f"  {key}: {before} → {after}", file=out)
+        for key in each.idle:
+            print(f"  {key}: as shipped, leave it out", file=out)

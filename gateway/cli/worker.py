@@ -287,6 +287,7 @@ class Gateway:
             self._settings["policies.directory"],
             today=datetime.datetime.fromtimestamp(clock.now(), datetime.UTC).date(),
             shipped=None if shipped == "auto" else shipped == "true",
+            kept=self._settings["state.keep"],
         )
         return discovering(loaded) if self._is_discovering(clock) else loaded
 

@@ -21,8 +21,16 @@ rules:
   somebody-looks: {title: Somebody looks at links, mode: hold, approver: owner, for: ["question.create"], if: {body: {links: {at_least: 1}}}, fix: Leave the link out.}
   few: {title: Few questions, mode: hold, for: ["question.create"], rate_cap: {limit: 1, window: 1m}}
 """
-LINK = {"title": "Where is the guide?", "body": "See https://wiki.example.com/", "tags": ["a"]}
-PLAIN = {"title": "Where is the other guide?", "body": "Nobody told me.", "tags": ["a"]}
+LINK: dict[str, object] = {
+    "title": "Where is the guide?",
+    "body": "See https://wiki.example.com/",
+    "tags": ["a"],
+}
+PLAIN: dict[str, object] = {
+    "title": "Where is the other guide?",
+    "body": "Nobody told me.",
+    "tags": ["a"],
+}
 ASK = (
     "Else a person must confirm this post, and this version of the gateway has no page for that: "
     "ask knowledge-team, who answer for the policy people-look, before you send it again."
