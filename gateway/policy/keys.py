@@ -167,15 +167,18 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True)
-class OneBeside:
-    """Exactly one key that is none of these."""
+class OneOf:
+    """Exactly one of many keys, beside `others`; one that nobody knows may be meant for it."""
 
+    keys: frozenset[str]
     others: frozenset[str]
     why: str
 
     def check(self, reader: PolicyReader, mapping: MappingNode) -> None:
-        """As `Bond.check`."""
-        if len(mapping.keys.keys() - self.others) != 1:
+        """As `Bond.check`; what nobody knows is told there."""
+        named = self.keys.intersection(mapping.keys)
+        unknown = mapping.keys.keys() - self.keys - self.others
+        if len(named) > 1 or not (named or unknown):
             reader.problem(mapping, self.why)
 
     def schema(self) -> Schema:

@@ -22,8 +22,6 @@ from gateway.soe.api import OPERATIONS
 from gateway.text.fingerprint import fingerprint
 from gateway.text.similarity import FEW_WORDS
 
-_NUMBER = re.compile(r"[0-9]{1,18}")
-
 Schema = dict[str, Any]
 Defs = dict[str, Schema]
 """The parts of a schema that have a name, so that each stands there once."""
@@ -203,6 +201,24 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
+class Instant:
+    """A time of a day, with its zone."""
+
+    told: str = "a time, as `2026-12-31T23:00Z`"
+
+    def read(self, reader: PolicyReader, node: Node) -> float | None:
+        """As `Kind.read`."""
+        return reader.instant(node)
+
+    def schema(self, defs: Defs) -> Schema:
+        """As `Kind.schema`."""
+        pattern = (
+            "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})$"
+        )
+        return {"type": "string", "pattern": pattern}
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """An operation, or a glob that names some; gives it as it is written."""
 
@@ -271,19 +287,61 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The post that a step of a test means: a number, a name of one's own, or `new`."""
+    """The post that a step of a test means; gives it as it is written."""
 
-    told: str = "a number, a name, or `new`"
+    told: str = "a number, `new`, or `new-1` for what step 1 wrote"
 
     def read(self, reader: PolicyReader, node: Node) -> str | None:
         """As `Kind.read`."""
-        if isinstance(node, Scalar) and _NUMBER.fullmatch(node.text):
+        if isinstance(node, Scalar) and re.fullmatch(_PLACE, node.text):
             return node.text
-        return reader.text(node)
+        reader.problem(node, f"expected {self.told}".replace("`", ""))
+        return None
 
     def schema(self, defs: Defs) -> Schema:
         """As `Kind.schema`."""
-        return {"type": ["string", "integer"]}
+        numbers: Schema = {"type": "integer", "minimum": 0}
+        return {"anyOf": [numbers, {"type": "string", "pattern": f"^(?:{_PLACE})$"}]}
+
+
+@dataclass(frozen=True, slots=True)
+class StatusOr:
+    """The status of an answer, or a word where there is none."""
+
+    words: tuple[str, ...]
+
+    @property
+    def told(self) -> str:
+        """As `Kind.told`."""
+        return f"{_ANSWERED.told}, {Word(self.words).told}"
+
+    def read(self, reader: PolicyReader, node: Node) -> int | str | None:
+        """As `Kind.read`."""
+        is_status = isinstance(node, Scalar) and node.text[:1].isdigit()
+        return (_ANSWERED if is_status else Word(self.words)).read(reader, node)
+
+    def schema(self, defs: Defs) -> Schema:
+        """As `Kind.schema`."""
+        return {"anyOf": [_ANSWERED.schema(defs), Word(self.words).schema(defs)]}
+
+
+_ANSWERED = Whole(200, 599)
+_PLACE = "new(?:-[1-9][0-9]{0,3})?|[0-9]{1,10}"
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """Whatever JSON has."""
+
+    told: str = "any value"
+
+    def read(self, reader: PolicyReader, node: Node) -> Any:
+        """As `Kind.read`; null is no problem."""
+        return reader.json(node)
+
+    def schema(self, defs: Defs) -> Schema:
+        """As `Kind.schema`."""
+        return {}
 
 
 # ── several values ───────────────────────────────────────────────────────────────────────────

@@ -1,32 +1,28 @@
 """The language of the files of a policy set: every key, what stands under it, and what it means.
 
-Rules stand under `RULE`, with the checks' own keys (`parameters`) and `if` (`conditions`) in it.
+Rules stand under `RULE`, with the checks' own keys (`parameters`) and `if` (`conditions`) in it;
+tests are told by `cases`.
 What is read here is a value by key; `rules`, `waivers` and `registry` make of it what is in force.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from gateway.checks import CHECKS
 from gateway.model import ANONYMOUS, Mode
+from gateway.policy.cases import TESTS
 from gateway.policy.conditions import CONDITION
-from gateway.policy.keys import Beside, Key, Keys, NotWith, One, OneBeside, OnlyWith, Some
+from gateway.policy.keys import Beside, Key, Keys, NotWith, One, OnlyWith, Some
 from gateway.policy.kinds import (
     Day,
-    Duration,
-    Either,
     Items,
     Many,
     Named,
     Operation,
-    Place,
     Text,
     Whole,
     Word,
 )
 from gateway.policy.parameters import PARAMETERS
-from gateway.soe.api import OPERATIONS
 from gateway.soe.read import SLUG
 
 LONGEST_EXCEPTION = 90
@@ -138,65 +134,6 @@ EXCEPTION = Keys(
     told="`rules`, `integrations`, `reason`, `ticket`, `owner`, `expires`",
 )
 
-# ── tests ────────────────────────────────────────────────────────────────────────────────────
-
-_TEXT = Text(may_be_empty=True)
-_RULES = Many(Text("names of rules"), least=0)
-
-EXPECT = Keys(
-    {
-        "refused_by": Key(_RULES, "all rules that refuse or hold it"),
-        "warned_by": Key(_RULES, "all rules that warn of it"),
-        "observed_by": Key(_RULES, "all rules that observe it failing"),
-        "code": Key(Text(), "the code of the refusal"),
-        "status": Key(Whole(100, 599), "the status of the refusal in v3"),
-    },
-    name="expect",
-    told="what must be so",
-)
-GIVEN = Keys(
-    {
-        "as": Key(_TEXT, "the integration that writes", default="someone"),
-        "token": Key(_TEXT, "its token"),
-        "person": Key(_TEXT, "who acts"),
-        "team": Key(_TEXT, "the team; else the main site"),
-        "action": Key(_TEXT, "the header `X-Explicit-Action`"),
-        "title": Key(_TEXT, "the title"),
-        "body": Key(_TEXT, "the text"),
-        "user_agent": Key(_TEXT, "the header `User-Agent`"),
-        "tags": Key(Many(Text("tags"), least=0), "the tags"),
-    },
-    name="given",
-    told="what holds for every step",
-)
-_OPERATIONS = {
-    name: Key(Place(), f"a write that is {name}, of an existing post or `new`")
-    for name in sorted(OPERATIONS)
-}
-STEP_KEYS: Mapping[str, Key] = {
-    **GIVEN.rows,
-    "after": Key(Duration(kept=False), "how much later than the step before"),
-    "soe": Key(Whole(200, 599), "the status of SOE's answer", default="201"),
-    "expect": Key(Either(Word(("pass",)), EXPECT), "what becomes of it"),
-}
-STEP = Keys(
-    {**STEP_KEYS, **_OPERATIONS},
-    name="step",
-    told="a write, as `{answer.create: 11, expect: pass}`",
-    bonds=(OneBeside(frozenset(STEP_KEYS), "a step has exactly one operation"),),
-)
-TEST = Keys(
-    {
-        "given": Key(GIVEN, "what holds for every step, unless it says otherwise"),
-        "steps": Key(
-            Items(STEP, "steps", least=0), "writes, one after the other, on one state",
-            required=True,
-        ),
-    },
-    name="test",
-    told="`given`, `steps`",
-)  # fmt: skip
-
 # ── files ────────────────────────────────────────────────────────────────────────────────────
 
 RULE_NAMES = Text("a rule; use kebab-case", _KEBAB)
@@ -211,7 +148,7 @@ POLICY = Keys(
         "exceptions": Key(
             Items(EXCEPTION, "exceptions", least=0), "whom its rules do not judge, for a time"
         ),
-        "tests": Key(Named(TEST, "a test"), "its tests, by what they show"),
+        "tests": Key(TESTS, "its tests, by what they show"),
     },
     told="a policy",
 )

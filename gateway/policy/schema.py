@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from gateway.policy.cases import ANSWER, CASES_FILE, EXPECT, GIVEN, STEP_KEYS, TEST
 from gateway.policy.conditions import FIELDS, GROUPS, Operator
 from gateway.policy.keys import Key, Keys
 from gateway.policy.kinds import Defs, Kind, Schema
 from gateway.policy.language import (
     EXCEPTION,
-    EXPECT,
-    GIVEN,
     INTEGRATION,
     OVERRIDES,
     POLICY,
     REGISTRY,
     RULE,
-    STEP_KEYS,
-    TEST,
 )
 from gateway.policy.parameters import PARAMETERS
 
 _FILES: Mapping[str, tuple[Kind, str]] = {
     "policy": (POLICY, "A policy file of the Stack Overflow Enterprise write gateway"),
+    "test": (CASES_FILE, "Tests of policies of the Stack Overflow Enterprise write gateway"),
     "integrations": (REGISTRY, "integrations.yaml of the Stack Overflow Enterprise write gateway"),
     "overrides": (OVERRIDES, "overrides.yaml of the Stack Overflow Enterprise write gateway"),
 }
@@ -52,13 +50,14 @@ def keys_reference() -> str:
         ("A policy file", "", POLICY.rows),
         ("A rule", "Under `rules`, by its name. Keys must hold together, of a list any entry does.", RULE.rows),
         ("An exception", "Under `exceptions`.", EXCEPTION.rows),
-        ("A test", "Under `tests`, by what it shows.", TEST.rows),
+        ("A test", "Under `tests`, by what it shows; in a policy file, or in a `*.test.yaml` that holds nothing else.", TEST.rows),
         ("What is given", "Under `given`, and in each step, which goes before it.", GIVEN.rows),
         (
             "A step",
-            "One operation with the post that it means (a number, a name or `new`), what is given, and:",
+            "One operation with the post that it means (a number, `new`, or `new-1` for what step 1 wrote), what is given, and:",
             {name: key for name, key in STEP_KEYS.items() if name not in GIVEN.rows},
         ),
+        ("What SOE answers", "Under `soe`, in place of a status.", ANSWER.rows),
         ("What is expected", "Under `expect`, in place of `pass`. A list names all rules, or none.", EXPECT.rows),
         (
             "`overrides.yaml`",

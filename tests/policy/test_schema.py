@@ -22,7 +22,7 @@ from tests.shared import ROOT
 
 FILES = [path for path in BAD if path.is_file()]
 SHIPPED = sorted(shipped_directory().glob("*.yaml"))
-KINDS = {"policy:": "policy", "integrations:": "integrations"}
+KINDS = {"policy:": "policy", "integrations:": "integrations", "tests:": "test"}
 
 
 def kind_of(path: Path) -> str:
