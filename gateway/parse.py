@@ -37,6 +37,7 @@ _GUESSED = re.compile(
 _INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})", re.ASCII)
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)%", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d)", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _UNSEEN = re.compile(
@@ -270,8 +271,9 @@ class Reader:
         text = self._plain(node, "a whole number")
         if text is None:
             return None
-        if not _INTEGER.fullmatch(text):
-            self.problem(node, f"expected a whole number here, not {text!r}")
+        if not _INTEGER.fullmatch(text) or _is_quoted(node):
+            told = f"the text {text!r}" if _is_quoted(node) else repr(text)
+            self.problem(node, f"expected a whole number here, not {told}")
             return None
         number = int(text)
         if at_least is not None and number < at_least:
@@ -285,10 +287,11 @@ class Reader:
     def boolean(self, node: Node) -> bool | None:
         """Read `true` or `false`; YAML's other spellings are problems."""
         text = self._plain(node, "true or false")
-        if text in ("true", "false"):
+        if text in ("true", "false") and not _is_quoted(node):
             return text == "true"
         if text is not None:
-            self.problem(node, f"expected true or false here, not {text!r}")
+            told = f"the text {text!r}" if _is_quoted(node) else repr(text)
+            self.problem(node, f"expected true or false here, not {told}")
         return None
 
     def duration(self, node: Node) -> float | None:
@@ -326,6 +329,32 @@ class Reader:
         self.problem(node, f"expected a date such as 2026-12-31, not {text!r}")
         return None
 
+    def instant(self, node: Node) -> float | None:
+        """Read Unix seconds from a day, a time and its zone: 2026-12-31T23:00Z."""
+        text = self._plain(node, "a time such as 2026-12-31T23:00Z")
+        if text is None:
+            return None
+        try:
+            if _INSTANT.fullmatch(text):
+                return datetime.datetime.fromisoformat(text).timestamp()
+        except ValueError:
+            pass
+        self.problem(node, f"expected a time such as 2026-12-31T23:00Z, not {text!r}")
+        return None
+
+    def json(self, node: Node) -> Any:
+        """Read a value as JSON has it: keys with values, lists, numbers, true, false, null, text."""
+        if isinstance(node, Mapping):
+            return {key: self.json(value) for key, value in node.items.items()}
+        if isinstance(node, Sequence):
+            return [self.json(item) for item in node.items]
+        if node.quoted:
+            return node.text
+        if _INTEGER.fullmatch(node.text):
+            return int(node.text)
+        words = {"true": True, "false": False, "null": None}
+        return words[node.text] if node.text in words else self.text(node)
+
     def choice(self, node: Node, options: Iterable[str]) -> str | None:
         """Read one word out of several."""
         known = tuple(options)
@@ -349,6 +378,10 @@ def _skip(events: Iterator[yaml.Event]) -> None:
         event = next(events)
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
+
+
+def _is_quoted(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.quoted
 
 
 def _shown(text: str) -> str:

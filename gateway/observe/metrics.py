@@ -85,6 +85,15 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livemostrecent",
         )
+        self.canary = Gauge(
+            f"{_PREFIX}_canary_refused",
+            "Whether the last write that must be refused was; 0 also where there is none to try.",
+            registry=self.registry,
+            multiprocess_mode="livemin",
+        )
+        self.canary_runs = self._counter(
+            "canary_runs", "Writes that must be refused, tried through the pipeline.", ("result",)
+        )
         self.posture = _OneOf(
             f"{_PREFIX}_posture",
             "The posture in force is 1.",

@@ -157,6 +157,18 @@ class Observer:
         where = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames]
         self._log.error("gateway.crashed", error=type(error).__name__, where=where)
 
+    def canary_sent(self, revision: str, *, refused: bool) -> None:
+        """A write that must be refused went through the pipeline."""
+        self._metrics.canary.set(refused)
+        self._metrics.canary_runs.labels("refused" if refused else "passed").inc()
+        if not refused:
+            self._log.error("canary.passed", revision=revision)
+
+    def no_canary(self, revision: str) -> None:
+        """No test of an enforcing rule gives a write that must be refused."""
+        self._metrics.canary.set(0)
+        self._log.warning("canary.none", revision=revision)
+
     def event(self, event: str, **facts: Any) -> None:
         """A rare event of `EVENTS`."""
         self._log.warning(event, **facts)

@@ -3,6 +3,9 @@
 `judge` is called twice: first without answers from state, then with them. All rules are judged and
 all violations told; the strictest mode among the failing rules decides. A rule in `observe` or
 `warn` changes no effect and has no part in what state charges for the others.
+
+Consent, the ids of the rules that held the same request and that a person confirmed, passes what
+those rules find and nothing else: never a rule that enforces, nor one that could not be judged.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from gateway.model import (
     Answer,
     Charge,
     Charged,
+    Consulted,
     Decision,
     Effect,
     Finding,
@@ -27,6 +31,7 @@ from gateway.model import (
     Repeat,
     Repeated,
     Reservation,
+    Reserved,
     Result,
     Violation,
     Write,
@@ -36,6 +41,8 @@ from gateway.policy.policyset import PolicySet, Rule
 
 PLACEHOLDERS = ("integration", "operation", "team", "rule", "title")
 """What every rule's message may name, beside the figures of its check."""
+NO_CONSENT: frozenset[str] = frozenset()
+"""Nobody confirmed anything."""
 IDEMPOTENCY = "idempotency-key"
 """The rule of the gateway's own under which repeated requests are found."""
 _REFUSED_EVERY = 3600.0
@@ -48,10 +55,15 @@ _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 def select(policies: PolicySet, write: Write) -> tuple[Rule, ...]:
     """Give the rules that judge a write, in their order."""
-    return tuple(
-        rule
-        for rule in policies.by_operation.get(write.operation, ())
-        if applies(rule, write, policies)
+    rules = policies.by_operation.get(write.operation, ())
+    return tuple(rule for rule in rules if judges(rule, write, policies))
+
+
+def judges(rule: Rule, write: Write, policies: PolicySet) -> bool:
+    """Whether a rule judges a write."""
+    return (
+        rule.mode is not Mode.DISABLED
+        and applies(rule, write, policies)
         and (rule.check is None or rule.condition is None or rule.condition(write))
     )
 
@@ -198,14 +210,18 @@ def _filled(template: str, names: Mapping[str, str]) -> str:
 
 
 def reservation(
-    rules: Sequence[Rule], write: Write, findings: Sequence[Finding]
+    rules: Sequence[Rule],
+    write: Write,
+    findings: Sequence[Finding],
+    consent: frozenset[str] = NO_CONSENT,
 ) -> Reservation | None:
     """Gather what to ask of state; None where there is nothing to ask or to remember.
 
     Where a rule that decides has failed already, nothing is charged but attempts. What publishes
-    text is remembered whether or not a rule asks, so that an observed rule changes nothing.
+    text is remembered whether or not a rule asks, so that an observed rule changes nothing. A cap
+    that a person may pass is charged by itself: full, it must not keep the write from being known.
     """
-    refused = any(finding.violation and finding.mode.decides for finding in findings)
+    refused = any(each.refuses or each.holds for each in _marked(findings, consent))
     needs: list[tuple[Rule, Need]] = []
     for rule in rules:
         need = rule.check.need(write, rule.id) if rule.check else None
@@ -215,8 +231,10 @@ def reservation(
     is_text = write.publishes and write.fingerprint is not None
     if not needs and write.key is None and (refused or not is_text):
         return None
-    deciding = {rule.id: need for rule, need in needs if rule.mode.decides}
-    others = tuple({rule.id: need} for rule, need in needs if not rule.mode.decides)
+    passed = {rule.id for rule in rules if rule.mode is Mode.HOLD and rule.id in consent}
+    strict = {rule.id for rule in rules if rule.mode.decides} - passed
+    deciding = {rule.id: need for rule, need in needs if rule.id in strict}
+    others = tuple({rule.id: need} for rule, need in needs if rule.id not in strict)
     return Reservation(write=write, groups=(deciding, *others), remember=not refused)
 
 
@@ -273,6 +291,18 @@ _REPEATS: Mapping[Repeated, Violation] = {
 }
 
 
+def consulted(reserved: Reserved) -> Consulted:
+    """Note how state answered, beside what the rules made of it."""
+    in_flight = {
+        post.write_id: None
+        for answer in reserved.answers.values()
+        if isinstance(answer, Found)
+        for post in answer.posts
+        if post.pending
+    }
+    return Consulted(at=reserved.at, number=reserved.number, in_flight=tuple(in_flight))
+
+
 def is_template(decision: Decision, write: Write, answers: Mapping[str, Answer]) -> bool:
     """Whether a refused text is to be remembered, for the counters of its template alone.
 
@@ -293,13 +323,26 @@ def is_template(decision: Decision, write: Write, answers: Mapping[str, Answer])
     return refused and all(write.at - post.at >= _REFUSED_EVERY for post in known)
 
 
-def decide(policies: PolicySet, findings: tuple[Finding, ...]) -> Decision:
+def decide(
+    policies: PolicySet, findings: tuple[Finding, ...], consent: frozenset[str] = NO_CONSENT
+) -> Decision:
     """Let the strictest mode among the failing rules decide.
 
-    Where state cannot answer, nobody knows what there would be to confirm: that is refused.
+    Args:
+        consent: the rules whose hold on this very request a person has confirmed.
     """
-    failing = [finding for finding in findings if finding.violation and finding.mode.decides]
-    effect = Effect.HOLD if failing else Effect.ALLOW
-    if any(finding.refuses for finding in failing):
+    marked = _marked(findings, consent)
+    effect = Effect.ALLOW
+    if any(finding.refuses for finding in marked):
         effect = Effect.REFUSE
-    return Decision(effect=effect, revision=policies.revision, findings=findings)
+    elif any(finding.holds for finding in marked):
+        effect = Effect.HOLD
+    return Decision(effect=effect, revision=policies.revision, findings=marked)
+
+
+def _marked(findings: Sequence[Finding], consent: frozenset[str]) -> tuple[Finding, ...]:
+    """Mark what a person confirmed: only what a rule held."""
+    return tuple(
+        replace(finding, consented=True) if finding.holds and finding.rule in consent else finding
+        for finding in findings
+    )

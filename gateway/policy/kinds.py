@@ -22,8 +22,6 @@ from gateway.soe.api import OPERATIONS
 from gateway.text.fingerprint import fingerprint
 from gateway.text.similarity import FEW_WORDS
 
-_NUMBER = re.compile(r"[0-9]{1,18}")
-
 Schema = dict[str, Any]
 Defs = dict[str, Schema]
 """The parts of a schema that have a name, so that each stands there once."""
@@ -109,9 +107,6 @@ class Whole:
 
     def read(self, reader: PolicyReader, node: Node) -> int | None:
         """As `Kind.read`."""
-        if _is_quoted(node):
-            reader.problem(node, "expected a whole number here, without quotes")
-            return None
         number = reader.integer(node, at_least=self.least, at_most=self.most)
         if number is not None and number in self.but:
             reader.problem(node, self.but[number])
@@ -132,9 +127,6 @@ class Flag:
 
     def read(self, reader: PolicyReader, node: Node) -> bool | None:
         """As `Kind.read`."""
-        if _is_quoted(node):
-            reader.problem(node, "expected true or false here, without quotes")
-            return None
         return reader.boolean(node)
 
     def schema(self, defs: Defs) -> Schema:
@@ -168,12 +160,13 @@ class Duration:
     """A time that is longer than nothing; with `kept` state must remember for so long."""
 
     kept: bool = True
+    may_be_nothing: bool = False
     told: str = "a duration, as `90s`, `15m`, `2h` or `30d`"
 
     def read(self, reader: PolicyReader, node: Node) -> float | None:
         """As `Kind.read`."""
         seconds = reader.duration(node)
-        if seconds == 0:
+        if seconds == 0 and not self.may_be_nothing:
             reader.problem(node, "must be longer than nothing")
             return None
         if seconds is not None and self.kept and seconds > reader.kept:
@@ -184,7 +177,8 @@ class Duration:
 
     def schema(self, defs: Defs) -> Schema:
         """As `Kind.schema`."""
-        return {"type": "string", "pattern": "^(?!0+[a-z])[0-9]{1,9}(ms|s|m|h|d)$"}
+        nothing = "" if self.may_be_nothing else "(?!0+[a-z])"
+        return {"type": "string", "pattern": f"^{nothing}[0-9]{{1,9}}(ms|s|m|h|d)$"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,20 +264,24 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The post that a step of a test means: a number, a name of one's own, or `new`."""
+class Unread:
+    """What another part reads that knows more of it: here stands what an editor may know.
 
-    told: str = "a number, a name, or `new`"
+    Attributes:
+        like: says so by another kind; else `alike` is its schema.
+    """
 
-    def read(self, reader: PolicyReader, node: Node) -> str | None:
-        """As `Kind.read`."""
-        if isinstance(node, Scalar) and _NUMBER.fullmatch(node.text):
-            return node.text
-        return reader.text(node)
+    told: str
+    like: Kind | None = None
+    alike: Mapping[str, Any] = field(default_factory=dict)
+
+    def read(self, reader: PolicyReader, node: Node) -> tuple[()]:
+        """As `Kind.read`: nothing is looked at."""
+        return ()
 
     def schema(self, defs: Defs) -> Schema:
         """As `Kind.schema`."""
-        return {"type": ["string", "integer"]}
+        return self.like.schema(defs) if self.like else dict(self.alike)
 
 
 # ── several values ───────────────────────────────────────────────────────────────────────────
@@ -291,11 +289,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Many:
-    """A list of one kind, also in a file; one value alone is a list of one. Gives a tuple."""
+    """A list of one kind; one value alone is a list of one. Gives a tuple.
+
+    `in_file` tells whether it may lie in a file; reading takes it from there in any case.
+    """
 
     item: Kind
     least: int = 1
     most: int = 0
+    in_file: bool = True
 
     @property
     def told(self) -> str:
@@ -318,6 +320,12 @@ class Many:
 
     def schema(self, defs: Defs) -> Schema:
         """As `Kind.schema`."""
+        item = self.item.schema(defs)
+        listed: Schema = {"type": "array", "items": item}
+        listed |= {"minItems": self.least} if self.least else {}
+        listed |= {"maxItems": self.most} if self.most else {}
+        if not self.in_file:
+            return {"anyOf": [item, listed]}
         defs.setdefault(
             "file",
             {
@@ -334,10 +342,6 @@ class Many:
                 "additionalProperties": False,
             },
         )
-        item = self.item.schema(defs)
-        listed: Schema = {"type": "array", "items": item}
-        listed |= {"minItems": self.least} if self.least else {}
-        listed |= {"maxItems": self.most} if self.most else {}
         return {"anyOf": [item, listed, {"$ref": "#/$defs/file"}]}
 
 
@@ -440,10 +444,6 @@ class Later:
 def operations(globs: tuple[str, ...]) -> frozenset[str]:
     """Give the operations that globs name."""
     return frozenset(each for each in OPERATIONS if any(fnmatchcase(each, one) for one in globs))
-
-
-def _is_quoted(node: Node) -> bool:
-    return isinstance(node, Scalar) and node.quoted
 
 
 def written(seconds: float) -> str:

@@ -24,16 +24,27 @@ from gateway.policy.reader import KEPT, PolicyReader
 from gateway.policy.registry import Registry, read_registry
 from gateway.policy.rules import Policy, make_rule
 from gateway.policy.sources import (
+    CASES,
     INTEGRATIONS,
     OVERRIDES,
     Lists,
     Source,
     shipped_directory,
     sources,
+    tests_apart,
 )
 from gateway.policy.waivers import read_waiver
 
-__all__ = ["INTEGRATIONS", "OVERRIDES", "Source", "load", "shipped_directory", "sources"]
+__all__ = [
+    "CASES",
+    "INTEGRATIONS",
+    "OVERRIDES",
+    "Source",
+    "load",
+    "shipped_directory",
+    "sources",
+    "tests_apart",
+]
 
 
 def load(

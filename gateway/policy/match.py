@@ -9,8 +9,8 @@ from gateway.policy.policyset import PolicySet, Rule
 
 
 def applies(rule: Rule, write: Write, policies: PolicySet) -> bool:
-    """Whether a rule of the write's operation judges it, by everything but `if`."""
-    if write.integration in rule.excepted:
+    """Whether a rule judges a write, by everything but `if`."""
+    if write.operation not in rule.operations or write.integration in rule.excepted:
         return False
     if rule.integrations and write.integration not in rule.integrations:
         return False
@@ -20,11 +20,12 @@ def applies(rule: Rule, write: Write, policies: PolicySet) -> bool:
         return False
     if rule.tags and rule.tags.isdisjoint(tag.casefold() for tag in write.post.tags):
         return False
-    return not _waived(rule, write, policies)
+    return not is_waived(rule, write.integration, write.at, policies)
 
 
-def _waived(rule: Rule, write: Write, policies: PolicySet) -> bool:
-    if write.integration == ANONYMOUS or not policies.waived:
+def is_waived(rule: Rule, integration: str, at: float, policies: PolicySet) -> bool:
+    """Whether an exception keeps a rule from judging an integration at an instant."""
+    if integration == ANONYMOUS or not policies.waived:
         return False
-    until = policies.waived.get((rule.id, write.integration))
-    return until is not None and datetime.fromtimestamp(write.at, UTC).date() <= until
+    until = policies.waived.get((rule.id, integration))
+    return until is not None and datetime.fromtimestamp(at, UTC).date() <= until

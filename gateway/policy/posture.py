@@ -14,6 +14,8 @@ from gateway.policy.policyset import PolicySet
 
 LONGEST = 30
 """Days for which the posture may be `discover`."""
+DISCOVERING = "-discover"
+"""How a revision ends in that posture."""
 REGISTRATION = "registration"
 """The rule of the gateway's own by which a caller must be registered for what it writes."""
 
@@ -24,7 +26,7 @@ def discovering(policies: PolicySet) -> PolicySet:
         replace(rule, mode=Mode.WARN) if rule.mode.decides else rule for rule in policies.rules
     )
     return replace(
-        policies, rules=rules, revision=f"{policies.revision}-discover", discovering=True
+        policies, rules=rules, revision=policies.revision + DISCOVERING, discovering=True
     )
 
 

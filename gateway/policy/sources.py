@@ -11,6 +11,8 @@ from gateway.parse import MAX_BYTES
 
 INTEGRATIONS = "integrations.yaml"
 OVERRIDES = "overrides.yaml"
+CASES = (".test.yaml", ".test.yml")
+"""How the names of files end that hold tests alone: no part of the policies, nor of a revision."""
 LIST_BYTES = 65_536
 LIST_ENTRIES = 1_000
 """Entries of a list at most: each is looked for in every text that its rule judges."""
@@ -60,12 +62,23 @@ def sources(directory: Path | None, *, shipped: bool | None = None) -> tuple[Sou
     return tuple(found)
 
 
-def _files(directory: Path, *, shipped: bool) -> list[Source]:
+def tests_apart(directory: Path) -> tuple[Source, ...]:
+    """Read the files of a directory that hold tests alone.
+
+    Raises:
+        PolicyError: the directory or a file cannot be read.
+    """
+    return tuple(_files(directory, shipped=False, tests=True))
+
+
+def _files(directory: Path, *, shipped: bool, tests: bool = False) -> list[Source]:
     at = directory
     try:
         paths = sorted(path for path in directory.iterdir() if path.suffix in (".yaml", ".yml"))
         found = []
         for at in paths:
+            if at.name.endswith(CASES) is not tests:
+                continue
             with at.open("rb") as file:
                 found.append(Source(str(at), file.read(MAX_BYTES + 1).decode(), shipped))
         return found

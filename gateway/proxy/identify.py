@@ -20,10 +20,14 @@ from gateway.soe.read import Credentials
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who calls: `integration` is None for a caller that nobody registered."""
+    """Who calls: `integration` is None for a caller that nobody registered.
+
+    `token` and `credential` as of `Write`.
+    """
 
     integration: Integration | None
     token: str | None
+    credential: str | None = None
 
     @property
     def name(self) -> str:
@@ -49,11 +53,12 @@ def identify(
             token belong to two integrations.
     """
     by_token = by_key = None
-    token = None
+    token = credential = None
     if credentials.token is not None:
         raw = credentials.token.encode()
         token = hashlib.blake2b(raw, key=secret, digest_size=16).hexdigest()
-        by_token = registry.by_token(digest(raw))
+        credential = digest(raw)
+        by_token = registry.by_token(credential)
     key = one(headers, b"x-gateway-key")
     if key is not None:
         by_key = registry.by_key(digest(key))
@@ -65,7 +70,10 @@ def identify(
             "ambiguous_credentials",
             "The gateway key and the SOE token belong to two different integrations.",
         )
-    return Caller(integration=by_key or by_token, token=token)
+    integration = by_key or by_token
+    if integration is not None or credential is None:
+        return Caller(integration=integration, token=token)
+    return Caller(integration=None, token=token, credential=f"sha256:{credential}")
 
 
 def admit_read(caller: Caller, anonymous: str) -> None:

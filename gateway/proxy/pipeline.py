@@ -17,6 +17,7 @@ from time import perf_counter
 
 from gateway.errors import AuditError, StoreError, UpstreamError
 from gateway.model import (
+    Consulted,
     Contact,
     Decision,
     Effect,
@@ -33,6 +34,7 @@ from gateway.model import (
 )
 from gateway.observe.observer import Observer
 from gateway.policy.decide import (
+    consulted,
     decide,
     is_template,
     judge,
@@ -45,6 +47,7 @@ from gateway.policy.policyset import PolicySet
 from gateway.policy.posture import unregistered
 from gateway.ports import AuditLog, Clock, Store, Upstream, UpstreamResponse
 from gateway.proxy.compose import compose
+from gateway.proxy.dry_run import too_many
 from gateway.proxy.exchange import Exchange, Response, one
 from gateway.proxy.forward import Forwarding
 from gateway.proxy.identify import Caller, identify, objection
@@ -123,8 +126,7 @@ class Pipeline:
         write = await compose(exchange, route, caller, reading, body, at=at, secret=self.secret)
         exchange.integration = write.integration
         if one(exchange.headers, b"x-gateway-dry-run") == b"true":
-            decided = await self._decide(write, policies, self.store.peek, told)
-            return Response.of(answers.dry_run(decided.decision, write.id))
+            return await self._dry_run(write, policies, told)
 
         decided = await self._decide(write, policies, self.store.reserve, told)
         decision, delivery = decided.decision, _Delivery()
@@ -146,6 +148,16 @@ class Pipeline:
             return await self._receive(upstream, route, write, decision, delivery, ends)
         finally:
             await self._settle(write, decided, delivery)
+
+    async def _dry_run(
+        self, write: Write, policies: PolicySet, told: tuple[Finding, ...]
+    ) -> Response:
+        """Say what would become of a write."""
+        refused = await too_many(self.store, write, policies.revision)
+        if refused is not None:
+            return Response.of(answers.refuse(write.api, refused, write.id, self.contact))
+        decided = await self._decide(write, policies, self.store.peek, told)
+        return Response.of(answers.dry_run(decided.decision, write.id))
 
     def _admit(
         self,
@@ -186,7 +198,8 @@ class Pipeline:
             keyed = (unanswered_key(),) if write.key is not None else ()
             # Nothing is held: what the store takes too late, it releases by itself.
             judged = judge(rules, write, error, findings)
-            return _Decided(decide(policies, (*told, *keyed, *judged)))
+            unsure = decide(policies, (*told, *keyed, *judged))
+            return _Decided(replace(unsure, consulted=Consulted(failed=True)))
         if reserved.repeat is not None:
             return self._repeated(policies, reserved.repeat)
         held = asked.remember and reserved.taken
@@ -198,6 +211,7 @@ class Pipeline:
             if decision is None and held and ask == self.store.reserve:
                 await self._release(write, template=False)  # a fault of ours must hold nothing
         template = is_template(decision, write, reserved.answers)
+        decision = replace(decision, consulted=consulted(reserved))
         return _Decided(decision, held=held, template=template)
 
     def _repeated(self, policies: PolicySet, repeat: Repeat) -> _Decided:

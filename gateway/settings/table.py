@@ -71,6 +71,7 @@ class Policies:
 
     directory: Annotated[Path | None, Setting(readers.directory, "", "the site's own policy files; without it the shipped ones apply", flag="--policies")]
     shipped: Annotated[str, Setting(readers.word("auto", "true", "false"), "auto", "whether shipped policies apply beside the site's own; auto: where it has an overrides.yaml")]
+    canary: Annotated[float, Setting(readers.seconds, "1m", "how often a write that must be refused is tried, to prove that the gate is shut; nothing of it reaches SOE")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +99,7 @@ class Audit:
 
     sinks: Annotated[tuple[str, ...] | None, Setting(readers.sinks, "", "where the audit log goes, one or more of file:///directory and stdout:; a file in the data directory without it", flag="--audit")]
     key_file: Annotated[Path | None, Setting(readers.path, "", "the key that proves the audit log; made in the data directory without it")]
-    content: Annotated[str, Setting(readers.word("none"), "none", "how much of a post's text is kept; this version keeps none")]
+    content: Annotated[str, Setting(readers.word("none", "excerpt", "full"), "none", "how much of a post's title and body the record of its decision keeps: none, excerpt (the first 200 characters of each) or full")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

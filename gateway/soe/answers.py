@@ -182,8 +182,8 @@ def outcome_unknown(api: Api, *, write_id: str | None, revision: str | None) -> 
 
 def _deciding(decision: Decision) -> tuple[Violation, float | None]:
     """The violation that gives the status, and the wait in seconds, None where it is permanent."""
-    is_held = decision.effect is Effect.HOLD
-    violations = [f.violation for f in decision.violations if f.violation and f.refuses != is_held]
+    held = decision.effect is Effect.HOLD
+    violations = [f.violation for f in decision.violations if f.violation and f.holds is held]
     waits = [v.retry_after for v in violations if v.retry_after is not None]
     if len(waits) < len(violations):
         return next(v for v in violations if v.retry_after is None), None

@@ -150,6 +150,7 @@ def answered(
     times: Callable[[Charge], Sequence[float]],
     find: Callable[[Lookup], Found],
     now: float,
+    number: int,
 ) -> Reserved:
     """Answer every need of a reservation from what an engine holds.
 
@@ -158,13 +159,15 @@ def answered(
         times: gives the instants of a cap's earlier charges, ascending.
         find: gives the earlier posts of a lookup.
         now: the reservation's stamp.
+        number: where it stands among the reservations.
     """
     answers: dict[str, Answer] = {
         rule: charged(need, times(need), now) if isinstance(need, Charge) else find(need)
         for group in reservation.groups
         for rule, need in group.items()
     }
-    return Reserved(answers=answers, taken=is_taken(reservation.groups[0], answers))
+    taken = is_taken(reservation.groups[0], answers)
+    return Reserved(answers=answers, taken=taken, at=now, number=number)
 
 
 def is_taken(group: Mapping[str, Need], answers: Mapping[str, Answer]) -> bool:

@@ -62,6 +62,7 @@ class MemoryStore:
         self._keep = keep
         self._lists = Lists(posts)
         self._last = 0.0
+        self._number = 0
         self._entries: dict[str, Entry] = {}
         self._charges: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
         self._digests: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
@@ -82,6 +83,7 @@ class MemoryStore:
             if is_given(under_key, repeated):
                 self._lost.drop(write.request)
             return Reserved(answers={}, taken=False, repeat=repeated)
+        self._number += 1
         replaced = self._replaced(write, now)
         reserved = self._answers(reservation, replaced, now)
         entry = Entry(_kept_of(write), now, replaced, across=ACROSS in salts(reservation))
@@ -202,6 +204,7 @@ class MemoryStore:
             lambda charge: self._times(charge, replaced, now),
             lambda lookup: self._find(lookup, near, replaced, now),
             now,
+            self._number,
         )
 
     def _times(self, charge: Charge, replaced: Collection[str], now: float) -> list[float]:

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 GRAM = 9
 """Letters that are hashed together: two short words."""
 _WINDOW = 5
+MIDDLE = (GRAM + _WINDOW - 1) // 2
+"""Letters before the middle of those among which a print was chosen."""
 
 Hashes = NDArray[np.uint64]
 Prints = NDArray[np.uint32]
@@ -33,11 +35,14 @@ _NONE: Prints = np.zeros(0, np.uint32)
 
 def prints(words: Sequence[str]) -> Prints:
     """Give the prints of a text, ascending, each once; a text below nine letters has one."""
-    hashes = gram_hashes("".join(words))
-    if not len(hashes):
+    return distinct(winnowed(gram_hashes("".join(words))))
+
+
+def distinct(chosen: Prints) -> Prints:
+    """Sort prints, and give each once."""
+    if not len(chosen):
         return _NONE
-    chosen = winnowed(hashes)
-    chosen.sort()
+    chosen = np.sort(chosen)
     first = np.empty(len(chosen), np.bool_)
     first[0] = True
     np.not_equal(chosen[1:], chosen[:-1], out=first[1:])

@@ -118,7 +118,10 @@ class Comparison:
         self._registered = registered
         self._found: dict[Placed, Likeness] = {}
         self._common = registered.prints | self._common_property(earlier)
-        self._own = _Set(self._sets.own.values - self._common) if self._common else self._sets.own
+        self._own, self._prose = self._sets.own, self._sets.prose
+        if self._common:
+            self._own = _Set(self._own.values - self._common)
+            self._prose = _Set(self._prose.values - self._common)
         self._repeated_in = {
             post.thread
             for post in earlier
@@ -204,11 +207,20 @@ class Comparison:
             0.9 * sqrt(words.of_earlier * sqrt(prints.of_earlier)) * amount
             * (0.7 if self._text.framed else 1.0),
             0.97 * sqrt(prints.of_both) * _amount(prints.number, 16),
+            self._of_prose(old),
         )  # fmt: skip
         if old.words >= _IDENTICAL_WORDS and min(prints.of_both, words.of_both) >= _IDENTICAL:
             raw = 1.0
         raw *= min(1.0, 2 * new_total / len(self._text.own.kept))
         return raw, prints.of_new, prints.of_earlier
+
+    def _of_prose(self, old: Sketch) -> float:
+        """What two others' sentences have in common: see `_PROSE`."""
+        if self._text.framed or not self._prose.values:
+            return 0.0
+        shared = self._prose.shared(_without(old.own, self._common))
+        share = max(shared.number / len(self._own.values), 0.7 * shared.of_earlier)
+        return 0.97 * min(1.0, share) ** 0.3 * _amount(shared.number, PROSE_ENOUGH) ** 2
 
     def _prints_of(self, sketch: Sketch) -> tuple[Part, Part]:
         registered = self._registered.prints
@@ -248,6 +260,7 @@ class Comparison:
         return Template(min(1.0, 0.1 + share), share, min(found.values()))
 
 
+PROSE_ENOUGH = 72
 _LOOK_ALIKE = 0.3
 _SAME_THREAD = 0.9
 _NO_TEMPLATE = Template(0.0, 0.0, 0)
@@ -275,6 +288,7 @@ class _Sets:
 
     prints: _Set
     own: _Set
+    prose: _Set
     words: _Set
     own_words: _Set
     all_words: frozenset[int]
@@ -308,6 +322,7 @@ def _sets(text: bytes, registered: Registered) -> _Sets:
     return _Sets(
         prints=_Set(own.union(new.rest.kept) - registered.prints),
         own=_Set(own),
+        prose=_Set(frozenset(new.prose)),
         words=_Set(words - registered.words),
         own_words=_Set(own_words - registered.words),
         all_words=words.union(new.small_words) - registered.words,

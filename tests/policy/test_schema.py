@@ -16,7 +16,7 @@ from gateway.policy.load import load, shipped_directory
 from gateway.policy.schema import NAMES, examples, schema
 from gateway.soe.api import OPERATIONS
 from tests.docs.pages import Block, blocks
-from tests.policy.bad_files import BAD, TODAY, is_beyond_a_schema, named
+from tests.policy.bad_files import BAD, TODAY, is_beyond_a_schema
 from tests.policy.documents import instance, objections
 from tests.shared import ROOT
 
@@ -27,7 +27,7 @@ KINDS = {"policy:": "policy", "integrations:": "integrations"}
 
 def kind_of(path: Path) -> str:
     """The schema that a bad file is held against."""
-    name = named(path).removesuffix(".yaml")
+    name = path.stem.partition("-")[0]
     return name if name in NAMES else "policy"
 
 

@@ -212,7 +212,7 @@ class RedisStore:
             return Reserved(answers={}, taken=False, repeat=repeat)
         now = float(stamp)
         answers = Answers(rest[0], rest[1], now)
-        reserved = answered(reservation, answers.times, answers.found, now)
+        reserved = answered(reservation, answers.times, answers.found, now, seq)
         if not peek:
             self._note(reservation, asked, reserved, now)
         return reserved

@@ -155,8 +155,8 @@ class SqliteStore:
             return Reserved(answers={}, taken=False, repeat=repeated)
         replaced = self._replaced(write, now)
         complete = self._near.complete(search, number)
-        reserved = self._answers(reservation, complete, replaced, now)
         number += 1
+        reserved = self._answers(reservation, complete, replaced, now, number)
         self._caps.charge(number, charges(reservation, reserved.answers), now)
         if reserved.taken and reservation.remember:
             across = ACROSS in salts(reservation)
@@ -171,7 +171,7 @@ class SqliteStore:
         now = max(reservation.write.at, last)
         replaced = self._replaced(reservation.write, now)
         complete = self._near.complete(search, number)
-        return self._answers(reservation, complete, replaced, now)
+        return self._answers(reservation, complete, replaced, now, number)
 
     def _settle(self, write_id: str, settlement: Settlement) -> None:
         row = self._rows.by_id(write_id)
@@ -219,13 +219,19 @@ class SqliteStore:
         return [row[0] for row in self._db.execute(_REPLACED, asked)]
 
     def _answers(
-        self, reservation: Reservation, search: Search, replaced: Collection[int], now: float
+        self,
+        reservation: Reservation,
+        search: Search,
+        replaced: Collection[int],
+        now: float,
+        number: int,
     ) -> Reserved:
         return answered(
             reservation,
             lambda charge: self._caps.times(charge, replaced, now),
             lambda lookup: self._find(lookup, search, replaced, now),
             now,
+            number,
         )
 
     def _find(self, lookup: Lookup, search: Search, replaced: Collection[int], now: float) -> Found:
