@@ -220,6 +220,9 @@ def test_nodes_know_their_places() -> None:
         (Reader.percent, "84%", 0.84),
         (Reader.percent, "0.5%", 0.005),
         (Reader.date, "2026-12-31", datetime.date(2026, 12, 31)),
+        (Reader.instant, "2026-01-05T08:00Z", 1_767_600_000.0),
+        (Reader.instant, "2026-01-05T09:00:30+01:00", 1_767_600_030.0),
+        (Reader.json, "{a: [1, true, null, '1', b]}", {"a": [1, True, None, "1", "b"]}),
     ],
 )
 def test_values_are_read_as_what_they_are(read: Read, written: str, expected: object) -> None:
@@ -233,6 +236,13 @@ def test_values_are_read_as_what_they_are(read: Read, written: str, expected: ob
         (Reader.text, "[a]", "expected a text here"),
         (Reader.texts, "[a, no]", "'no' is not read as text by YAML; quote it"),
         (Reader.texts, "{a: b}", "expected a list of texts here"),
+        (
+            Reader.instant,
+            "2026-01-05T08:00",
+            "expected a time such as 2026-12-31T23:00Z, not '2026-01-05T08:00'",
+        ),
+        (Reader.instant, "[]", "expected a time such as 2026-12-31T23:00Z here"),
+        (Reader.json, "no", "'no' is not read as text by YAML; quote it"),
         (Reader.integer, "010", "expected a whole number here, not '010'"),
         (Reader.integer, "1_000", "expected a whole number here, not '1_000'"),
         (Reader.integer, "٣", "expected a whole number here, not '٣'"),

@@ -55,8 +55,8 @@ _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 def select(policies: PolicySet, write: Write) -> tuple[Rule, ...]:
     """Give the rules that judge a write, in their order."""
-    rules = policies.by_operation.get(write.operation, ())
-    return tuple(rule for rule in rules if judges(rule, write, policies))
+    found = policies.by_operation.get(write.operation, ())
+    return tuple(rule for rule in found if judges(rule, write, policies))
 
 
 def judges(rule: Rule, write: Write, policies: PolicySet) -> bool:

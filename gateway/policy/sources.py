@@ -74,11 +74,13 @@ def tests_apart(directory: Path) -> tuple[Source, ...]:
 def _files(directory: Path, *, shipped: bool, tests: bool = False) -> list[Source]:
     at = directory
     try:
-        paths = sorted(path for path in directory.iterdir() if path.suffix in (".yaml", ".yml"))
+        paths = sorted(
+            path
+            for path in directory.iterdir()
+            if path.suffix in (".yaml", ".yml") and path.name.endswith(CASES) is tests
+        )
         found = []
         for at in paths:
-            if at.name.endswith(CASES) is not tests:
-                continue
             with at.open("rb") as file:
                 found.append(Source(str(at), file.read(MAX_BYTES + 1).decode(), shipped))
         return found

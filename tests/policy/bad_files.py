@@ -14,8 +14,8 @@ from datetime import date
 from pathlib import Path
 
 from gateway.errors import PolicyError
-from gateway.parse import MAX_BYTES
 from gateway.offline.suite import read_suite
+from gateway.parse import MAX_BYTES
 from gateway.policy.sources import LIST_BYTES, LIST_ENTRIES
 
 TODAY = date(2026, 11, 24)
