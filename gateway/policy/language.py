@@ -10,22 +10,10 @@ from collections.abc import Mapping
 
 from gateway.checks import CHECKS
 from gateway.model import ANONYMOUS, Api, Mode
+from gateway.policy.composites import Either, Items, Many, Named, Unread
 from gateway.policy.conditions import CONDITION
 from gateway.policy.keys import Beside, Key, Keys, NotWith, One, OnlyWith, Some
-from gateway.policy.kinds import (
-    Day,
-    Duration,
-    Either,
-    Flag,
-    Items,
-    Many,
-    Named,
-    Operation,
-    Text,
-    Unread,
-    Whole,
-    Word,
-)
+from gateway.policy.kinds import Day, Duration, Flag, Operation, Text, Whole, Word
 from gateway.policy.parameters import PARAMETERS
 from gateway.soe.api import OPERATIONS
 from gateway.soe.read import SLUG

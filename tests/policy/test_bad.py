@@ -14,7 +14,7 @@ import pytest
 
 from gateway import parse
 from gateway.policy import load as loader
-from gateway.policy.kinds import Later
+from gateway.policy.composites import Later
 from gateway.policy.language import OVERRIDES, POLICY, REGISTRY, TESTS
 from tests.policy.bad_files import BAD, expected, told
 
