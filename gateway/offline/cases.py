@@ -7,23 +7,23 @@
           - {answer.create: 11, expect: pass}
           - {answer.create: 12, after: 1h, soe: 404, expect: {refused_by: [same-answer-elsewhere]}}
 
-What may stand there is told by `policy.cases`; what it means together is looked at here.
+`given` stands for every step, and may say when the story begins. They stand beside rules, or in
+files of their own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 from gateway.errors import PolicyError, Problem
 from gateway.offline.expect import Expected
-from gateway.offline.steps import Step, StepReader, Told
+from gateway.offline.steps import Step, StepReader
 from gateway.parse import Mapping as MappingNode
-from gateway.parse import Mark, Sequence
-from gateway.policy.cases import CASES_FILE, TESTS
-from gateway.policy.load import CASES, Source
-from gateway.policy.reader import PolicyReader
+from gateway.parse import Mark, Node, Reader, Sequence
+from gateway.policy.language import GIVEN, STEP_KEYS, TEST, TESTS
+from gateway.policy.load import CASES, INTEGRATIONS, OVERRIDES, Source
 
 START = 1_767_600_000.0
 """Where the clock of a test begins that says nothing else: a Monday, 2026-01-05 at 08:00 UTC."""
@@ -57,41 +57,46 @@ def read_cases(
     cases: list[Case] = []
     problems: list[Problem] = []
     for source in sources:
-        if source.is_policy:
-            reader = PolicyReader(source.path)
-            cases += _read_file(reader, source.text, StepReader(reader, rules, integrations))
-            problems += reader.problems
+        if Path(source.path).name in (INTEGRATIONS, OVERRIDES):
+            continue
+        reader = Reader(source.path)
+        cases += _read_file(reader, source.text, StepReader(reader, rules, integrations))
+        problems += reader.problems
     if problems:
         raise PolicyError(tuple(sorted(set(problems))))
     return tuple(cases)
 
 
-def _read_file(reader: PolicyReader, text: str, steps: StepReader) -> list[Case]:
+def _read_file(reader: Reader, text: str, steps: StepReader) -> list[Case]:
     root = reader.compose(text)
-    if root is None:
-        return []
-    tests = root.items.get("tests")
-    if reader.path.endswith(CASES):
-        read = (CASES_FILE.read(reader, root) or {}).get("tests")
-    else:
-        read = None if tests is None else TESTS.read(reader, tests)
-    if not isinstance(tests, MappingNode) or read is None:
+    if root is not None and reader.path.endswith(CASES):
+        reader.mapping(root, keys=TESTS.rows, required=("tests",))
+    tests = root.items.get("tests") if root else None
+    mapping = reader.mapping(tests) if tests is not None else None
+    if mapping is None:
         return []
     return [
-        _case(reader, name, tests, told, steps) for name, told in read.items() if told is not None
+        case
+        for name, node in mapping.items.items()
+        if (case := _case(reader, name, mapping.keys[name], node, steps)) is not None
     ]
 
 
-def _case(
-    reader: PolicyReader, name: str, tests: MappingNode, told: dict[str, Any], steps: StepReader
-) -> Case:
-    test = tests.items[name]
-    assert isinstance(test, MappingNode)
-    listed, given = test.items.get("steps"), test.items.get("given")
-    shared = Told.of(given, told.get("given"))
-    nodes = listed.items if isinstance(listed, Sequence) else ()
-    pairs = [Told.of(*each) for each in zip(nodes, told.get("steps") or (), strict=False)]
-    read = steps.read(pairs, shared, shared.values.get("at", START))
-    if not reader.problems and not any(step.expect != Expected() for step in read):
-        reader.problem(tests.keys[name], "no step of this test says what to expect")
-    return Case(path=reader.path, mark=tests.keys[name], name=name, steps=read)
+def _case(reader: Reader, name: str, mark: Mark, node: Node, steps: StepReader) -> Case | None:
+    mapping = reader.mapping(node, keys=TEST.rows, required=("steps",))
+    if mapping is None or "steps" not in mapping.items:
+        return None
+    listed = mapping.items["steps"]
+    given = reader.mapping(
+        mapping.items.get("given", MappingNode(mapping.mark, {}, {})), keys=GIVEN.rows
+    )
+    if not isinstance(listed, Sequence) or given is None:
+        reader.problem(listed, "'steps' takes a list")
+        return None
+    at = reader.instant(given.items["at"]) if "at" in given.items else START
+    shared = {key: value for key, value in given.items.items() if key in STEP_KEYS}
+    before = len(reader.problems)
+    read = steps.read(listed, shared, at or START)
+    if before == len(reader.problems) and not any(step.expect != Expected() for step in read):
+        reader.problem(mark, "no step of this test says what to expect")
+    return Case(path=reader.path, mark=mark, name=name, steps=read)

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.model import Decision, Effect, Finding
-from gateway.parse import Mapping as MappingNode
-from gateway.parse import Node, Reader, nearest
+from gateway.parse import Node, Reader, Scalar, nearest
 from gateway.policy.decide import IDEMPOTENCY
+from gateway.policy.language import EXPECT
 
-_WORDS: Mapping[str, Effect] = {"pass": Effect.ALLOW, "replayed": Effect.REPLAY}
-_RULES = ("refused_by", "held_by", "warned_by", "observed_by")
+WORDS: Mapping[str, Effect] = {"pass": Effect.ALLOW, "replayed": Effect.REPLAY}
+_STOPPED_BY = ("refused_by", "held_by")
+_RULES = (*_STOPPED_BY, "warned_by", "observed_by")
 _TOLD = ("code", "status", "error_id", "retry_after")
 
 
@@ -78,30 +79,28 @@ class Difference:
     found: str
 
 
-def read_expected(
-    reader: Reader, node: Node, told: str | Mapping[str, Any], rules: Collection[str] | None
-) -> Expected:
-    """Give what stands under `expect`.
+def read_expected(reader: Reader, node: Node, rules: Collection[str] | None) -> Expected:
+    """Read what stands under `expect`.
 
     Args:
         rules: all that there are; None where that is not known.
     """
-    if isinstance(told, str):
-        return Expected(effect=_WORDS[told])
-    read = {key: value for key, value in told.items() if value is not None}
-    for key in _RULES:
-        if isinstance(node, MappingNode) and rules is not None and key in read:
-            _look_for(reader, node.items[key], read[key], {*rules, IDEMPOTENCY})
-    answer = {key: read[key] for key in _TOLD if key in read}
+    if isinstance(node, Scalar):
+        return Expected(effect=WORDS.get(reader.choice(node, WORDS) or ""))
+    mapping = reader.mapping(node, keys=EXPECT.rows)
+    items = mapping.items if mapping else {}
+    if mapping is not None and not mapping.keys:
+        reader.problem(node, "nothing is expected here")
+    named = {key: _rules(reader, items[key], rules) for key in _RULES if key in items}
     return Expected(
-        effect=_implied(read),
-        rules={key: tuple(sorted(read[key])) for key in _RULES if key in read},
-        told=answer | ({"retry_after": int(read["retry_after"])} if "retry_after" in read else {}),
-        message=read.get("message", ()),
+        effect=_implied(items),
+        rules=named,
+        told=_told(reader, items),
+        message=(reader.texts(items["message"]) or ()) if "message" in items else (),
     )
 
 
-def _implied(items: Mapping[str, Any]) -> Effect | None:
+def _implied(items: Mapping[str, Node]) -> Effect | None:
     """What the keys say together: held is not refused, and only warned of has passed."""
     if "refused_by" in items:
         return None
@@ -111,10 +110,27 @@ def _implied(items: Mapping[str, Any]) -> Effect | None:
     return None if told or not any(key in items for key in _RULES) else Effect.ALLOW
 
 
-def _look_for(reader: Reader, node: Node, named: Collection[str], known: Collection[str]) -> None:
-    for name in named:
-        if name not in known:
-            reader.problem(node, f"no rule is called {name!r}{nearest(name, known)}")
+def _rules(reader: Reader, node: Node, rules: Collection[str] | None) -> tuple[str, ...]:
+    named = reader.texts(node) or ()
+    if rules is not None:
+        known = {*rules, IDEMPOTENCY}
+        for name in named:
+            if name not in known:
+                reader.problem(node, f"no rule is called {name!r}{nearest(name, known)}")
+    return tuple(sorted(named))
+
+
+def _told(reader: Reader, items: Mapping[str, Node]) -> dict[str, str | int]:
+    read: dict[str, str | int | None] = {}
+    if "code" in items:
+        read["code"] = reader.text(items["code"])
+    for key, most in (("status", 599), ("error_id", 999)):
+        if key in items:
+            read[key] = reader.integer(items[key], at_least=100, at_most=most)
+    if "retry_after" in items:
+        seconds = reader.duration(items["retry_after"])
+        read["retry_after"] = None if seconds is None else int(seconds)
+    return {key: value for key, value in read.items() if value is not None}
 
 
 # ── differences ──────────────────────────────────────────────────────────────────────────────

@@ -12,18 +12,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from gateway.model import Outcome, Reply, Settlement
-from gateway.parse import Mapping as MappingNode
-from gateway.parse import Node, Reader
-from gateway.policy.cases import SILENCE
+from gateway.parse import Node, Reader, Scalar
 from gateway.soe import answers
 from gateway.soe.api import Route
 
-_SILENCE = dict(zip(SILENCE, (Outcome.UNKNOWN, Outcome.NOT_SENT), strict=True))
+_SILENCE: Mapping[str, Outcome] = {"timeout": Outcome.UNKNOWN, "down": Outcome.NOT_SENT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,24 +55,35 @@ class Saved:
         )
 
 
-def read_saved(reader: Reader, node: Node, told: int | str | Mapping[str, Any]) -> Saved:
-    """Give what stands under `soe`; a file is looked for beside the one that names it."""
-    if isinstance(told, int):
-        return Saved(status=told)
-    if isinstance(told, str):
-        return Saved(silence=_SILENCE[told])
-    body = b""
-    if "body" in told:
-        body = orjson.dumps(told["body"])
-    elif told.get("file"):
-        assert isinstance(node, MappingNode)
-        body = _read_file(reader, node.items["file"], told["file"])
-    return Saved(status=told.get("status") or 201, body=body)
+def read_saved(reader: Reader, node: Node) -> Saved:
+    """Read what stands under `soe`; a file is looked for beside the one that names it."""
+    if isinstance(node, Scalar):
+        return _read_word(reader, node)
+    mapping = reader.mapping(node, keys=("status", "body", "file"))
+    items = mapping.items if mapping else {}
+    status = 201
+    if "status" in items:
+        status = reader.integer(items["status"], at_least=200, at_most=599) or status
+    if "body" in items and "file" in items:
+        reader.problem(node, "the body of an answer stands here or in a file, not in both")
+    if "body" in items:
+        return Saved(status=status, body=orjson.dumps(reader.json(items["body"])))
+    if "file" in items:
+        return Saved(status=status, body=_read_file(reader, items["file"]))
+    return Saved(status=status)
 
 
-def _read_file(reader: Reader, node: Node, name: str) -> bytes:
+def _read_word(reader: Reader, node: Scalar) -> Saved:
+    if node.text[:1].isdigit():
+        return Saved(status=reader.integer(node, at_least=200, at_most=599) or 201)
+    word = reader.choice(node, _SILENCE)
+    return Saved(silence=_SILENCE[word]) if word else Saved()
+
+
+def _read_file(reader: Reader, node: Node) -> bytes:
+    name = reader.text(node)
     try:
-        return (Path(reader.path).parent / name).read_bytes()
+        return (Path(reader.path).parent / name).read_bytes() if name else b""
     except OSError as error:
         reader.problem(node, f"{name!r} cannot be read: {error.strerror}")
         return b""

@@ -6,9 +6,8 @@ second step wrote.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from gateway.errors import RequestError
 from gateway.model import ANONYMOUS, Api
@@ -16,10 +15,13 @@ from gateway.offline.expect import Expected, read_expected
 from gateway.offline.requests import NEW, Request, apis_of, endpoint_of, request_of, route_of
 from gateway.offline.saved import Saved, read_saved
 from gateway.parse import Mapping as MappingNode
-from gateway.parse import Mark, Node, Reader, nearest
+from gateway.parse import Mark, Node, Reader, Scalar, Sequence, nearest
+from gateway.policy.language import STEP_KEYS
 from gateway.soe.api import OPERATIONS
+from gateway.soe.read import is_slug
 
 _TEXTS = ("as", "token", "person", "team", "action", "title", "body", "user_agent", "key")
+_TIMES_AT_MOST = 1000
 _WRITTEN = 1_000_000
 """From here on posts are numbered where no answer of SOE tells their number."""
 
@@ -49,27 +51,6 @@ class Step:
     expect: Expected
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What stands under keys: the values that could be read, and where each stands."""
-
-    mark: Mark
-    values: dict[str, Any] = field(default_factory=dict)
-    nodes: Mapping[str, Node] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, node: Node | None, read: Mapping[str, Any] | None) -> Told:
-        """Gather it; empty where nothing stands there, or nothing that could be read."""
-        if not isinstance(node, MappingNode) or read is None:
-            return cls(Mark(1, 1) if node is None else node.mark)
-        values = {key: value for key, value in read.items() if value is not None}
-        return cls(node.mark, values, node.items)
-
-    def over(self, shared: Told) -> Told:
-        """Lay it over what stands for every step."""
-        return Told(self.mark, {**shared.values, **self.values}, {**shared.nodes, **self.nodes})
-
-
 class StepReader:
     """Reads the steps of the tests in one file."""
 
@@ -80,7 +61,7 @@ class StepReader:
         self._rules = rules
         self._integrations = integrations
 
-    def read(self, listed: Iterable[Told], shared: Told, at: float) -> tuple[Step, ...]:
+    def read(self, listed: Sequence, shared: Mapping[str, Node], at: float) -> tuple[Step, ...]:
         """Read the steps of one test.
 
         Args:
@@ -88,82 +69,133 @@ class StepReader:
             at: the instant at which the test begins.
         """
         steps: list[Step] = []
-        for place, told in enumerate(listed, 1):
-            step = self._step(told.over(shared), steps, place)
-            for _ in range(told.values.get("times", 1) if step else 0):
-                assert step is not None
-                at += told.values.get("after", 0.0)
+        for place, node in enumerate(listed.items, 1):
+            if not isinstance(node, MappingNode):
+                self._reader.problem(node, "a step is written as {operation: post, expect: …}")
+                continue
+            step = self._step(node, shared, steps, place)
+            if step is None:
+                continue
+            items, gap = node.items, 0.0
+            if "after" in items:
+                gap = self._reader.duration(items["after"]) or 0.0
+            times = 1
+            if "times" in items:
+                most = _TIMES_AT_MOST
+                times = self._reader.integer(items["times"], at_least=1, at_most=most) or 1
+            for _ in range(times):
+                at += gap
                 steps.append(replace(step, at=at, written=_written(step, len(steps) + 1)))
         return tuple(steps)
 
-    def _step(self, told: Told, before: list[Step], place: int) -> Step | None:
-        operation = next((key for key in told.values if key in OPERATIONS), None)
-        expect, saved = Expected(), Saved()
-        if "expect" in told.values:
-            node = told.nodes["expect"]
-            expect = read_expected(self._reader, node, told.values["expect"], self._rules)
-        if "soe" in told.values:
-            saved = read_saved(self._reader, told.nodes["soe"], told.values["soe"])
-        self._look_for_integration(told)
-        request = None if operation is None else self._request(operation, told, before)
+    def _step(
+        self, node: MappingNode, shared: Mapping[str, Node], before: list[Step], place: int
+    ) -> Step | None:
+        reader = self._reader
+        operation = self._operation(node)
+        if operation is None:
+            return None
+        items = {**shared, **node.items}
+        request = self._request(operation, items, before)
+        saved = read_saved(reader, items["soe"]) if "soe" in items else Saved()
+        state = reader.choice(items["state"], ("up", "down")) if "state" in items else "up"
+        confirm = self._is_true(items, "confirm")
+        expect = Expected()
+        if "expect" in items:
+            expect = read_expected(reader, items["expect"], self._rules)
         if request is None:
             return None
         return Step(
-            mark=told.mark,
+            mark=node.mark,
             place=place,
-            said=f"{operation} {told.values[operation or '']}",
+            said=f"{operation} {_text(items[operation])}",
             at=0.0,
             request=request,
             written="",
             saved=saved,
-            confirm=told.values.get("confirm", False),
-            state_down=told.values.get("state") == "down",
+            confirm=confirm,
+            state_down=state == "down",
             expect=expect,
         )
 
-    def _look_for_integration(self, told: Told) -> None:
-        name = told.values.get("as", ANONYMOUS)
-        if self._integrations and name not in (*self._integrations, ANONYMOUS):
-            wrong = f"no integration is called {name!r}{nearest(name, self._integrations)}"
-            self._reader.problem(told.nodes["as"], wrong)
-
-    def _request(self, operation: str, told: Told, before: list[Step]) -> Request | None:
-        values, node = told.values, told.nodes[operation]
-        preview = values.get("preview", False)
-        apis = apis_of(operation)
-        api = Api(values["api"]) if "api" in values else apis[0]
-        if preview and "api" not in values and Api.V2 in apis:
-            api = Api.V2  # it alone previews
-        meant, team = self._meant(node, values[operation], before), values.get("team")
-        if meant is None:
+    def _operation(self, node: MappingNode) -> str | None:
+        named = [key for key in node.keys if key not in STEP_KEYS]
+        meant = [key for key in named if key in OPERATIONS]
+        for key in named:
+            if key not in OPERATIONS:
+                told = f"unknown key {key!r}{nearest(key, STEP_KEYS)}"
+                if "." in key or not nearest(key, STEP_KEYS):
+                    told = f"no operation is called {key!r}{nearest(key, OPERATIONS)}"
+                self._reader.problem(node.keys[key], told)
+        if len(meant) != 1:
+            if len(named) == len(meant):
+                self._reader.problem(node, "a step has exactly one operation")
             return None
-        post, parent = meant
+        return meant[0] if meant[0] in node.items else None
+
+    def _is_true(self, items: Mapping[str, Node], key: str) -> bool:
+        return key in items and bool(self._reader.boolean(items[key]))
+
+    def _request(
+        self, operation: str, items: Mapping[str, Node], before: list[Step]
+    ) -> Request | None:
+        reader, node = self._reader, items[operation]
+        facts = self._facts(items)
+        tags = (reader.texts(items["tags"]) or ()) if "tags" in items else ()
+        preview = self._is_true(items, "preview")
+        api = self._api(operation, items, preview=preview)
+        post, parent = self._post(node, before)
+        if facts is None or api is None or post is None:
+            return None
+        team = facts.get("team")
         endpoint = endpoint_of(operation, api, post, team)
         if endpoint is None:
-            self._reader.problem(node, _misplaced(operation, api, post, team))
+            reader.problem(node, _misplaced(operation, api, post, team))
             return None
         if preview and not endpoint.previewable:
-            self._reader.problem(told.nodes["preview"], f"{api} has no preview of {operation}")
+            reader.problem(items["preview"], f"{api} has no preview of {operation}")
         try:
             route = route_of(endpoint, post, team, parent)
         except RequestError:
-            self._reader.problem(node, f"no post has the number {post}")
+            reader.problem(node, f"no post has the number {post}")
             return None
-        facts = {key: values[key] for key in _TEXTS if key in values}
-        return request_of(route, facts, values.get("tags", ()), preview=preview)
+        return request_of(route, facts, tags, preview=preview)
 
-    def _meant(self, node: Node, place: str, before: list[Step]) -> tuple[str, str] | None:
+    def _facts(self, items: Mapping[str, Node]) -> Mapping[str, str] | None:
+        facts = {key: self._reader.text(items[key]) or "" for key in _TEXTS if key in items}
+        name = facts.get("as", ANONYMOUS)
+        if self._integrations and name not in (*self._integrations, ANONYMOUS):
+            told = f"no integration is called {name!r}{nearest(name, self._integrations)}"
+            self._reader.problem(items["as"], told)
+        if "team" in facts and not is_slug(facts["team"]):
+            self._reader.problem(items["team"], f"{facts['team']!r} is no team's name in addresses")
+            return None
+        return facts
+
+    def _api(self, operation: str, items: Mapping[str, Node], *, preview: bool) -> Api | None:
+        """The API that is named, else the newest that has the operation; v2.3 alone previews."""
+        if "api" in items:
+            word = self._reader.choice(items["api"], list(Api))
+            return Api(word) if word else None
+        apis = apis_of(operation)
+        return Api.V2 if preview and Api.V2 in apis else apis[0]
+
+    def _post(self, node: Node, before: list[Step]) -> tuple[str | None, str]:
         """Give the number of the post that a step means, and that of its thread."""
-        if not place.startswith(f"{NEW}-"):
-            return place, place
+        text = _text(node)
+        if text == NEW or (text.isascii() and text.isdigit()):
+            return text, text
         for step in reversed(before):
-            if place == f"{NEW}-{step.place}":
+            if text == f"{NEW}-{step.place}":
                 number = step.written.rpartition("/")[2]
                 return number, step.request.route.params.get("question", number)
-        self._reader.problem(
-            node, f"no step {place.removeprefix(NEW + '-')} stands before this one"
-        )
-        return None
+        told = "a step means a post by its number, 'new', or 'new-1' for what step 1 wrote"
+        self._reader.problem(node, told)
+        return None, ""
+
+
+def _text(node: Node) -> str:
+    return node.text if isinstance(node, Scalar) else ""
 
 
 def _written(step: Step, number: int) -> str:

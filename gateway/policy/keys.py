@@ -167,26 +167,6 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True)
-class OneOf:
-    """Exactly one of many keys, beside `others`; one that nobody knows may be meant for it."""
-
-    keys: frozenset[str]
-    others: frozenset[str]
-    why: str
-
-    def check(self, reader: PolicyReader, mapping: MappingNode) -> None:
-        """As `Bond.check`; what nobody knows is told there."""
-        named = self.keys.intersection(mapping.keys)
-        unknown = mapping.keys.keys() - self.keys - self.others
-        if len(named) > 1 or not (named or unknown):
-            reader.problem(mapping, self.why)
-
-    def schema(self) -> Schema:
-        """As `Bond.schema`: beyond it, a choice of half a hundred keys helps nobody in an editor."""
-        return {}
-
-
-@dataclass(frozen=True, slots=True)
 class Keys:
     """Keys with their values; gives what `make` makes of what was read.
 

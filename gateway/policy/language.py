@@ -1,28 +1,21 @@
 """The language of the files of a policy set: every key, what stands under it, and what it means.
 
-Rules stand under `RULE`, with the checks' own keys (`parameters`) and `if` (`conditions`) in it;
-tests are told by `cases`.
+Rules stand under `RULE`, with the checks' own keys (`parameters`) and `if` (`conditions`) in it.
 What is read here is a value by key; `rules`, `waivers` and `registry` make of it what is in force.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gateway.checks import CHECKS
-from gateway.model import ANONYMOUS, Mode
-from gateway.policy.cases import TESTS
+from gateway.model import ANONYMOUS, Api, Mode
+from gateway.policy.composites import Either, Items, Many, Named, Unread
 from gateway.policy.conditions import CONDITION
 from gateway.policy.keys import Beside, Key, Keys, NotWith, One, OnlyWith, Some
-from gateway.policy.kinds import (
-    Day,
-    Items,
-    Many,
-    Named,
-    Operation,
-    Text,
-    Whole,
-    Word,
-)
+from gateway.policy.kinds import Day, Duration, Flag, Operation, Text, Whole, Word
 from gateway.policy.parameters import PARAMETERS
+from gateway.soe.api import OPERATIONS
 from gateway.soe.read import SLUG
 
 LONGEST_EXCEPTION = 90
@@ -41,6 +34,10 @@ _STATUS = {
 }
 """Statuses that clients act upon by themselves."""
 
+
+_ANSWERS = {
+    "anyOf": [{"type": "integer", "minimum": 200, "maximum": 599}, {"enum": ["timeout", "down"]}]
+}
 
 # ── rules ────────────────────────────────────────────────────────────────────────────────────
 
@@ -134,6 +131,111 @@ EXCEPTION = Keys(
     told="`rules`, `integrations`, `reason`, `ticket`, `owner`, `expires`",
 )
 
+# ── tests ────────────────────────────────────────────────────────────────────────────────────
+# `offline.cases` reads them, by these keys: what they mean depends on the steps before.
+
+_TEXT = Text(may_be_empty=True)
+_TEXTS = Many(_TEXT, least=0, in_file=False)
+_RULES = Many(Text("names of rules"), least=0, in_file=False)
+_SAVED = Keys(
+    {
+        "status": Key(Whole(200, 599), "its status", default="201"),
+        "body": Key(Unread("JSON"), "its body, where it matters"),
+        "file": Key(_TEXT, "a file beside this one that has the body"),
+    },
+    name="answer",
+    told="`status` and `body` or `file`",
+)
+
+EXPECT = Keys(
+    {
+        "refused_by": Key(_RULES, "all rules that refuse it"),
+        "held_by": Key(_RULES, "all rules that hold it, and that nobody has confirmed"),
+        "warned_by": Key(_RULES, "all rules that warn of it"),
+        "observed_by": Key(_RULES, "all rules in `observe` that it fails"),
+        "code": Key(_TEXT, "the code of the gateway's answer"),
+        "status": Key(Whole(100, 599), "its status"),
+        "error_id": Key(Whole(100, 999), "its `error_id` in v2.3"),
+        "retry_after": Key(
+            Duration(kept=False, may_be_nothing=True), "after how long it says to come again"
+        ),
+        "message": Key(_TEXTS, "texts that stand in what failing rules say"),
+    },
+    name="expect",
+    told="what must be so",
+    least=1,
+    nothing="nothing is expected here",
+)
+_SHARED = {
+    "as": Key(_TEXT, "the integration that writes", default="anonymous"),
+    "token": Key(_TEXT, "its token", default="one of its own"),
+    "person": Key(_TEXT, "who acts"),
+    "team": Key(Text("a team's slug", SLUG), "the team; else the main site"),
+    "action": Key(_TEXT, "the header `X-Explicit-Action`"),
+    "title": Key(_TEXT, "the title"),
+    "body": Key(_TEXT, "the text"),
+    "user_agent": Key(_TEXT, "the header `User-Agent`"),
+    "tags": Key(_TEXTS, "the tags"),
+    "api": Key(Word(tuple(Api)), "the API", default="the newest that has the operation"),
+    "soe": Key(
+        Either(Unread("a status, `timeout` or `down`", alike=_ANSWERS), _SAVED),
+        "SOE's answer; `timeout`: nobody can tell, `down`: it was not reached",
+        default="201",
+    ),
+    "state": Key(Word(("up", "down")), "whether state can be reached", default="up"),
+}
+GIVEN = Keys(
+    {
+        **_SHARED,
+        "at": Key(
+            Text(
+                "a time, as `2026-12-31T23:00Z`",
+                r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(?:Z|[+-][0-9]{2}:[0-9]{2})",
+            ),
+            "when the test begins",
+            default="2026-01-05T08:00Z",
+        ),
+    },
+    name="given",
+    told="what holds for every step",
+)
+STEP_KEYS: Mapping[str, Key] = {
+    **_SHARED,
+    "key": Key(_TEXT, "its `Idempotency-Key`"),
+    "after": Key(Duration(kept=False, may_be_nothing=True), "how much later than the step before"),
+    "times": Key(Whole(1, 1000), "so many times the same", default="1"),
+    "preview": Key(Flag(), "with `preview=true`"),
+    "confirm": Key(Flag(), "a person has confirmed what held the same request before"),
+    "expect": Key(Either(Word(("pass", "replayed")), EXPECT), "what becomes of it"),
+}
+_POST = Unread(
+    "a number, `new`, or `new-2` for what step 2 wrote",
+    alike={
+        "anyOf": [
+            {"type": "integer", "minimum": 1},
+            {"type": "string", "pattern": "^(?:[0-9]+|new|new-[0-9]+)$"},
+        ]
+    },
+)
+_OPERATIONS = {
+    name: Key(_POST, f"a write that is {name}, of this post; new for none")
+    for name in sorted(OPERATIONS)
+}
+STEP = Keys(
+    {**STEP_KEYS, **_OPERATIONS},
+    name="step",
+    told="a write, as `{answer.create: 11, expect: pass}`",
+)
+TEST = Keys(
+    {
+        "given": Key(GIVEN, "what holds for every step, unless it says otherwise"),
+        "steps": Key(Items(STEP, "steps"), "writes, one after the other", required=True),
+    },
+    name="test",
+    told="`given`, `steps`",
+)
+_TESTS = Unread("names, each with a test", Named(TEST, "a test"))
+
 # ── files ────────────────────────────────────────────────────────────────────────────────────
 
 RULE_NAMES = Text("a rule; use kebab-case", _KEBAB)
@@ -148,7 +250,7 @@ POLICY = Keys(
         "exceptions": Key(
             Items(EXCEPTION, "exceptions", least=0), "whom its rules do not judge, for a time"
         ),
-        "tests": Key(TESTS, "its tests, by what they show"),
+        "tests": Key(_TESTS, "its tests, by what they show"),
     },
     told="a policy",
 )
@@ -186,6 +288,9 @@ REGISTRY = Keys(
         )
     },
     told="registrations",
+)
+TESTS = Keys(
+    {"tests": Key(_TESTS, "the tests, by what they show", required=True)}, told="tests alone"
 )
 OVERRIDES = Named(RULE.partial("tuned"), "the keys that differ", RULE_NAMES)
 """Keys of shipped rules that differ, by the rule's name; a check's parameters likewise."""

@@ -60,7 +60,9 @@ def test_mistakes_are_told_with_their_place(
 ) -> None:
     """In words and as JSON, and nothing is played."""
     (tmp_path / "p.test.yaml").write_text("tests: {t: {steps: [{vote.upp: 1, expect: pass}]}}")
-    text = f"{tmp_path}/p.test.yaml:1:22: unknown key 'vote.upp'; did you mean 'vote.up'?"
+    text = (
+        f"{tmp_path}/p.test.yaml:1:22: no operation is called 'vote.upp'; did you mean 'vote.up'?"
+    )
 
     assert main([*words, str(tmp_path)]) == 1
     assert capsys.readouterr().out.splitlines()[0] == text
