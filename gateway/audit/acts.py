@@ -13,7 +13,7 @@ _LITERAL = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 _KNOWN = ("act", "at", "ref", "to")
 """Members of an assertion that are kept as they came; of others, but `by`, only that they are there."""
 _LONGEST = 128
-"""Characters of a member, else only that it is there."""
+"""Characters of a member that are kept."""
 _VALUE_AT_MOST = 2048
 
 
@@ -31,7 +31,8 @@ def kept_act(value: str, secret: bytes) -> str | None:
     try:
         parsed: Any = http_sf.parse(value.encode("latin-1"), tltype="dictionary")
         told: dict[str, Any] = parsed
-        if not isinstance(told.get("act", ("",))[0], str) or not told["act"][0]:
+        act = told.get("act", (None,))[0]
+        if not isinstance(act, str) or not act:
             return None
         return http_sf.ser({name: _kept(name, item[0], secret) for name, item in told.items()})
     except (ValueError, UnicodeError):
@@ -43,6 +44,8 @@ def _kept(name: str, value: object, secret: bytes) -> Any:
         return hashlib.blake2b(value.encode(), key=secret, digest_size=8).hexdigest()
     if name in _KNOWN and isinstance(value, datetime):
         return value
-    if name in _KNOWN and isinstance(value, str | http_sf.Token) and len(str(value)) <= _LONGEST:
+    if name in _KNOWN and isinstance(value, str):
+        return value[:_LONGEST]
+    if name in _KNOWN and isinstance(value, http_sf.Token) and len(value) <= _LONGEST:
         return value
     return bool(value)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, cast
 
-from gateway.model import Api, Consulted, Effect, Fingerprint, Post, Write
+from gateway.model import Api, Consulted, Counts, Effect, Fingerprint, Post, Write
 from gateway.policy.posture import DISCOVERING
 from gateway.soe.api import PUBLISHING
 
@@ -25,8 +26,13 @@ _LACKING: Mapping[str, str] = {
     "body": "the body",
     "tags": "the tags",
     "prints": "the prints of the text",
+    "sketch": "the prints of the text",
+    "whole": "the prints of the text",
+    "counts": "the counts of the text",
 }
 """What a record may lack, in words."""
+_OF_PRINTS = frozenset(("prints", "sketch", "whole", "counts"))
+_NO_PARTS: Mapping[str, object] = MappingProxyType({})
 
 
 class NotKeptError(Exception):
@@ -133,7 +139,7 @@ def _fingerprint(kept: Mapping[str, Any] | None) -> Fingerprint | None:
     if kept is None:
         return None
     sketch = b64decode(kept.get("sketch", ""))
-    whole = kept.get("whole")
+    whole, counts = kept.get("whole"), kept.get("counts")
     return Fingerprint(
         text=kept["text"],
         event=kept["event"],
@@ -141,6 +147,7 @@ def _fingerprint(kept: Mapping[str, Any] | None) -> Fingerprint | None:
         prints=b64decode(kept.get("prints", "")),
         sketch=sketch,
         whole=sketch if whole is None else b64decode(whole),
+        counts=None if counts is None else Counts(**counts),
     )
 
 
@@ -160,22 +167,26 @@ def seen(write: Write, lacking: frozenset[str]) -> Write:
     """Give a write of which what is lacking raises `NotKeptError`."""
     if not lacking:
         return write
-    post = cast("Post", _Seen(write.post, lacking))
-    return cast("Write", _Seen(write, lacking, post))
+    parts: dict[str, object] = {"post": _Seen(write.post, lacking)}
+    if write.fingerprint is not None and "prints" in lacking:
+        parts["fingerprint"] = _Seen(write.fingerprint, _OF_PRINTS)
+    return cast("Write", _Seen(write, lacking, parts))
 
 
 class _Seen:
-    """A value without some of its facts."""
+    """A value without some of its facts, and with parts that lack some."""
 
-    __slots__ = ("_lacking", "_of", "_post")
+    __slots__ = ("_lacking", "_of", "_parts")
 
-    def __init__(self, of: object, lacking: frozenset[str], post: Post | None = None) -> None:
+    def __init__(
+        self, of: object, lacking: frozenset[str], parts: Mapping[str, object] = _NO_PARTS
+    ) -> None:
         self._of = of
         self._lacking = lacking
-        self._post = post
+        self._parts = parts
 
     def __getattr__(self, name: str) -> Any:
         """Give a fact of it."""
         if name in self._lacking:
             raise NotKeptError(name)
-        return self._post if name == "post" else getattr(self._of, name)
+        return self._parts[name] if name in self._parts else getattr(self._of, name)

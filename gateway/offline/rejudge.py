@@ -109,7 +109,7 @@ def _looked_at(rule: Rule, decision: Recorded) -> Write:
     if rule.check is None or rule.check.name not in LIKENESS:
         return decision.seen
     if "prints" in decision.lacking and decision.write.fingerprint is not None:
-        raise NotKeptError("prints")
+        raise NotKeptError("prints")  # before state is asked
     return decision.write
 
 

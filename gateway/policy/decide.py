@@ -55,7 +55,8 @@ _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 def select(policies: PolicySet, write: Write) -> tuple[Rule, ...]:
     """Give the rules that judge a write, in their order."""
-    return tuple(rule for rule in policies.rules if judges(rule, write, policies))
+    found = policies.by_operation.get(write.operation, ())
+    return tuple(rule for rule in found if judges(rule, write, policies))
 
 
 def judges(rule: Rule, write: Write, policies: PolicySet) -> bool:
@@ -114,7 +115,17 @@ def _found(rule: Rule, write: Write, violation: Violation | None, answer: Answer
     if violation is None:
         return _bare(rule, Result.PASS, charged=charged)
     worded = _worded(rule, write, violation)
+    if rule.mode is Mode.HOLD:
+        worded = replace(worded, fix=f"{worded.fix} {_whom_to_ask(rule)}".strip())
     return _bare(rule, Result.FAIL, violation=worded, charged=charged)
+
+
+def _whom_to_ask(rule: Rule) -> str:
+    owner = f"{rule.owner}, who answer for the policy {rule.policy}," if rule.owner else "them"
+    return (
+        "Else a person must confirm this post, and this version of the gateway has no page for "
+        f"that: ask {owner} before you send it again."
+    )
 
 
 def _unanswered(rule: Rule) -> Finding:
@@ -193,11 +204,6 @@ def _share(figures: Mapping[str, str | int | float | bool]) -> float:
 def _filled(template: str, names: Mapping[str, str]) -> str:
     """Fill `{name}`s; the loader has seen that each is known, and nothing else is evaluated."""
     return _PLACEHOLDER.sub(lambda found: names.get(found[1], ""), template)
-
-
-def unknown_placeholders(template: str, known: Sequence[str]) -> list[str]:
-    """Give the `{name}`s of a message that its rule does not have."""
-    return [name for name in _PLACEHOLDER.findall(template) if name not in known]
 
 
 # ── what to ask of state, and what follows ───────────────────────────────────────────────────
