@@ -6,7 +6,8 @@ Laws: every call that awaits has a time-out of its adapter's; adapters raise onl
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Protocol
+from enum import Enum
+from typing import Final, Literal, Protocol
 
 from gateway.model import (
     Decision,
@@ -24,6 +25,54 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Unix seconds."""
+
+
+class Expected(Enum):
+    """What a note may be when another is put in its place, beside a value and None."""
+
+    ANY = "any"
+
+
+ANY: Final = Expected.ANY
+"""Put whatever is there."""
+
+
+class Notes(Protocol):
+    """Small named values, each with an end, that all processes share. Raises `StoreError` only.
+
+    A note that has ended is as absent, and goes away by itself. Time is the engine's: the later of
+    `at` and its last stamp, in Redis its own clock; so is what `until` is compared with. There is
+    room for 10,000 notes and 64 MiB; no note goes before its end to make room for another. Notes that
+    are lost with the data of a server are not put back.
+    """
+
+    async def get(self, name: str, at: float) -> bytes | None:
+        """Give a note's value; None where there is none."""
+
+    async def put(
+        self,
+        name: str,
+        value: bytes,
+        at: float,
+        *,
+        until: float,
+        expected: bytes | Literal[Expected.ANY] | None,
+    ) -> bool:
+        """Put a note, if what is there now is `expected` (None: nothing); whether it was put.
+
+        One atomic step among all processes. Where this raises, the note may have been put, or will
+        be: it is not taken back, for others may have acted on it. To try again is to `get` first.
+
+        Raises:
+            StoreError: also where a name has more than 200 bytes or a value more than 256 KiB, and
+                where there is no room.
+        """
+
+    async def names(self, prefix: str, limit: int, at: float) -> list[str]:
+        """Give the names that begin so, the last put first: `limit` at most, and 1,000."""
+
+    async def drop(self, name: str, at: float) -> bool:
+        """Take a note away; whether there was one."""
 
 
 class Store(Protocol):
@@ -59,6 +108,10 @@ class Store(Protocol):
 
 class Administered(Store, Protocol):
     """What operators ask of state, and `seed`. Raises `StoreError` only."""
+
+    @property
+    def notes(self) -> Notes:
+        """The notes that stand in the same state."""
 
     async def remember(self, posts: Sequence[Published], at: float) -> int:
         """Remember posts that stand on the site, as written `at`, in place of what was known.

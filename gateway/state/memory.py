@@ -37,6 +37,7 @@ from gateway.state.accounting import (
 )
 from gateway.state.expiring import Expiring
 from gateway.state.lists import POSTS_AT_MOST, Entry, Lists
+from gateway.state.notes import MemoryNotes
 from gateway.state.prints import (
     ACROSS,
     CANDIDATES,
@@ -45,6 +46,7 @@ from gateway.state.prints import (
     searched,
 )
 from gateway.state.published import as_write
+from gateway.state.sharing import Uses, uses_of
 
 _Key = TypeVar("_Key")
 
@@ -69,13 +71,15 @@ class MemoryStore:
         self._requests: defaultdict[str, list[str]] = defaultdict(list)
         self._keyed = Expiring(KEY_SECONDS)  # by key
         self._lost = Expiring(LOST_SECONDS)  # by request
+        self._uses = Uses(keep)
+        self.notes = MemoryNotes(self._now, self._advance)
 
     async def reserve(self, reservation: Reservation) -> Reserved:
         """As `ports.Store.reserve`."""
         write = reservation.write
         if write.preview:
             return await self.peek(reservation)
-        now = self._last = max(write.at, self._last)
+        now = self._advance(write.at)
         self._prune(now)
         under_key, lost = self._keyed.get(write.key, now), self._lost.get(write.request, now)
         repeated = repeat(under_key, lost, write.request, now)
@@ -94,6 +98,7 @@ class MemoryStore:
                 entry.caps.append(charge.cap)
         if reserved.taken and reservation.remember:
             self._remember(entry)
+            self._uses.record(write.id, uses_of(reservation), now)
             if write.key is not None:
                 kept = Kept(write_id=write.id, request=write.request, at=now, outcome=None)
                 self._keyed.put(write.key, kept)
@@ -101,7 +106,7 @@ class MemoryStore:
 
     async def peek(self, reservation: Reservation) -> Reserved:
         """As `ports.Store.peek`."""
-        now = max(reservation.write.at, self._last)
+        now = self._now(reservation.write.at)
         return self._answers(reservation, self._replaced(reservation.write, now), now)
 
     async def settle(self, write_id: str, settlement: Settlement) -> None:
@@ -124,6 +129,7 @@ class MemoryStore:
                 tried is not None and tried.outcome is not Outcome.OK
             ):  # else it was written after all
                 self._forget(old)
+        self._uses.keep(write_id)
         entry.outcome = settlement.outcome
         entry.post = settlement.post
         entry.url = settlement.url
@@ -150,7 +156,7 @@ class MemoryStore:
 
     async def remember(self, posts: Sequence[Published], at: float) -> int:
         """As `ports.Administered.remember`."""
-        self._last = max(at, self._last)
+        self._advance(at)
         return sum(self._remember_published(post) for post in posts)
 
     async def forget(self, post: str) -> int:
@@ -189,6 +195,13 @@ class MemoryStore:
 
     # ── parts ────────────────────────────────────────────────────────────────────────────────
 
+    def _now(self, at: float) -> float:
+        return max(at, self._last)
+
+    def _advance(self, at: float) -> float:
+        self._last = self._now(at)
+        return self._last
+
     def _answers(self, reservation: Reservation, replaced: Collection[str], now: float) -> Reserved:
         found = reservation.write.fingerprint
         near = {
@@ -203,6 +216,7 @@ class MemoryStore:
             reservation,
             lambda charge: self._times(charge, replaced, now),
             lambda lookup: self._find(lookup, near, replaced, now),
+            lambda sharers: self._uses.of(sharers.name, now),
             now,
             self._number,
         )
@@ -307,11 +321,13 @@ class MemoryStore:
             if not made:
                 self._charges.pop(cap, None)
         entry.caps = []
+        self._uses.give_back(entry.write.id)
 
     def _prune(self, now: float) -> None:
         """Forget what is older than `keep`, a few at a time, so that no call pays for many."""
         self._keyed.prune(now)
         self._lost.prune(now)
+        self._uses.prune(now)
         forgotten = now - self._keep
         for write_id in list(islice(self._entries, _PRUNED_AT_ONCE)):
             if self._entries[write_id].at <= forgotten:
