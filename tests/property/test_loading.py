@@ -77,7 +77,7 @@ NAMES = {"tests": "apart.test.yaml"}
 VALUES: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from(["", "0%", "84%", "100.0%", "101%", "0s", "1m", "400d", "true", "2026-12-31", "enforce", "hold", "Red",
                      "question.create", "answer.*", "*", "a-bot", "anonymous", "{x}", "{integration}", "(?=", WORDS, "pass",
-                     "new", "new-1", "new-0", "down", "v2.3", "2026-12-31T23:00Z", DIGEST, "86%\n"]),
+                     "new", "3", "new-1", "new-0", "down", "v2.3", "2026-12-31T23:00Z", DIGEST, "86%\n"]),
     st.sampled_from([None, True, False, 0, 1, -1, 24, 151, 400, 429, 10**20, 0.5, [], {}, [[]], [None], {"file": "words.txt"},
                      {"file": "nowhere"}, {"at_least": 1}, {"contains": "x"}, {"title": {"contains": "x"}},
                      {"limit": 1, "window": "1m"}, {"evidence": "asserted"}]),
