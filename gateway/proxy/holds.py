@@ -225,7 +225,7 @@ class Holds:
             outcome=None,
             again=hold.again or hold.status is Status.USED,
         )
-        if not named or not await self._change(kept, used, count=False):
+        if not await self._change(kept, used, count=False):
             return None
         by = hold.by.email or hold.by.account
         confirmed = Confirmed(hold=hold.write_id, rules=named, by=by, known=hold.known)
