@@ -529,6 +529,18 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A person of the site, as SOE says who a token writes as.
+
+    `id` is the number that the site knows the account by; `email` is empty where SOE does not tell.
+    """
+
+    id: str
+    name: str
+    email: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
     """Whom to ask before writing through the gateway: a name, and an address or a page."""
 

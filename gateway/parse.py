@@ -271,8 +271,9 @@ class Reader:
         text = self._plain(node, "a whole number")
         if text is None:
             return None
-        if not _INTEGER.fullmatch(text):
-            self.problem(node, f"expected a whole number here, not {text!r}")
+        if not _INTEGER.fullmatch(text) or _is_quoted(node):
+            told = f"the text {text!r}" if _is_quoted(node) else repr(text)
+            self.problem(node, f"expected a whole number here, not {told}")
             return None
         number = int(text)
         if at_least is not None and number < at_least:
@@ -286,10 +287,11 @@ class Reader:
     def boolean(self, node: Node) -> bool | None:
         """Read `true` or `false`; YAML's other spellings are problems."""
         text = self._plain(node, "true or false")
-        if text in ("true", "false"):
+        if text in ("true", "false") and not _is_quoted(node):
             return text == "true"
         if text is not None:
-            self.problem(node, f"expected true or false here, not {text!r}")
+            told = f"the text {text!r}" if _is_quoted(node) else repr(text)
+            self.problem(node, f"expected true or false here, not {told}")
         return None
 
     def duration(self, node: Node) -> float | None:
@@ -376,6 +378,10 @@ def _skip(events: Iterator[yaml.Event]) -> None:
         event = next(events)
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
+
+
+def _is_quoted(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.quoted
 
 
 def _shown(text: str) -> str:

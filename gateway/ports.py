@@ -10,8 +10,10 @@ from enum import Enum
 from typing import Final, Literal, Protocol
 
 from gateway.model import (
+    Api,
     Decision,
     Headers,
+    Person,
     Published,
     Reservation,
     Reserved,
@@ -171,6 +173,17 @@ class UpstreamResponse(Protocol):
 
     async def aclose(self) -> None:
         """Give the connection back, or close it if the body was not read to its end."""
+
+
+class Persons(Protocol):
+    """Who a token writes as. Never raises: what cannot be found out in time is not known."""
+
+    async def of(self, token: str, api: Api, team: str | None) -> Person | None:
+        """Give the person behind an SOE token, asked for at SOE where it is not known yet.
+
+        Args:
+            token: as it was presented; nothing keeps it.
+        """
 
 
 class Upstream(Protocol):

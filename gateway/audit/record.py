@@ -110,6 +110,8 @@ def _finding(finding: Finding) -> Record:
     }
     if violation:
         told |= {"status": violation.status, "evidence": dict(violation.evidence)}
+    if finding.consented:
+        told["consented"] = True
     return told
 
 

@@ -52,8 +52,8 @@ def in_order(lines: Iterable[Line]) -> Iterator[Event]:
     """Give what happened, as state saw it."""
     ahead = _Ahead()
     for line in lines:
-        ahead.take(line)
         yield from ahead.due(line.at - _AHEAD)
+        ahead.take(line)
     yield from ahead.due(float("inf"))
 
 
@@ -100,11 +100,11 @@ class _Ahead:
         decision = line.decision
         if decision is not None:
             yield Decided(decision, line.writer)
-            if decision.effect is not Effect.ALLOW:
-                yield from self._end(Ended(decision.write.id, None))
             asked = _asked(line)
             for write_id in asked.in_flight if asked else ():
                 yield from self._found(write_id)
+            if decision.effect is not Effect.ALLOW:
+                yield from self._end(Ended(decision.write.id, None))
         elif line.ended is not None:
             yield from self._end(Ended(line.record["write_id"], line.ended))
         else:

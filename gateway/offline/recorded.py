@@ -65,6 +65,11 @@ class Recorded:
     consulted: Consulted | None
 
     @property
+    def consent(self) -> frozenset[str]:
+        """The rules whose hold a person had confirmed."""
+        return frozenset(rule for rule, told in self.findings.items() if told.get("consented"))
+
+    @property
     def rules(self) -> str:
         """The revision of the rules, whatever the posture was."""
         return self.revision.removesuffix(DISCOVERING)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.checks import LIKENESS
 from gateway.errors import StoreError
@@ -47,6 +47,7 @@ class Rejudging:
 
     def __init__(self, policies: PolicySet) -> None:
         self._policies = policies
+        self._revision = policies.revision.partition("+")[0]  # of the files, whatever the modes
         self._by_operation: defaultdict[str, list[Rule]] = defaultdict(list)
         for rule in policies.rules:
             for operation in rule.operations:
@@ -82,7 +83,7 @@ class Rejudging:
             if rule.id in decision.findings:
                 judged.assumed[rule.id] = str(lacking)
                 return True
-            if decision.rules != self._policies.revision:  # else it did not judge it
+            if decision.rules != self._revision:  # else it did not judge it
                 judged.unjudged[rule.id] = str(lacking)
             return False
 
@@ -101,7 +102,7 @@ class Rejudging:
                 judged.unjudged[rule.id] = str(lacking)
                 return None
             judged.fixed[rule.id] = str(lacking)
-            return finding_of(told, rule.mode)
+            return replace(finding_of(told, rule.mode), consented=False)  # that is to be decided
 
 
 def _looked_at(rule: Rule, decision: Recorded) -> Write:
@@ -132,12 +133,13 @@ def finding_of(told: Mapping[str, object], mode: Mode | None = None) -> Finding:
         result=Result(str(told["result"])),
         violation=violation,
         open=bool(told["open"]),
+        consented=bool(told.get("consented")),
     )
 
 
 def reasons(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Give the findings that decided against a write."""
-    return tuple(each for each in findings if each.violation and each.mode.decides)
+    return tuple(each for each in findings if each.refuses or each.holds)
 
 
 def same(before: Sequence[Finding], now: Sequence[Finding]) -> bool:

@@ -166,18 +166,20 @@ class Replay:
     async def _judge(self, decision: Recorded, judged: Judged) -> tuple[Decision, bool, bool]:
         """Decide; tell whether state holds something, and whether the text is of a template."""
         write, told = decision.write, decision.consulted
-        asked = reservation(judged.asking, write, judged.findings)
+        consent = decision.consent
+        asked = reservation(judged.asking, write, judged.findings, consent)
         if told is not None and told.failed:
             self._rejudging.go_on(judged, decision, _AWAY)
             keyed = (unanswered_key(),) if write.key is not None else ()
-            return decide(self._policies, (*keyed, *judged.findings)), False, False
+            found = (*keyed, *judged.findings)
+            return decide(self._policies, found, consent), False, False
         if asked is None:
-            return decide(self._policies, tuple(judged.findings)), False, False
+            return decide(self._policies, tuple(judged.findings), consent), False, False
         reserved = await self._reserve(asked, told)
         if reserved.repeat is not None:
             return repeated(self._policies, reserved.repeat), False, False
         self._rejudging.go_on(judged, decision, reserved.answers)
-        now = decide(self._policies, tuple(judged.findings))
+        now = decide(self._policies, tuple(judged.findings), consent)
         template = is_template(now, write, reserved.answers)
         return now, asked.remember and reserved.taken, template
 
@@ -304,8 +306,11 @@ def _passes(effect: Effect) -> bool:
 
 
 def with_modes(policies: PolicySet, modes: Mapping[str, Mode]) -> PolicySet:
-    """Give the policies with other modes of some rules; all else stays as it is."""
+    """Give the policies with other modes of some rules, which their revision names."""
+    if not modes:
+        return policies
     rules = tuple(
         replace(rule, mode=modes[rule.id]) if rule.id in modes else rule for rule in policies.rules
     )
-    return replace(policies, rules=rules)
+    told = "".join(f"+{rule}={mode.value}" for rule, mode in sorted(modes.items()))
+    return replace(policies, rules=rules, revision=policies.revision + told)

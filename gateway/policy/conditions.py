@@ -15,8 +15,9 @@ from gateway.model import Write
 from gateway.parse import Mapping as MappingNode
 from gateway.parse import Mark, Node
 from gateway.parse import Sequence as SequenceNode
+from gateway.policy.composites import Items, Later, Many
 from gateway.policy.keys import Key, Keys, Less
-from gateway.policy.kinds import Items, Kind, Later, Many, Pattern, Text, Whole, Word
+from gateway.policy.kinds import Kind, Pattern, Text, Whole, Word
 from gateway.soe.read import ARTICLE_LIMIT, TITLE_LIMIT
 from gateway.text.words import words
 

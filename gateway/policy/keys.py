@@ -167,23 +167,6 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True)
-class OneBeside:
-    """Exactly one key that is none of these."""
-
-    others: frozenset[str]
-    why: str
-
-    def check(self, reader: PolicyReader, mapping: MappingNode) -> None:
-        """As `Bond.check`."""
-        if len(mapping.keys.keys() - self.others) != 1:
-            reader.problem(mapping, self.why)
-
-    def schema(self) -> Schema:
-        """As `Bond.schema`: beyond it, a choice of half a hundred keys helps nobody in an editor."""
-        return {}
-
-
-@dataclass(frozen=True, slots=True)
 class Keys:
     """Keys with their values; gives what `make` makes of what was read.
 

@@ -6,7 +6,7 @@ To add a kind: a class with the methods of `Kind`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Protocol
@@ -14,15 +14,11 @@ from typing import Any, Protocol
 import re2
 
 from gateway.model import Post
-from gateway.parse import Mapping as MappingNode
-from gateway.parse import Node, Scalar, nearest
-from gateway.parse import Sequence as SequenceNode
+from gateway.parse import Node, nearest
 from gateway.policy.reader import PolicyReader
 from gateway.soe.api import OPERATIONS
 from gateway.text.fingerprint import fingerprint
 from gateway.text.similarity import FEW_WORDS
-
-_NUMBER = re.compile(r"[0-9]{1,18}")
 
 Schema = dict[str, Any]
 Defs = dict[str, Schema]
@@ -109,9 +105,6 @@ class Whole:
 
     def read(self, reader: PolicyReader, node: Node) -> int | None:
         """As `Kind.read`."""
-        if _is_quoted(node):
-            reader.problem(node, "expected a whole number here, without quotes")
-            return None
         number = reader.integer(node, at_least=self.least, at_most=self.most)
         if number is not None and number in self.but:
             reader.problem(node, self.but[number])
@@ -132,9 +125,6 @@ class Flag:
 
     def read(self, reader: PolicyReader, node: Node) -> bool | None:
         """As `Kind.read`."""
-        if _is_quoted(node):
-            reader.problem(node, "expected true or false here, without quotes")
-            return None
         return reader.boolean(node)
 
     def schema(self, defs: Defs) -> Schema:
@@ -168,12 +158,13 @@ class Duration:
     """A time that is longer than nothing; with `kept` state must remember for so long."""
 
     kept: bool = True
+    may_be_nothing: bool = False
     told: str = "a duration, as `90s`, `15m`, `2h` or `30d`"
 
     def read(self, reader: PolicyReader, node: Node) -> float | None:
         """As `Kind.read`."""
         seconds = reader.duration(node)
-        if seconds == 0:
+        if seconds == 0 and not self.may_be_nothing:
             reader.problem(node, "must be longer than nothing")
             return None
         if seconds is not None and self.kept and seconds > reader.kept:
@@ -184,7 +175,8 @@ class Duration:
 
     def schema(self, defs: Defs) -> Schema:
         """As `Kind.schema`."""
-        return {"type": "string", "pattern": "^(?!0+[a-z])[0-9]{1,9}(ms|s|m|h|d)$"}
+        nothing = "" if self.may_be_nothing else "(?!0+[a-z])"
+        return {"type": "string", "pattern": f"^{nothing}[0-9]{{1,9}}(ms|s|m|h|d)$"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,181 +261,9 @@ class Template:
         return {"type": "string", "minLength": 1}
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The post that a step of a test means: a number, a name of one's own, or `new`."""
-
-    told: str = "a number, a name, or `new`"
-
-    def read(self, reader: PolicyReader, node: Node) -> str | None:
-        """As `Kind.read`."""
-        if isinstance(node, Scalar) and _NUMBER.fullmatch(node.text):
-            return node.text
-        return reader.text(node)
-
-    def schema(self, defs: Defs) -> Schema:
-        """As `Kind.schema`."""
-        return {"type": ["string", "integer"]}
-
-
-# ── several values ───────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class Many:
-    """A list of one kind, also in a file; one value alone is a list of one. Gives a tuple."""
-
-    item: Kind
-    least: int = 1
-    most: int = 0
-
-    @property
-    def told(self) -> str:
-        """As `Kind.told`."""
-        return f"a list: {self.item.told}"
-
-    def read(self, reader: PolicyReader, node: Node) -> tuple[Any, ...] | None:
-        """As `Kind.read`."""
-        entries = reader.entries(node)
-        if entries is None:
-            return None
-        if len(entries) < self.least:
-            reader.problem(node, "the list is empty; leave it out, or fill it")
-            return None
-        if self.most and len(entries) > self.most:
-            reader.problem(entries[self.most], f"at most {self.most} may stand here")
-            return None
-        read = [self.item.read(reader, entry) for entry in entries]
-        return None if None in read else tuple(read)
-
-    def schema(self, defs: Defs) -> Schema:
-        """As `Kind.schema`."""
-        defs.setdefault(
-            "file",
-            {
-                "description": "A list in a file: one entry a line, # begins a comment.",
-                "type": "object",
-                "properties": {
-                    "file": {
-                        "description": "Its name: beside this file, or below its directory.",
-                        "type": "string",
-                        "minLength": 1,
-                    }
-                },
-                "required": ["file"],
-                "additionalProperties": False,
-            },
-        )
-        item = self.item.schema(defs)
-        listed: Schema = {"type": "array", "items": item}
-        listed |= {"minItems": self.least} if self.least else {}
-        listed |= {"maxItems": self.most} if self.most else {}
-        return {"anyOf": [item, listed, {"$ref": "#/$defs/file"}]}
-
-
-@dataclass(frozen=True, slots=True)
-class Items:
-    """A list of what is more than a text; gives a tuple, None for what could not be read."""
-
-    item: Kind
-    what: str
-    least: int = 1
-
-    @property
-    def told(self) -> str:
-        """As `Kind.told`."""
-        return f"a list of {self.what}"
-
-    def read(self, reader: PolicyReader, node: Node) -> tuple[Any, ...] | None:
-        """As `Kind.read`."""
-        if not isinstance(node, SequenceNode) or len(node.items) < self.least:
-            reader.problem(node, f"expected a list of {self.what} here")
-            return None
-        return tuple(self.item.read(reader, each) for each in node.items)
-
-    def schema(self, defs: Defs) -> Schema:
-        """As `Kind.schema`."""
-        listed: Schema = {"type": "array", "items": self.item.schema(defs)}
-        return listed | ({"minItems": self.least} if self.least else {})
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """Things under names of one's own; gives them by name, None for what could not be read."""
-
-    item: Kind
-    what: str
-    names: Text = Text(may_be_empty=True)
-
-    @property
-    def told(self) -> str:
-        """As `Kind.told`."""
-        return f"names, each with {self.what}"
-
-    def read(self, reader: PolicyReader, node: Node) -> dict[str, Any] | None:
-        """As `Kind.read`."""
-        mapping = reader.mapping(node)
-        if mapping is None:
-            return None
-        self.check_names(reader, mapping)
-        return {name: self.item.read(reader, each) for name, each in mapping.items.items()}
-
-    def check_names(self, reader: PolicyReader, mapping: MappingNode) -> None:
-        """Note the names that are none."""
-        for name, mark in mapping.keys.items():
-            if self.names.pattern and not re.fullmatch(self.names.pattern, name):
-                reader.problem(mark, f"{name!r} cannot name {self.names.told}")
-
-    def schema(self, defs: Defs) -> Schema:
-        """As `Kind.schema`."""
-        names = {"propertyNames": self.names.schema(defs)} if self.names.pattern else {}
-        return {"type": "object", **names, "additionalProperties": self.item.schema(defs)}
-
-
-@dataclass(frozen=True, slots=True)
-class Either:
-    """A single value of one kind, or what stands under keys."""
-
-    single: Kind
-    under: Kind
-
-    @property
-    def told(self) -> str:
-        """As `Kind.told`."""
-        return f"{self.single.told}, or {self.under.told}"
-
-    def read(self, reader: PolicyReader, node: Node) -> Any:
-        """As `Kind.read`."""
-        return (self.single if isinstance(node, Scalar) else self.under).read(reader, node)
-
-    def schema(self, defs: Defs) -> Schema:
-        """As `Kind.schema`."""
-        return {"anyOf": [self.single.schema(defs), self.under.schema(defs)]}
-
-
-@dataclass(frozen=True, slots=True)
-class Later:
-    """A kind that holds itself."""
-
-    kind: Callable[[], Kind]
-    told: str
-
-    def read(self, reader: PolicyReader, node: Node) -> Any:
-        """As `Kind.read`."""
-        return self.kind().read(reader, node)
-
-    def schema(self, defs: Defs) -> Schema:
-        """As `Kind.schema`."""
-        return self.kind().schema(defs)
-
-
 def operations(globs: tuple[str, ...]) -> frozenset[str]:
     """Give the operations that globs name."""
     return frozenset(each for each in OPERATIONS if any(fnmatchcase(each, one) for one in globs))
-
-
-def _is_quoted(node: Node) -> bool:
-    return isinstance(node, Scalar) and node.quoted
 
 
 def written(seconds: float) -> str:

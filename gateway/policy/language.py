@@ -9,22 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.checks import CHECKS
-from gateway.model import ANONYMOUS, Mode
+from gateway.model import ANONYMOUS, Api, Mode
+from gateway.policy.composites import Either, Items, Many, Named, Unread
 from gateway.policy.conditions import CONDITION
-from gateway.policy.keys import Beside, Key, Keys, NotWith, One, OneBeside, OnlyWith, Some
-from gateway.policy.kinds import (
-    Day,
-    Duration,
-    Either,
-    Items,
-    Many,
-    Named,
-    Operation,
-    Place,
-    Text,
-    Whole,
-    Word,
-)
+from gateway.policy.keys import Beside, Key, Keys, NotWith, One, OnlyWith, Some
+from gateway.policy.kinds import Day, Duration, Flag, Operation, Text, Whole, Word
 from gateway.policy.parameters import PARAMETERS
 from gateway.soe.api import OPERATIONS
 from gateway.soe.read import SLUG
@@ -45,6 +34,10 @@ _STATUS = {
 }
 """Statuses that clients act upon by themselves."""
 
+
+_ANSWERS = {
+    "anyOf": [{"type": "integer", "minimum": 200, "maximum": 599}, {"enum": ["timeout", "down"]}]
+}
 
 # ── rules ────────────────────────────────────────────────────────────────────────────────────
 
@@ -139,63 +132,109 @@ EXCEPTION = Keys(
 )
 
 # ── tests ────────────────────────────────────────────────────────────────────────────────────
+# `offline.cases` reads them, by these keys: what they mean depends on the steps before.
 
 _TEXT = Text(may_be_empty=True)
-_RULES = Many(Text("names of rules"), least=0)
+_TEXTS = Many(_TEXT, least=0, in_file=False)
+_RULES = Many(Text("names of rules"), least=0, in_file=False)
+_SAVED = Keys(
+    {
+        "status": Key(Whole(200, 599), "its status", default="201"),
+        "body": Key(Unread("JSON"), "its body, where it matters"),
+        "file": Key(_TEXT, "a file beside this one that has the body"),
+    },
+    name="answer",
+    told="`status` and `body` or `file`",
+)
 
 EXPECT = Keys(
     {
-        "refused_by": Key(_RULES, "all rules that refuse or hold it"),
+        "refused_by": Key(_RULES, "all rules that refuse it"),
+        "held_by": Key(_RULES, "all rules that hold it, and that nobody has confirmed"),
         "warned_by": Key(_RULES, "all rules that warn of it"),
-        "observed_by": Key(_RULES, "all rules that observe it failing"),
-        "code": Key(Text(), "the code of the refusal"),
-        "status": Key(Whole(100, 599), "the status of the refusal in v3"),
+        "observed_by": Key(_RULES, "all rules in `observe` that it fails"),
+        "code": Key(_TEXT, "the code of the gateway's answer"),
+        "status": Key(Whole(100, 599), "its status"),
+        "error_id": Key(Whole(100, 999), "its `error_id` in v2.3"),
+        "retry_after": Key(
+            Duration(kept=False, may_be_nothing=True), "after how long it says to come again"
+        ),
+        "message": Key(_TEXTS, "texts that stand in what failing rules say"),
     },
     name="expect",
     told="what must be so",
+    least=1,
+    nothing="nothing is expected here",
 )
+_SHARED = {
+    "as": Key(_TEXT, "the integration that writes", default="anonymous"),
+    "token": Key(_TEXT, "its token", default="one of its own"),
+    "person": Key(_TEXT, "who acts"),
+    "team": Key(Text("a team's slug", SLUG), "the team; else the main site"),
+    "action": Key(_TEXT, "the header `X-Explicit-Action`"),
+    "title": Key(_TEXT, "the title"),
+    "body": Key(_TEXT, "the text"),
+    "user_agent": Key(_TEXT, "the header `User-Agent`"),
+    "tags": Key(_TEXTS, "the tags"),
+    "api": Key(Word(tuple(Api)), "the API", default="the newest that has the operation"),
+    "soe": Key(
+        Either(Unread("a status, `timeout` or `down`", alike=_ANSWERS), _SAVED),
+        "SOE's answer; `timeout`: nobody can tell, `down`: it was not reached",
+        default="201",
+    ),
+    "state": Key(Word(("up", "down")), "whether state can be reached", default="up"),
+}
 GIVEN = Keys(
     {
-        "as": Key(_TEXT, "the integration that writes", default="someone"),
-        "token": Key(_TEXT, "its token"),
-        "person": Key(_TEXT, "who acts"),
-        "team": Key(_TEXT, "the team; else the main site"),
-        "action": Key(_TEXT, "the header `X-Explicit-Action`"),
-        "title": Key(_TEXT, "the title"),
-        "body": Key(_TEXT, "the text"),
-        "user_agent": Key(_TEXT, "the header `User-Agent`"),
-        "tags": Key(Many(Text("tags"), least=0), "the tags"),
+        **_SHARED,
+        "at": Key(
+            Text(
+                "a time, as `2026-12-31T23:00Z`",
+                r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(?:Z|[+-][0-9]{2}:[0-9]{2})",
+            ),
+            "when the test begins",
+            default="2026-01-05T08:00Z",
+        ),
     },
     name="given",
     told="what holds for every step",
 )
-_OPERATIONS = {
-    name: Key(Place(), f"a write that is {name}, of an existing post or `new`")
-    for name in sorted(OPERATIONS)
-}
 STEP_KEYS: Mapping[str, Key] = {
-    **GIVEN.rows,
-    "after": Key(Duration(kept=False), "how much later than the step before"),
-    "soe": Key(Whole(200, 599), "the status of SOE's answer", default="201"),
-    "expect": Key(Either(Word(("pass",)), EXPECT), "what becomes of it"),
+    **_SHARED,
+    "key": Key(_TEXT, "its `Idempotency-Key`"),
+    "after": Key(Duration(kept=False, may_be_nothing=True), "how much later than the step before"),
+    "times": Key(Whole(1, 1000), "so many times the same", default="1"),
+    "preview": Key(Flag(), "with `preview=true`"),
+    "confirm": Key(Flag(), "a person has confirmed what held the same request before"),
+    "expect": Key(Either(Word(("pass", "replayed")), EXPECT), "what becomes of it"),
+}
+_POST = Unread(
+    "a number, `new`, or `new-2` for what step 2 wrote",
+    alike={
+        "anyOf": [
+            {"type": "integer", "minimum": 1},
+            {"type": "string", "pattern": "^(?:[0-9]+|new|new-[0-9]+)$"},
+        ]
+    },
+)
+_OPERATIONS = {
+    name: Key(_POST, f"a write that is {name}, of this post; new for none")
+    for name in sorted(OPERATIONS)
 }
 STEP = Keys(
     {**STEP_KEYS, **_OPERATIONS},
     name="step",
     told="a write, as `{answer.create: 11, expect: pass}`",
-    bonds=(OneBeside(frozenset(STEP_KEYS), "a step has exactly one operation"),),
 )
 TEST = Keys(
     {
         "given": Key(GIVEN, "what holds for every step, unless it says otherwise"),
-        "steps": Key(
-            Items(STEP, "steps", least=0), "writes, one after the other, on one state",
-            required=True,
-        ),
+        "steps": Key(Items(STEP, "steps"), "writes, one after the other", required=True),
     },
     name="test",
     told="`given`, `steps`",
-)  # fmt: skip
+)
+_TESTS = Unread("names, each with a test", Named(TEST, "a test"))
 
 # ── files ────────────────────────────────────────────────────────────────────────────────────
 
@@ -211,7 +250,7 @@ POLICY = Keys(
         "exceptions": Key(
             Items(EXCEPTION, "exceptions", least=0), "whom its rules do not judge, for a time"
         ),
-        "tests": Key(Named(TEST, "a test"), "its tests, by what they show"),
+        "tests": Key(_TESTS, "its tests, by what they show"),
     },
     told="a policy",
 )
@@ -249,6 +288,9 @@ REGISTRY = Keys(
         )
     },
     told="registrations",
+)
+TESTS = Keys(
+    {"tests": Key(_TESTS, "the tests, by what they show", required=True)}, told="tests alone"
 )
 OVERRIDES = Named(RULE.partial("tuned"), "the keys that differ", RULE_NAMES)
 """Keys of shipped rules that differ, by the rule's name; a check's parameters likewise."""

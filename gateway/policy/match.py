@@ -9,8 +9,8 @@ from gateway.policy.policyset import PolicySet, Rule
 
 
 def applies(rule: Rule, write: Write, policies: PolicySet) -> bool:
-    """Whether a rule of the write's operation judges it, by everything but `if`."""
-    if write.integration in rule.excepted:
+    """Whether a rule judges a write, by everything but `if`."""
+    if write.operation not in rule.operations or write.integration in rule.excepted:
         return False
     if rule.integrations and write.integration not in rule.integrations:
         return False

@@ -14,20 +14,9 @@ from gateway.checks.hidden_text import HiddenText
 from gateway.checks.log_text import LogText
 from gateway.checks.rate_cap import PER, RateCap
 from gateway.model import Window
+from gateway.policy.composites import Items, Many
 from gateway.policy.keys import Key, Keys, NotWith, OnlyWith, Some
-from gateway.policy.kinds import (
-    Duration,
-    Flag,
-    Items,
-    Kind,
-    Many,
-    Percent,
-    Template,
-    Text,
-    Whole,
-    Word,
-    written,
-)
+from gateway.policy.kinds import Duration, Flag, Kind, Percent, Template, Text, Whole, Word, written
 
 _MANY = 1_000_000
 _COUNT = {"accepted": False, "attempts": True}

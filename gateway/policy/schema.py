@@ -18,12 +18,14 @@ from gateway.policy.language import (
     RULE,
     STEP_KEYS,
     TEST,
+    TESTS,
 )
 from gateway.policy.parameters import PARAMETERS
 
 _FILES: Mapping[str, tuple[Kind, str]] = {
     "policy": (POLICY, "A policy file of the Stack Overflow Enterprise write gateway"),
     "integrations": (REGISTRY, "integrations.yaml of the Stack Overflow Enterprise write gateway"),
+    "tests": (TESTS, "A *.test.yaml of the Stack Overflow Enterprise write gateway"),
     "overrides": (OVERRIDES, "overrides.yaml of the Stack Overflow Enterprise write gateway"),
 }
 NAMES = tuple(_FILES)
@@ -52,14 +54,14 @@ def keys_reference() -> str:
         ("A policy file", "", POLICY.rows),
         ("A rule", "Under `rules`, by its name. Keys must hold together, of a list any entry does.", RULE.rows),
         ("An exception", "Under `exceptions`.", EXCEPTION.rows),
-        ("A test", "Under `tests`, by what it shows.", TEST.rows),
-        ("What is given", "Under `given`, and in each step, which goes before it.", GIVEN.rows),
+        ("A test", "Under `tests`, by what it shows; also in files named `*.test.yaml`, which hold tests alone.", TEST.rows),
+        ("What is given", "Under `given`; all but `at` in a step as well, which goes before it.", GIVEN.rows),
         (
             "A step",
-            "One operation with the post that it means (a number, a name or `new`), what is given, and:",
+            "One [operation](operations.md) with the post that it means (a number, `new` for none, or `new-2` for what step 2 wrote), what is given but `at`, and:",
             {name: key for name, key in STEP_KEYS.items() if name not in GIVEN.rows},
         ),
-        ("What is expected", "Under `expect`, in place of `pass`. A list names all rules, or none.", EXPECT.rows),
+        ("What is expected", "Under `expect`, in place of `pass` or `replayed`. A list names all rules, or none.", EXPECT.rows),
         (
             "`overrides.yaml`",
             "The names of shipped rules, each with the keys that differ, which are those of a rule; a check's parameters are laid over likewise.",

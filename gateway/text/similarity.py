@@ -207,20 +207,28 @@ class Comparison:
             0.9 * sqrt(words.of_earlier * sqrt(prints.of_earlier)) * amount
             * (0.7 if self._text.framed else 1.0),
             0.97 * sqrt(prints.of_both) * _amount(prints.number, 16),
-            self._of_prose(old),
         )  # fmt: skip
+        if self._prose.values and not self._text.framed:
+            raw = self._with_prose(raw, prints, self._prose.shared(_without(old.own, self._common)))
         if old.words >= _IDENTICAL_WORDS and min(prints.of_both, words.of_both) >= _IDENTICAL:
             raw = 1.0
         raw *= min(1.0, 2 * new_total / len(self._text.own.kept))
         return raw, prints.of_new, prints.of_earlier
 
-    def _of_prose(self, old: Sketch) -> float:
-        """What two others' sentences have in common: see `_PROSE`."""
-        if self._text.framed or not self._prose.values:
-            return 0.0
-        shared = self._prose.shared(_without(old.own, self._common))
-        share = max(shared.number / len(self._own.values), 0.7 * shared.of_earlier)
-        return 0.97 * min(1.0, share) ** 0.3 * _amount(shared.number, PROSE_ENOUGH) ** 2
+    def _with_prose(self, raw: float, prints: _Shared, prose: _Shared) -> float:
+        """Weigh in how much of what is shared stands in sentences.
+
+        Two who met the same failure share its log; nobody shares forty words of sentences by
+        chance. So a log among sentences of one's own counts less, unless it is all there was.
+        """
+        its_part = (
+            1.0
+            if len(self._prose.values) < 0.1 * len(self._own.values)
+            else min(1.0, 2 * prose.of_new / prints.of_new)
+        )
+        raw *= 0.7 + 0.3 * max(its_part, prints.of_new, prints.of_earlier)
+        share = max(prose.number / len(self._text.own.kept), prose.of_earlier)
+        return max(raw, 0.86 * share**0.2 * _amount(prose.number, _MUCH_PROSE) ** 2)
 
     def _prints_of(self, sketch: Sketch) -> tuple[Part, Part]:
         registered = self._registered.prints
@@ -260,7 +268,8 @@ class Comparison:
         return Template(min(1.0, 0.1 + share), share, min(found.values()))
 
 
-PROSE_ENOUGH = 72
+_MUCH_PROSE = 72
+"""Prints in some 45 words of sentences."""
 _LOOK_ALIKE = 0.3
 _SAME_THREAD = 0.9
 _NO_TEMPLATE = Template(0.0, 0.0, 0)

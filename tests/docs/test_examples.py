@@ -7,11 +7,13 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from gateway.cli import main
+from gateway.settings.load import load_settings
 from tests.docs.pages import PAGES, Block, blocks
 from tests.shared import ROOT
 
@@ -96,6 +98,17 @@ def test_a_file_that_is_shown_is_right_and_holds_its_tests(
         code = main([command, str(tmp_path)])
 
         assert code == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("block", blocks("settings"), ids=str)
+def test_settings_that_are_shown_can_be_read(block: Block, tmp_path: Path) -> None:
+    """On the last day for which they are meant, where they have one."""
+    path = tmp_path / "gateway.yaml"
+    path.write_text(block.text)
+    ends = re.search(r"until: (\S+?)[,}]", block.text)
+    today = date.fromisoformat(ends[1]) if ends else None
+
+    load_settings(flags={}, environ={}, config=path, required=(), today=today)
 
 
 COOKBOOK = [block for block in blocks("yaml") if block.page.name == "cookbook.md"]

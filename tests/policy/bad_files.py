@@ -14,21 +14,24 @@ from datetime import date
 from pathlib import Path
 
 from gateway.errors import PolicyError
+from gateway.offline.suite import read_suite
 from gateway.parse import MAX_BYTES
-from gateway.policy.load import load
 from gateway.policy.sources import LIST_BYTES, LIST_ENTRIES
 
 TODAY = date(2026, 11, 24)
 HERE = Path(__file__).parent
 BAD = sorted((HERE / "bad").iterdir())
-NAMES = ("integrations", "overrides")
+NAMES = {
+    "integrations": "integrations.yaml",
+    "overrides": "overrides.yaml",
+    "tests": "bad.test.yaml",
+}
 _EXPECTED = re.compile(rb"# (?:error|warning)(, beyond a schema)?: (.*)")
 
 
 def named(path: Path) -> str:
     """The name under which a bad file is loaded."""
-    kind = path.stem.partition("-")[0]
-    return f"{kind}.yaml" if kind in NAMES else "bad.yaml"
+    return NAMES.get(path.stem.partition("-")[0], "bad.yaml")
 
 
 def write(path: Path, directory: Path) -> None:
@@ -51,7 +54,7 @@ def told(path: Path, directory: Path) -> list[str]:
     write(path, directory)
     own = str(directory / named(path))
     try:
-        said = load(directory, today=TODAY).warnings
+        said = read_suite(directory, today=TODAY).policies.warnings
     except PolicyError as error:
         said = tuple(map(str, error.problems))
     return [each.removeprefix(f"{own}:").replace(f"{directory}/", "") for each in said]

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import PolicyError
-from gateway.policy.load import load, shipped_directory
+from gateway.offline.suite import read_suite
+from gateway.policy.load import shipped_directory
 from tests.policy.documents import instance, objections, takes, written
 
 TODAY = date(2026, 11, 24)
@@ -47,9 +48,13 @@ POLICY: Any = {
                         "user_agent": {"contains": ["bot"]}, "weekday": {"any_of": ["mon"]}}},
     },
     "exceptions": [{"rules": ["copy"], "integrations": ["a-bot"], "reason": "r", "ticket": "T-1", "owner": "o", "expires": "2026-12-31"}],
-    "tests": {"t": {"given": {"as": "a-bot", "body": "b", "tags": ["x"]},
+    "tests": {"t": {"given": {"as": "a-bot", "body": "b", "tags": ["x"], "at": "2026-01-05T08:00Z", "state": "up"},
                     "steps": [{"answer.create": 11, "after": "1h", "soe": 404, "expect": "pass"},
-                              {"answer.create": "new", "action": "true", "expect": {"refused_by": [], "code": "log_text", "status": 400}}]}},
+                              {"question.create": "new", "action": "true", "api": "v3", "team": "red", "key": "k", "times": 2,
+                               "expect": {"refused_by": ["log"], "held_by": [], "code": "log_text", "status": 400,
+                                          "error_id": 407, "retry_after": "0s", "message": ["x"]}},
+                              {"answer.create": 12, "api": "v2.3", "preview": True, "confirm": False, "soe": {"status": 200, "body": {"items": [1, None]}}},
+                              {"answer.edit": "new-1", "soe": "timeout", "user_agent": "x", "title": "t", "token": "t", "person": "p"}]}},
 }  # fmt: skip
 REGISTRY: Any = {
     "integrations": {
@@ -61,19 +66,25 @@ OVERRIDES: Any = {
     "already-posted": {"mode": "warn", "duplicate": {"within": "7d"}},
     "questions-per-integration": {"rate_cap": {"windows": [{"limit": 3, "window": "1m"}]}},
 }
-FILES = {"policy": POLICY, "integrations": REGISTRY, "overrides": OVERRIDES}
+FILES = {
+    "policy": POLICY,
+    "integrations": REGISTRY,
+    "overrides": OVERRIDES,
+    "tests": {"tests": POLICY["tests"]},
+}
+NAMES = {"tests": "apart.test.yaml"}
 
 VALUES: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from(["", "0%", "84%", "100.0%", "101%", "0s", "1m", "400d", "true", "2026-12-31", "enforce", "hold", "Red",
                      "question.create", "answer.*", "*", "a-bot", "anonymous", "{x}", "{integration}", "(?=", WORDS, "pass",
-                     "new", DIGEST, "86%\n"]),
+                     "new", "3", "new-1", "new-0", "down", "v2.3", "2026-12-31T23:00Z", DIGEST, "86%\n"]),
     st.sampled_from([None, True, False, 0, 1, -1, 24, 151, 400, 429, 10**20, 0.5, [], {}, [[]], [None], {"file": "words.txt"},
                      {"file": "nowhere"}, {"at_least": 1}, {"contains": "x"}, {"title": {"contains": "x"}},
                      {"limit": 1, "window": "1m"}, {"evidence": "asserted"}]),
     st.text(max_size=5),
 )  # fmt: skip
 KEYS = ["title", "mode", "for", "if", "body", "limit", "windows", "rate_cap", "log_text", "status", "approver", "on_error", "file",
-        "user_agent", "at_least", "below", "values", "answer.create", "r", "Bad", "any", "no"]  # fmt: skip
+        "user_agent", "at_least", "below", "values", "answer.create", "r", "Bad", "any", "no", "soe", "expect", "at", "times"]  # fmt: skip
 MUTATIONS = st.lists(
     st.tuples(
         st.integers(0, 10_000), st.sampled_from(["put", "drop", "rename", "wrap", "add"]), VALUES,
@@ -122,9 +133,9 @@ def loads(files: dict[str, str]) -> bool:
         directory = Path(folder)
         (directory / "words.txt").write_text("# words\nticket\ndesk\n")
         for name, text in files.items():
-            (directory / f"{name}.yaml").write_text(text, "utf-8", "surrogatepass")
+            (directory / NAMES.get(name, f"{name}.yaml")).write_text(text, "utf-8", "surrogatepass")
         try:
-            load(directory, today=TODAY)
+            read_suite(directory, today=TODAY)
         except PolicyError as error:
             assert error.problems
             return False
