@@ -159,11 +159,16 @@ def answered(
         find: gives the earlier posts of a lookup.
         now: the reservation's stamp.
     """
-    answers: dict[str, Answer] = {
-        rule: charged(need, times(need), now) if isinstance(need, Charge) else find(need)
-        for group in reservation.groups
-        for rule, need in group.items()
-    }
+    found: dict[Lookup, Found] = {}  # several rules ask the same
+    answers: dict[str, Answer] = {}
+    for group in reservation.groups:
+        for rule, need in group.items():
+            if isinstance(need, Charge):
+                answers[rule] = charged(need, times(need), now)
+            else:
+                if need not in found:
+                    found[need] = find(need)
+                answers[rule] = found[need]
     return Reserved(answers=answers, taken=is_taken(reservation.groups[0], answers))
 
 

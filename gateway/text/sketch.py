@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.text.normalize import Normal
-from gateway.text.prints import Prints, prints, word_hashes
+from gateway.text.prints import NONE, Prints, each_once, prints, word_hashes
 from gateway.text.small_words import SMALL_WORDS
 from gateway.text.words import MASKS
 
@@ -30,7 +30,6 @@ _WORDS_AT_MOST = 64
 
 _HEAD = Struct("<H?x8H")
 _MOST = 0xFFFF
-_NONE: Prints = np.zeros(0, np.uint32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,24 +77,24 @@ _EMPTY = Sketch(0, False, _NOTHING, _NOTHING, _NOTHING, _NOTHING, array("H"))  #
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The prints of a view of a text, and 16 bits of each of its words."""
+    """The prints of a view of a text, and 16 bits of each of its words but the small ones."""
 
     prints: Prints
     words: frozenset[int]
-    small: frozenset[int]
 
 
 class Samples:
     """What both views of a text leave."""
 
     def __init__(self, normal: Normal) -> None:
-        self._words = normal.words
+        self._words = min(_MOST, normal.words)
         self._framed = normal.framed
         self._full = self._own = _sample(normal.full)
+        self._small = SMALL_WORDS.intersection(normal.full) if normal.words < SHORT else ()
         self.prints = self._full.prints
         if normal.own != normal.full:
             self._own = _sample(normal.own)
-            self.prints = np.union1d(self._full.prints, self._own.prints)
+            self.prints = each_once(np.concatenate([self._full.prints, self._own.prints]))
 
     def sketches(self) -> tuple[bytes, bytes]:
         """Give what state is to keep, and the whole, to compare this text with earlier ones."""
@@ -107,40 +106,32 @@ class Samples:
 
     def _sketch(self, prints_at_most: int, words_at_most: int) -> bytes:
         full, own = self._full, self._own
-        own_prints, rest_prints = self.prints[:prints_at_most], _NONE
+        own_prints, rest_prints = self.prints[:prints_at_most], NONE
         own_words, rest_words = sorted(full.words | own.words)[:words_at_most], list[int]()
         if own is not full:
-            is_own = np.isin(own_prints, own.prints, assume_unique=True)
+            places = own.prints.searchsorted(own_prints)
+            is_own = own.prints.searchsorted(own_prints, "right") > places
             own_prints, rest_prints = own_prints[is_own], own_prints[~is_own]
             rest_words = [word for word in own_words if word not in own.words]
             own_words = [word for word in own_words if word in own.words]
-        prints = [_short(own_prints), _short(rest_prints)]
-        head = _HEAD.pack(
-            min(_MOST, self._words),
-            self._framed,
-            *(min(_MOST, total) for total in self._totals()),
-            *map(len, prints),
-            *(len(own_words), len(rest_words)),
-        )
-        small = sorted(full.small) if self._words < SHORT else ()
-        words = array("H", [*own_words, *rest_words, *small])
-        return b"".join((head, *(each.tobytes() for each in prints), words.tobytes()))
+        own_kept, rest_kept = _short(own_prints), _short(rest_prints)
+        counts = (*self._totals, len(own_kept), len(rest_kept), len(own_words), len(rest_words))
+        words = array("H", [*own_words, *rest_words, *sorted(word_hashes(self._small))])
+        head = _HEAD.pack(self._words, self._framed, *counts)
+        return b"".join((head, own_kept.tobytes(), rest_kept.tobytes(), words.tobytes()))
 
-    def _totals(self) -> tuple[int, int, int, int]:
+    @property
+    def _totals(self) -> tuple[int, ...]:
         prints, words = len(self._own.prints), len(self._own.words)
         rest = len(self._full.words - self._own.words)
-        return prints, len(self.prints) - prints, words, rest
+        totals = (prints, len(self.prints) - prints, words, rest)
+        return tuple([min(_MOST, total) for total in totals])
 
 
 def _short(prints: Prints) -> NDArray[np.uint16]:
     """Give 16 bits of each, each once."""
-    return np.unique(prints.astype(np.uint16))
+    return each_once(prints.astype(np.uint16))
 
 
 def _sample(words: Sequence[str]) -> Sample:
-    each = set(words).difference(MASKS)
-    return Sample(
-        prints(words),
-        word_hashes(each - SMALL_WORDS),
-        word_hashes(each & SMALL_WORDS),
-    )
+    return Sample(prints(words), word_hashes({*words}.difference(MASKS, SMALL_WORDS)))
