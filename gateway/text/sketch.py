@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from struct import Struct
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,16 +32,14 @@ _HEAD = Struct("<H?x8H")
 _MOST = 0xFFFF
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class Part(NamedTuple):
     """Some hashes of a kind; `total` is how many there are where not all are kept."""
 
     kept: array[int]
     total: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Sketch:
+class Sketch(NamedTuple):
     """A sketch, read.
 
     `words` counts the real words of the text; it is `framed` where nearly all is quote or form.
@@ -75,8 +73,7 @@ _NOTHING = Part(array("H"), 0)
 _EMPTY = Sketch(0, False, _NOTHING, _NOTHING, _NOTHING, _NOTHING, array("H"))  # noqa: FBT003 - a fact
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """The prints of a view of a text, and 16 bits of each of its words but the small ones."""
 
     prints: Prints
