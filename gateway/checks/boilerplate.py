@@ -39,6 +39,7 @@ class Boilerplate:
     name: ClassVar[str] = "boilerplate"
     status: ClassVar[int] = 400
     needs_state: ClassVar[bool] = True
+    needs_text: ClassVar[bool] = True
     placeholders: ClassVar[tuple[str, ...]] = (
         "percent", "earlier", "threads", "similarity", "threshold",
     )  # fmt: skip

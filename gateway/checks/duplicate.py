@@ -38,6 +38,7 @@ class Duplicate:
     name: ClassVar[str] = "duplicate"
     status: ClassVar[int] = 400
     needs_state: ClassVar[bool] = True
+    needs_text: ClassVar[bool] = True
     placeholders: ClassVar[tuple[str, ...]] = ("percent", "earlier", "similarity", "threshold")
 
     within: float

@@ -166,7 +166,7 @@ def seen_by(write: Write, alike: Alike) -> Earlier | None:
 @lru_cache(maxsize=8)  # several rules tell of the same post
 def _passages(post: Post, earlier: bytes) -> tuple[str, ...]:
     """Cut passages from what is not so long that others would wait for it."""
-    if len(post.title) + len(post.body) > _CUT_AT_MOST:
+    if not 0 < len(post.title) + len(post.body) <= _CUT_AT_MOST:
         return ()
     return passages(post, sketch.read(earlier))
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.sandbox.site import Group, Post, Site, SiteError, Space, User
+from gateway.sandbox.people import User
+from gateway.sandbox.site import Group, Post, Site, SiteError, Space
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +52,16 @@ def user(call: Call, who: User) -> dict[str, Any]:
 
 def _user_details(call: Call, who: User) -> dict[str, Any]:
     details: dict[str, Any] = {
-        "externalId": None,
+        "externalId": who.external_id,
         "department": None,
         "jobTitle": None,
         "communities": [],
     }
-    return user(call, who) | details | {"email": f"user{who.id}@example.com"}
+    return user(call, who) | details | {"email": who.email}
 
 
 def _person(call: Call, number: int) -> User:
-    return call.site.users.get(number) or User(number, f"user{number}")
+    return call.site.people.users.get(number) or User(number, f"user{number}")
 
 
 def tag(call: Call, name: str) -> dict[str, Any]:
@@ -585,23 +586,29 @@ def _search(call: Call) -> Answer:
 
 def _known_user(call: Call) -> Answer:
     number = call.path["user"]
-    if number not in call.site.users:
+    if number not in call.site.people.users:
         raise SiteError(404, "user/not-found", "User not found")
-    return 200, _user_details(call, call.site.users[number])
+    return 200, _user_details(call, call.site.people.users[number])
 
 
 def _by_email(call: Call) -> Answer:
-    for who in call.site.users.values():
-        if call.words["email"] == f"user{who.id}@example.com":
+    for who in call.site.people.users.values():
+        if call.words["email"] == who.email:
             return 200, _user_details(call, who)
     raise SiteError(404, "user/not-found", "User not found")
+
+
+def _by_external_id(call: Call) -> Answer:
+    people = call.site.people.users.values()
+    meant = [who for who in people if who.external_id == call.words["external"]]
+    return 200, [_user_details(call, who) for who in meant]
 
 
 def _managed(call: Call) -> Answer:
     dates = dict.fromkeys(("creationDate", "lastModifiedDate", "lastAccessDate"), _date(_EPOCH))
     told = [
-        user(call, who) | dates | {"email": None, "isDeactivated": False}
-        for who in call.site.users.values()
+        user(call, who) | dates | {"email": who.email, "isDeactivated": False}
+        for who in call.site.people.users.values()
     ]
     return _page(call, told, "id")
 
@@ -688,13 +695,13 @@ METHODS: Mapping[tuple[str, str], Method] = {
     ("POST", "communities/{community}/join/bulk"): _join(bulk=True, leave=False),
     ("POST", "communities/{community}/leave"): _join(bulk=False, leave=True),
     ("POST", "communities/{community}/leave/bulk"): _join(bulk=True, leave=True),
-    ("GET", "users"): lambda call: _page(call, [_user_details(call, w) for w in call.site.users.values()], "reputation"),
+    ("GET", "users"): lambda call: _page(call, [_user_details(call, w) for w in call.site.people.users.values()], "reputation"),
     ("GET", "users/me"): lambda call: (200, _user_details(call, call.user)),
     ("GET", "users/manage"): _managed,
     ("GET", "users/{user}"): _known_user,
     ("GET", "users/{user}/watched-tags"): lambda call: (200, tag(call, next(iter(call.space.tags)))) if call.space.tags else (404, None),
     ("GET", "users/by-email/{email}"): _by_email,
-    ("GET", "users/by-external-id/{external}"): lambda _: (200, []),
+    ("GET", "users/by-external-id/{external}"): _by_external_id,
     ("GET", "search"): _search,
     ("POST", "images/upload"): _upload,
     ("GET", "images/{image}"): _image,

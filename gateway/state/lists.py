@@ -21,7 +21,8 @@ from gateway.state.prints import (
 )
 
 POSTS_AT_MOST = 1 << 16
-"""Among which near-copies are found, whatever the settings say: their table takes 96 B for each."""
+"""Among which near-copies are found in a gateway, whatever the settings say: their table takes 96 B
+for each."""
 
 
 @dataclass(slots=True)
@@ -110,7 +111,7 @@ class Lists:
     """Which posts are listed under a print; its table is made when a post has prints."""
 
     def __init__(self, posts: int) -> None:
-        self._rows = rows_for(min(posts, POSTS_AT_MOST))
+        self._rows = rows_for(posts)
         self._made: PrintTable | None = None
         self._posts: dict[int, Entry] = {}
         self._last = 0

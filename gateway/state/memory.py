@@ -36,6 +36,7 @@ from gateway.state.accounting import (
 )
 from gateway.state.expiring import Expiring
 from gateway.state.lists import POSTS_AT_MOST, Entry, Lists, entry_of
+from gateway.state.notes import MemoryNotes
 from gateway.state.prints import (
     ACROSS,
     CANDIDATES,
@@ -43,6 +44,7 @@ from gateway.state.prints import (
     searched,
 )
 from gateway.state.published import as_write
+from gateway.state.sharing import Uses, uses_of
 
 _Key = TypeVar("_Key")
 
@@ -58,19 +60,22 @@ class MemoryStore:
         self._keep = keep
         self._lists = Lists(posts)
         self._last = 0.0
+        self._number = 0
         self._entries: dict[str, Entry] = {}
         self._charges: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
         self._digests: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         self._requests: defaultdict[str, list[str]] = defaultdict(list)
         self._keyed = Expiring(KEY_SECONDS)  # by key
         self._lost = Expiring(LOST_SECONDS)  # by request
+        self._uses = Uses(keep)
+        self.notes = MemoryNotes(self._now, self._advance)
 
     async def reserve(self, reservation: Reservation) -> Reserved:
         """As `ports.Store.reserve`."""
         write = reservation.write
         if write.preview:
             return await self.peek(reservation)
-        now = self._last = max(write.at, self._last)
+        now = self._advance(write.at)
         self._prune(now)
         under_key, lost = self._keyed.get(write.key, now), self._lost.get(write.request, now)
         repeated = repeat(under_key, lost, write.request, now)
@@ -78,6 +83,7 @@ class MemoryStore:
             if is_given(under_key, repeated):
                 self._lost.drop(write.request)
             return Reserved(answers={}, taken=False, repeat=repeated)
+        self._number += 1
         replaced = self._replaced(write, now)
         reserved = self._answers(reservation, replaced, now)
         entry = entry_of(write, now, replaced, across=ACROSS in salts(reservation))
@@ -88,6 +94,7 @@ class MemoryStore:
                 entry.caps.append(charge.cap)
         if reserved.taken and reservation.remember:
             self._remember(entry)
+            self._uses.record(write.id, uses_of(reservation), now)
             if write.key is not None:
                 kept = Kept(write_id=write.id, request=write.request, at=now, outcome=None)
                 self._keyed.put(write.key, kept)
@@ -95,7 +102,7 @@ class MemoryStore:
 
     async def peek(self, reservation: Reservation) -> Reserved:
         """As `ports.Store.peek`."""
-        now = max(reservation.write.at, self._last)
+        now = self._now(reservation.write.at)
         return self._answers(reservation, self._replaced(reservation.write, now), now)
 
     async def settle(self, write_id: str, settlement: Settlement) -> None:
@@ -118,6 +125,7 @@ class MemoryStore:
                 tried is not None and tried.outcome is not Outcome.OK
             ):  # else it was written after all
                 self._forget(old)
+        self._uses.keep(write_id)
         entry.outcome = settlement.outcome
         entry.post = settlement.post
         entry.url = settlement.url
@@ -144,7 +152,7 @@ class MemoryStore:
 
     async def remember(self, posts: Sequence[Published], at: float) -> int:
         """As `ports.Administered.remember`."""
-        self._last = max(at, self._last)
+        self._advance(at)
         return sum(self._remember_published(post) for post in posts)
 
     async def forget(self, post: str) -> int:
@@ -183,6 +191,13 @@ class MemoryStore:
 
     # ── parts ────────────────────────────────────────────────────────────────────────────────
 
+    def _now(self, at: float) -> float:
+        return max(at, self._last)
+
+    def _advance(self, at: float) -> float:
+        self._last = self._now(at)
+        return self._last
+
     def _answers(self, reservation: Reservation, replaced: Collection[str], now: float) -> Reserved:
         found = reservation.write.fingerprint
         near = {
@@ -193,7 +208,9 @@ class MemoryStore:
             reservation,
             lambda charge: self._times(charge, replaced, now),
             lambda lookup: self._find(lookup, near, replaced, now),
+            lambda sharers: self._uses.of(sharers.name, now),
             now,
+            self._number,
         )
 
     def _times(self, charge: Charge, replaced: Collection[str], now: float) -> list[float]:
@@ -298,11 +315,13 @@ class MemoryStore:
             if not made:
                 self._charges.pop(cap, None)
         entry.caps = []
+        self._uses.give_back(entry.id)
 
     def _prune(self, now: float) -> None:
         """Forget what is older than `keep`, a few at a time, so that no call pays for many."""
         self._keyed.prune(now)
         self._lost.prune(now)
+        self._uses.prune(now)
         forgotten = now - self._keep
         for write_id in list(islice(self._entries, _PRUNED_AT_ONCE)):
             if self._entries[write_id].at <= forgotten:

@@ -1,6 +1,7 @@
 """The table of prints: which posts are listed under a print, and which a new one asks for. Pure.
 
-A post is the set of its prints (winnowed pieces of its text). It is listed under its smallest ones;
+A post is the set of its prints (winnowed pieces of its text). It is listed under its smallest ones,
+a tenth of them: of a long text a passage may be copied, and is found only by what is listed of it;
 a new post asks with all of its own, so that whatever is added to a copy hides nothing. Posts that
 share two prints or more are candidates.
 
@@ -29,8 +30,12 @@ import numpy as np
 
 from gateway.model import Lookup, Reservation
 
-REMEMBERED = 16
-"""The smallest prints of a post, under which it is found again."""
+REMEMBERED = 14
+"""The smallest prints of a post, under which it is found again: at least so many, if it has them."""
+
+_REMEMBERED_AT_MOST = 32
+_SHARE = 14
+"""Beyond `REMEMBERED`, of so many prints one is listed; with that a post has 15 of them on average."""
 
 CANDIDATES = 24
 """The posts that share the most prints are told, and no others."""
@@ -79,7 +84,8 @@ def salted(prints: bytes, salt: int) -> array[int]:
 
 def listed(prints: bytes) -> bytes:
     """Give the prints under which a post is listed; the smallest before any salt is mixed in."""
-    return prints[: REMEMBERED * 4]
+    among = len(prints) // 4
+    return prints[: 4 * min(max(REMEMBERED, among // _SHARE), _REMEMBERED_AT_MOST)]
 
 
 def salts(reservation: Reservation) -> frozenset[int]:
@@ -124,8 +130,7 @@ def table_size(rows: int) -> int:
 
 def rows_for(posts: int) -> int:
     """The rows that remember so many posts, or somewhat more: always a power of two."""
-    needed = max(1, -(-posts * REMEMBERED // _ENTRIES))
-    return int(1 << (needed - 1).bit_length())
+    return int(1 << (max(1, posts) - 1).bit_length())
 
 
 class PrintTable:

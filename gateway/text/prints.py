@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 GRAM = 9
 """Letters that are hashed together: two short words."""
 _WINDOW = 5
+MIDDLE = (GRAM + _WINDOW - 1) // 2
+"""Letters before the middle of those among which a print was chosen."""
 
 Prints = NDArray[np.uint32]
 
@@ -35,12 +37,12 @@ NONE: Prints = np.zeros(0, np.uint32)
 
 def prints(words: Sequence[str]) -> Prints:
     """Give the prints of a text, ascending, each once; a text below nine letters has one."""
-    hashes = gram_hashes("".join(words))
-    return each_once(winnowed(hashes)) if len(hashes) else NONE
+    return distinct(winnowed(gram_hashes("".join(words))))
 
 
-def each_once(hashes: NDArray[_Bits]) -> NDArray[_Bits]:
-    """Sort hashes in place, and give each once, as numpy.unique does in twice the time."""
+def distinct(hashes: NDArray[_Bits]) -> NDArray[_Bits]:
+    """Sort hashes, and give each once, as numpy.unique does in twice the time."""
+    hashes = hashes.copy()
     hashes.sort()
     if len(hashes) < 2:
         return hashes

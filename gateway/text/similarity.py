@@ -179,6 +179,10 @@ class Comparison:
         return _Set(self._sets.own.values - self._common) if self._common else self._sets.own
 
     @cached_property
+    def _prose(self) -> _Set:
+        return _Set(self._sets.prose.values - self._common) if self._common else self._sets.prose
+
+    @cached_property
     def _repeated_in(self) -> set[str]:
         return {
             post.thread
@@ -233,10 +237,27 @@ class Comparison:
             * (0.7 if self._text.framed else 1.0),
             0.97 * sqrt(prints.of_both) * _amount(prints.number, _MUCH),
         )  # fmt: skip
+        if self._prose.values and not self._text.framed:
+            raw = self._with_prose(raw, prints, self._prose.shared(_without(old.own, self._common)))
         if old.words >= _IDENTICAL_WORDS and min(prints.of_both, words.of_both) >= _IDENTICAL:
             raw = 1.0
         raw *= min(1.0, 2 * new_total / len(self._text.own.kept))
         return raw, prints.of_new, prints.of_earlier
+
+    def _with_prose(self, raw: float, prints: _Shared, prose: _Shared) -> float:
+        """Weigh in how much of what is shared stands in sentences.
+
+        Two who met the same failure share its log; nobody shares forty words of sentences by
+        chance. So a log among sentences of one's own counts less, unless it is all there was.
+        """
+        its_part = (
+            1.0
+            if len(self._prose.values) < 0.1 * len(self._own.values)
+            else min(1.0, 2 * prose.of_new / prints.of_new)
+        )
+        raw *= 0.7 + 0.3 * max(its_part, prints.of_new, prints.of_earlier)
+        share = max(prose.number / len(self._text.own.kept), prose.of_earlier)
+        return max(raw, 0.86 * share**0.2 * _amount(prose.number, _MUCH_PROSE) ** 2)
 
     def _prints_of(self, sketch: Sketch) -> tuple[Part, Part]:
         registered = self._registered.prints
@@ -278,6 +299,8 @@ class Comparison:
 
 _MUCH = 16
 """Prints from which on their number does not lower a likeness."""
+_MUCH_PROSE = 72
+"""Prints in some 45 words of sentences."""
 _LOOK_ALIKE = 0.3
 _SAME_THREAD = 0.9
 _NO_TEMPLATE = Template(0.0, 0.0, 0)
@@ -331,6 +354,11 @@ class _Sets:
     def own(self) -> _Set:
         """The prints of its own view."""
         return _Set(frozenset(self._new.own.kept))
+
+    @cached_property
+    def prose(self) -> _Set:
+        """Those of them that stand in prose."""
+        return _Set(frozenset(self._new.prose))
 
     @cached_property
     def prints(self) -> _Set:

@@ -5,6 +5,8 @@ and of the rest (headings, task lists, details), the words likewise, and for a s
 words as well. Of a long text only the smallest are kept, which is a fair sample: what share of it
 stands elsewhere is estimated from that. Nobody can read the text in it, but whoever has the text
 can tell that it is this one.
+
+What compares a text itself is not cut, and tells besides which of its prints stand in prose.
 """
 
 from __future__ import annotations
@@ -12,14 +14,15 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from functools import lru_cache
-from struct import Struct
+from struct import Struct, pack
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.text.normalize import Normal
-from gateway.text.prints import NONE, Prints, each_once, prints, word_hashes
+from gateway.text.prints import MIDDLE, NONE, Prints, distinct, gram_hashes, winnowed, word_hashes
+from gateway.text.prose import prose
 from gateway.text.small_words import SMALL_WORDS
 from gateway.text.words import MASKS
 
@@ -28,8 +31,13 @@ SHORT = 20
 _PRINTS_AT_MOST = 128
 _WORDS_AT_MOST = 64
 
-_HEAD = Struct("<H?x8H")
+_HEAD = Struct("<H??8H")
+_TELLS = 3
+"""Where the head says whether prose is told."""
 _MOST = 0xFFFF
+_MUCH = 40
+"""Words below which prose is not told apart: too little to be telling."""
+_NO_PROSE = np.zeros(0, np.uint16)
 
 
 class Part(NamedTuple):
@@ -43,6 +51,7 @@ class Sketch(NamedTuple):
     """A sketch, read.
 
     `words` counts the real words of the text; it is `framed` where nearly all is quote or form.
+    `prose` are those of its own prints that stand in prose: only the whole sketch tells.
     """
 
     words: int
@@ -52,6 +61,7 @@ class Sketch(NamedTuple):
     own_words: Part
     rest_words: Part
     small_words: array[int]
+    prose: array[int]
 
 
 @lru_cache(maxsize=256)  # several rules look at the same few posts
@@ -59,23 +69,28 @@ def read(data: bytes) -> Sketch:
     """Read a sketch as `Samples` made it; an empty or damaged one is like nothing."""
     if len(data) < _HEAD.size or len(data) % 2:
         return _EMPTY
-    words, framed, *counts = _HEAD.unpack_from(data)
+    words, framed, is_whole, *counts = _HEAD.unpack_from(data)
     values = array("H", data[_HEAD.size :])
     parts, first = [], 0
     for total, kept in zip(counts[:4], counts[4:], strict=True):
         parts.append(Part(values[first : first + kept], total))
         first += kept
     own, rest, own_words, rest_words = parts
-    return Sketch(words, framed, own, rest, own_words, rest_words, values[first:])
+    last = len(values)
+    if is_whole and last:
+        last -= values.pop() + 1
+    small, in_prose = values[first:last], values[last:]
+    return Sketch(words, framed, own, rest, own_words, rest_words, small, in_prose)
 
 
 _NOTHING = Part(array("H"), 0)
-_EMPTY = Sketch(0, False, _NOTHING, _NOTHING, _NOTHING, _NOTHING, array("H"))  # noqa: FBT003 - a fact
+_EMPTY = Sketch(0, False, *[_NOTHING] * 4, array("H"), array("H"))  # noqa: FBT003 - a fact
 
 
 class Sample(NamedTuple):
-    """The prints of a view of a text, and 16 bits of each of its words but the small ones."""
+    """The prints of a view of a text, as they stand in it and each once; 16 bits of each word."""
 
+    chosen: Prints
     prints: Prints
     words: frozenset[int]
 
@@ -91,15 +106,16 @@ class Samples:
         self.prints = self._full.prints
         if normal.own != normal.full:
             self._own = _sample(normal.own)
-            self.prints = each_once(np.concatenate([self._full.prints, self._own.prints]))
+            self.prints = distinct(np.concatenate([self._full.prints, self._own.prints]))
+        self._prose = _in_prose(normal.own, self._own.chosen)
 
     def sketches(self) -> tuple[bytes, bytes]:
         """Give what state is to keep, and the whole, to compare this text with earlier ones."""
-        whole = self._sketch(_MOST, _MOST)
+        kept = whole = self._sketch(_MOST, _MOST)
         words = max(len(self._full.words), len(self._own.words))
-        if len(self.prints) <= _PRINTS_AT_MOST and words <= _WORDS_AT_MOST:
-            return whole, whole
-        return self._sketch(_PRINTS_AT_MOST, _WORDS_AT_MOST), whole
+        if len(self.prints) > _PRINTS_AT_MOST or words > _WORDS_AT_MOST:
+            kept = self._sketch(_PRINTS_AT_MOST, _WORDS_AT_MOST)
+        return kept, _told(whole, self._prose)
 
     def _sketch(self, prints_at_most: int, words_at_most: int) -> bytes:
         full, own = self._full, self._own
@@ -114,7 +130,7 @@ class Samples:
         own_kept, rest_kept = _short(own_prints), _short(rest_prints)
         counts = (*self._totals, len(own_kept), len(rest_kept), len(own_words), len(rest_words))
         words = array("H", [*own_words, *rest_words, *sorted(word_hashes(self._small))])
-        head = _HEAD.pack(self._words, self._framed, *counts)
+        head = _HEAD.pack(self._words, self._framed, False, *counts)  # noqa: FBT003 - no prose
         return b"".join((head, own_kept.tobytes(), rest_kept.tobytes(), words.tobytes()))
 
     @property
@@ -125,10 +141,28 @@ class Samples:
         return tuple([min(_MOST, total) for total in totals])
 
 
+def _told(sketch: bytes, prose: NDArray[np.uint16]) -> bytes:
+    """Tell in a sketch what stands in prose."""
+    if not len(prose):
+        return sketch
+    told = prose.tobytes() + pack("<H", len(prose))
+    return b"".join((sketch[:_TELLS], b"\1", sketch[_TELLS + 1 :], told))
+
+
 def _short(prints: Prints) -> NDArray[np.uint16]:
     """Give 16 bits of each, each once."""
-    return each_once(prints.astype(np.uint16))
+    return distinct(prints.astype(np.uint16))
+
+
+def _in_prose(words: Sequence[str], chosen: Prints) -> NDArray[np.uint16]:
+    """Give 16 bits of each print that stands in prose."""
+    if len(words) < _MUCH or not (is_prose := prose(words)).any():
+        return _NO_PROSE
+    letters = np.repeat(is_prose, [*map(len, words)])
+    return _short(chosen[letters[MIDDLE : MIDDLE + len(chosen)]])
 
 
 def _sample(words: Sequence[str]) -> Sample:
-    return Sample(prints(words), word_hashes({*words}.difference(MASKS, SMALL_WORDS)))
+    chosen = winnowed(gram_hashes("".join(words)))
+    each = word_hashes({*words}.difference(MASKS, SMALL_WORDS))
+    return Sample(chosen, distinct(chosen), each)
