@@ -84,7 +84,7 @@ def judge(
     if not before:
         return tuple(_finding(rule, write, answers) for rule in rules)
     return tuple(
-        _finding(rule, write, answers) if found.result is Result.SKIP else found
+        _answered(rule, write, answers) if found.result is Result.SKIP else found
         for rule, found in zip(rules, before, strict=True)
     )
 
@@ -95,9 +95,16 @@ def _finding(
     if rule.check is None:
         failed = rule.condition is not None and rule.condition(write)
         return _found(rule, write, _matched() if failed else None, None)
-    need = rule.check.need(write, rule.id)
-    if need is None:
+    if rule.check.need(write, rule.id) is None:
         return _found(rule, write, rule.check.judge(write, None), None)
+    return _answered(rule, write, answers)
+
+
+def _answered(
+    rule: Rule, write: Write, answers: Mapping[str, Answer] | StoreError | None
+) -> Finding:
+    """Judge by a check that asks something of state."""
+    assert rule.check is not None
     if isinstance(answers, StoreError):
         return _unanswered(rule)
     answer = None if answers is None else answers.get(rule.id)
@@ -222,12 +229,13 @@ def reservation(
     that a person may pass is charged by itself: full, it must not keep the write from being known.
     """
     refused = any(each.refuses or each.holds for each in _marked(findings, consent))
-    needs: list[tuple[Rule, Need]] = []
-    for rule in rules:
-        need = rule.check.need(write, rule.id) if rule.check else None
-        if need is None or (refused and not _is_attempt(need)):
-            continue
-        needs.append((rule, need))
+    needs = [
+        (rule, need)
+        for rule, found in zip(rules, findings, strict=True)
+        if found.result is Result.SKIP and rule.check is not None
+        if (need := rule.check.need(write, rule.id)) is not None
+        if not refused or _is_attempt(need)
+    ]
     is_text = write.publishes and write.fingerprint is not None
     if not needs and write.key is None and (refused or not is_text):
         return None
