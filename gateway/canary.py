@@ -28,7 +28,7 @@ from gateway.offline.play import play
 from gateway.offline.requests import Request
 from gateway.policy.load import Source
 from gateway.policy.policyset import PolicySet
-from gateway.ports import Store, UpstreamResponse
+from gateway.ports import Notes, Store, UpstreamResponse
 from gateway.proxy.app import ProxyApp
 from gateway.soe.api import BodyKind
 
@@ -202,6 +202,7 @@ class _Looking:
     """The live state, of which nothing is taken."""
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self.peek = store.peek
         self.reserve = store.peek
 
@@ -213,6 +214,11 @@ class _Looking:
 
     async def close(self) -> None:
         """It is another's."""
+
+    @property
+    def notes(self) -> Notes:
+        """As `Store.notes`; a canary is refused before it has any."""
+        return self._store.notes
 
 
 class _Unrecorded:

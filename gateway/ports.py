@@ -107,13 +107,13 @@ class Store(Protocol):
     async def close(self) -> None:
         """Give back what is held open."""
 
-
-class Administered(Store, Protocol):
-    """What operators ask of state, and `seed`. Raises `StoreError` only."""
-
     @property
     def notes(self) -> Notes:
         """The notes that stand in the same state."""
+
+
+class Administered(Store, Protocol):
+    """What operators ask of state, and `seed`. Raises `StoreError` only."""
 
     async def remember(self, posts: Sequence[Published], at: float) -> int:
         """Remember posts that stand on the site, as written `at`, in place of what was known.

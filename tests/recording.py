@@ -22,6 +22,7 @@ from gateway.policy.policyset import PolicySet
 from gateway.ports import Store
 from gateway.proxy.exchange import Exchange, Response
 from gateway.proxy.forward import Forwarding
+from gateway.proxy.identify import Identifier
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.stored import Seal
 from gateway.soe.api import classify
@@ -195,6 +196,7 @@ async def play(
         observer=Observer(Quiet(), Metrics()),
         contact=Contact(name="Team"),
         anonymous=anonymous,
+        identifier=Identifier(secret=b"s" * 32),
         secret=b"s" * 32,
         seal=Seal(b"a" * 32),
     )

@@ -11,7 +11,7 @@ import sqlite3
 
 from gateway.errors import AuditError, GatewayError, StoreError
 from gateway.model import Decision, Reservation, Reserved, Settlement, Write
-from gateway.ports import AuditLog, Store
+from gateway.ports import AuditLog, Notes, Store
 
 AGAIN_AFTER = 1.0
 """Seconds after which opening is tried again."""
@@ -63,6 +63,11 @@ class LateStore:
         """As `Store.close`."""
         if self._store is not None:
             await self._store.close()
+
+    @property
+    def notes(self) -> Notes:
+        """As `Store.notes`; raises `StoreError` while there are none."""
+        return self._there().notes
 
     def _there(self) -> Store:
         if self._store is None:

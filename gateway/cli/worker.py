@@ -47,6 +47,7 @@ from gateway.policy.posture import ends as posture_ends
 from gateway.ports import AuditLog, Store
 from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
+from gateway.proxy.identify import Identifier
 from gateway.proxy.listener import Listener
 from gateway.proxy.passthrough import Passthrough
 from gateway.proxy.pipeline import Pipeline
@@ -219,6 +220,7 @@ class Gateway:
             settings["server.listen"],
             protocol=strict(self._limits(), observer.refused_on_the_wire),
             tls=tls if all(tls) else None,
+            client_ca=settings["server.tls_client_ca"],
         )
         stop = _signals(policies)
         canary = CanaryRun(app, observer, self._sources)
@@ -294,10 +296,16 @@ class Gateway:
         observer: Observer,
     ) -> ProxyApp:
         settings = self._settings
+        identifier = Identifier(
+            secret=derived(key, "digests"),
+            trusted=settings["proxy.trusted"] or (),
+            told_in=(settings["proxy.client_certificate"] or "").encode(),
+        )
         forwarding = Forwarding(
             authority=pool.origin.authority,
             url=pool.origin.url,
             trusted=settings["proxy.trusted"] or (),
+            private=identifier.told_in,
         )
         return ProxyApp(
             policies=policies,
@@ -310,6 +318,7 @@ class Gateway:
                 observer=observer,
                 contact=settings.contact,
                 anonymous=settings["identify.anonymous.write"],
+                identifier=identifier,
                 secret=derived(key, "digests"),
                 seal=Seal(derived(key, "answers")),
             ),
@@ -317,7 +326,7 @@ class Gateway:
                 upstream=pool,
                 forwarding=forwarding,
                 anonymous=settings["identify.anonymous.read"],
-                secret=derived(key, "digests"),
+                identifier=identifier,
             ),
             observer=observer,
             contact=settings.contact,
@@ -327,7 +336,7 @@ class Gateway:
                 clock=clock,
                 contact=settings.contact,
                 anonymous=settings["identify.anonymous.write"],
-                secret=derived(key, "digests"),
+                identifier=identifier,
             ),
         )
 
@@ -338,6 +347,7 @@ class Gateway:
             today=today,
             shipped=with_shipped(self._settings),
             kept=self._settings["state.keep"],
+            secrets=True,
         )
         return discovering(loaded) if self._is_discovering(clock) else loaded
 

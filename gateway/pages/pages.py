@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -17,7 +17,7 @@ from gateway.policy.policyset import PolicySet
 from gateway.ports import Clock, Store
 from gateway.proxy.app import OWN
 from gateway.proxy.exchange import Exchange, Response, one
-from gateway.proxy.identify import Caller, identify
+from gateway.proxy.identify import Caller, Identifier
 from gateway.soe.api import classify
 from gateway.soe.read import credentials
 
@@ -44,14 +44,14 @@ class Pages:
     Attributes:
         contact: whom to ask for a registration.
         anonymous: `allow` or `refuse` for the writes of callers that nobody registered.
-        secret: keys the digest of tokens.
+        identifier: names callers.
     """
 
     store: Store
     clock: Clock
     contact: Contact
     anonymous: str
-    secret: bytes = field(repr=False)
+    identifier: Identifier
 
     async def handle(self, exchange: Exchange, policies: PolicySet) -> Response:
         """Answer a request whose path begins with `/_gateway/`.
@@ -77,7 +77,7 @@ class Pages:
     async def _rules(self, exchange: Exchange, policies: PolicySet) -> dict[str, Any]:
         """Tell which rules judge the caller's writes, and how much of each cap it has left."""
         presented = credentials(_READ, exchange.headers)
-        caller = identify(policies.registry, exchange.headers, presented, self.secret)
+        caller = await self.identifier.caller(exchange, policies.registry, presented)
         exchange.integration = caller.name
         now = self.clock.now()
         rules = applying(policies, caller, now)

@@ -49,7 +49,8 @@ class Response:
 class Exchange:
     """A request as the strict server received it: raw target, fields in order, body on demand.
 
-    Beside the request it carries what became known of it on its way, for the one log line:
+    `certificate` has the names in the certificate of its handshake. Beside the request it carries
+    what became known of it on its way, for the one log line:
     `known_id`, `integration`, `operation`, `effect`, and the `code` of what stopped it.
     """
 
@@ -57,6 +58,7 @@ class Exchange:
         "_new_id",
         "_receive",
         "_send",
+        "certificate",
         "client",
         "code",
         "effect",
@@ -83,6 +85,7 @@ class Exchange:
         self.headers: Headers = tuple(scope["headers"])
         self.client: str = scope["client"][0] if scope["client"] else ""
         self.scheme: str = scope["scheme"]
+        self.certificate: tuple[str, ...] = scope.get("certificate", ())
         self._receive = receive
         self._send = send
 

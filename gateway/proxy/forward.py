@@ -59,11 +59,13 @@ class Forwarding:
         authority: SOE's host and port, for `Host`.
         url: SOE's origin, lower case, without a trailing slash.
         trusted: networks of proxies before us whose `X-Forwarded-For` is continued.
+        private: the field in which these tell a client's certificate; empty where there is none.
     """
 
     authority: bytes
     url: bytes
     trusted: tuple[IPv4Network | IPv6Network, ...] = ()
+    private: bytes = b""
 
     def to_upstream(
         self, exchange: Exchange, framing: tuple[bytes, bytes] | None
@@ -74,7 +76,7 @@ class Forwarding:
             framing: the `content-length` or `transfer-encoding` field of the body, None without.
         """
         fields = [(b"host", self.authority)]
-        fields += _crossing(exchange.headers)
+        fields += [each for each in _crossing(exchange.headers) if each[0] != self.private]
         if framing is not None:
             fields.append(framing)
         fields.append((b"x-forwarded-for", self._forwarded_for(exchange)))

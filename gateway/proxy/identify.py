@@ -1,20 +1,23 @@
 """Who is calling: the integration behind a request's credentials.
 
-What a caller presents may earn (a gateway key, an SOE token whose digest is registered); what it
-merely says (User-Agent, v2.3 key, path) never does.
+What a caller presents may earn: a gateway key, a client certificate, an SOE token that is
+registered, or that SOE gave to a registered OAuth client. What it merely says (User-Agent, v2.3
+key, path, Origin) never does. Two that belong to different integrations are refused.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from gateway.errors import RequestError
 from gateway.model import ANONYMOUS, Headers
 from gateway.policy.registry import Integration, Registry, digest
-from gateway.proxy.exchange import one
+from gateway.proxy.certificates import names_in_field
+from gateway.proxy.exchange import Exchange, one
 from gateway.soe.read import Credentials
 
 
@@ -22,12 +25,13 @@ from gateway.soe.read import Credentials
 class Caller:
     """Who calls: `integration` is None for a caller that nobody registered.
 
-    `token` and `credential` as of `Write`.
+    `token` and `credential` as of `Write`; `names` are those in its certificate.
     """
 
     integration: Integration | None
     token: str | None
     credential: str | None = None
+    names: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -40,40 +44,113 @@ class Caller:
         return self.integration.tier if self.integration else ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identifier:
+    """Names callers, from all that a request presents.
+
+    Attributes:
+        secret: keys the digests of tokens.
+        trusted: networks of proxies before us.
+        told_in: the header field in which these tell a client's certificate, in lower case; empty
+            where none does.
+    """
+
+    secret: bytes = field(repr=False)
+    trusted: tuple[IPv4Network | IPv6Network, ...] = ()
+    told_in: bytes = b""
+
+    async def caller(
+        self, exchange: Exchange, registry: Registry, presented: Credentials
+    ) -> Caller:
+        """Name the caller of a request.
+
+        Raises:
+            RequestError: as of `identify`; `untrusted_certificate` or `ambiguous_certificate`
+                (400).
+        """
+        names = (*exchange.certificate, *self._told(exchange))
+        return identify(registry, exchange.headers, presented, self.secret, names)
+
+    def _told(self, exchange: Exchange) -> tuple[str, ...]:
+        """Give the names in the certificate that a proxy tells of."""
+        told = [value for name, value in exchange.headers if name == self.told_in]
+        if not self.told_in or not told:
+            return ()
+        # Dropped, it would leave an operator who forgot `proxy.trusted` to wonder why nobody is
+        # known; and nobody but a proxy has a reason to send it.
+        if not any(ip_address(exchange.client) in network for network in self.trusted):
+            raise RequestError(
+                400,
+                "untrusted_certificate",
+                f"{self.told_in.decode()} tells of a client certificate, and the address that it "
+                "comes from is not among the trusted proxies (proxy.trusted).",
+            )
+        try:
+            (value,) = told
+            return names_in_field(value)
+        except ValueError:
+            raise RequestError(
+                400,
+                "ambiguous_certificate",
+                f"{self.told_in.decode()} must tell of one certificate, as one element of Envoy's or "
+                "as PEM in URL encoding: let the last proxy set it anew.",
+            ) from None
+
+
 def identify(
-    registry: Registry, headers: Headers, credentials: Credentials, secret: bytes
+    registry: Registry,
+    headers: Headers,
+    credentials: Credentials,
+    secret: bytes,
+    names: tuple[str, ...] = (),
 ) -> Caller:
-    """Name the caller from its gateway key and its SOE token.
+    """Name the caller from its gateway key, its certificate and its SOE token.
 
     Args:
         secret: keys the digest under which the token is known to rules, state and audit.
+        names: in its certificate.
 
     Raises:
-        RequestError: `unknown_gateway_key` (401), or `ambiguous_credentials` (400) where key and
-            token belong to two integrations.
+        RequestError: `unknown_gateway_key` (401), or `ambiguous_credentials` (400) where they
+            belong to two integrations.
     """
-    by_token = by_key = None
+    found: list[tuple[str, Integration]] = []
+    key = one(headers, b"x-gateway-key")
+    if key is not None:
+        by_key = registry.by_key(digest(key))
+        if by_key is None:
+            raise RequestError(
+                401,
+                "unknown_gateway_key",
+                "No integration has this gateway key: it was mistyped, or replaced by a new one.",
+            )
+        found.append(("gateway key", by_key))
+    found += [("certificate", each) for each in map(registry.by_certificate, names) if each]
     token = credential = None
     if credentials.token is not None:
         raw = credentials.token.encode()
         token = hashlib.blake2b(raw, key=secret, digest_size=16).hexdigest()
         credential = digest(raw)
         by_token = registry.by_token(credential)
-    key = one(headers, b"x-gateway-key")
-    if key is not None:
-        by_key = registry.by_key(digest(key))
-        if by_key is None:
-            raise RequestError(401, "unknown_gateway_key", "No integration has this gateway key.")
-    if by_key and by_token and by_key.name != by_token.name:
-        raise RequestError(
-            400,
-            "ambiguous_credentials",
-            "The gateway key and the SOE token belong to two different integrations.",
-        )
-    integration = by_key or by_token
+        found += [("SOE token", by_token)] if by_token else []
+    integration = _only(found)
     if integration is not None or credential is None:
-        return Caller(integration=integration, token=token)
-    return Caller(integration=None, token=token, credential=f"sha256:{credential}")
+        return Caller(integration=integration, token=token, names=names)
+    return Caller(integration=None, token=token, credential=f"sha256:{credential}", names=names)
+
+
+def _only(found: list[tuple[str, Integration]]) -> Integration | None:
+    """Give the one integration that is named, by however many things."""
+    for what, integration in found[1:]:
+        first, other = found[0]
+        if integration.name != other.name:
+            both = f"The {first} and the {what}" if first != what else f"Two names in the {what}"
+            raise RequestError(
+                400,
+                "ambiguous_credentials",
+                f"{both} belong to two different integrations.",
+            )
+    return found[0][1] if found else None
 
 
 def admit_read(caller: Caller, anonymous: str) -> None:
@@ -111,6 +188,6 @@ def _unregistered(caller: Caller) -> RequestError:
         "Tell the contact named here what you will post, where, and which action of a user "
         "starts it; then send the gateway key that you get as X-Gateway-Key."
     )
-    if caller.token is None:
+    if caller.token is None and not caller.names:
         return RequestError(401, "unknown_caller", f"The request names no caller. {tell}")
     return RequestError(403, "unregistered_caller", f"This integration is not registered. {tell}")

@@ -50,7 +50,7 @@ from gateway.proxy.compose import compose
 from gateway.proxy.dry_run import too_many
 from gateway.proxy.exchange import Exchange, Response, one
 from gateway.proxy.forward import Forwarding
-from gateway.proxy.identify import Caller, identify, objection
+from gateway.proxy.identify import Caller, Identifier, objection
 from gateway.proxy.stored import Seal
 from gateway.proxy.templates import Templates
 from gateway.soe import answers
@@ -98,7 +98,8 @@ class Pipeline:
     Attributes:
         anonymous: `allow` or `refuse` for the writes of callers that nobody registered.
         contact: stands in every refusal.
-        secret: keys the digests of tokens, requests and idempotency keys.
+        identifier: names callers.
+        secret: keys the digests of requests and idempotency keys.
         seal: seals the answers that state keeps.
         templates: whose refused texts are remembered, and how often.
     """
@@ -111,6 +112,7 @@ class Pipeline:
     observer: Observer
     contact: Contact
     anonymous: str
+    identifier: Identifier
     secret: bytes = field(repr=False)
     seal: Seal
     templates: Templates = field(default_factory=Templates)
@@ -119,10 +121,12 @@ class Pipeline:
         """Decide a write under one set of policies, then refuse it or send it."""
         at = self.clock.now()
         in_body = route.endpoint.body is BodyKind.FORM  # a form may carry the credentials
-        admitted = None if in_body else self._admit(exchange, route, policies, at, None)
+        admitted = None if in_body else await self._admit(exchange, route, policies, at, None)
         body = await exchange.body(body_limit(route))
         reading = read_write(route, exchange.headers, body)
-        caller, told = admitted or self._admit(exchange, route, policies, at, reading.fields)
+        if admitted is None:
+            admitted = await self._admit(exchange, route, policies, at, reading.fields)
+        caller, told = admitted
         write = await compose(exchange, route, caller, reading, body, at=at, secret=self.secret)
         exchange.integration = write.integration
         if one(exchange.headers, b"x-gateway-dry-run") == b"true":
@@ -159,7 +163,7 @@ class Pipeline:
         decided = await self._decide(write, policies, self.store.peek, told)
         return Response.of(answers.dry_run(decided.decision, write.id))
 
-    def _admit(
+    async def _admit(
         self,
         exchange: Exchange,
         route: Route,
@@ -169,7 +173,7 @@ class Pipeline:
     ) -> tuple[Caller, tuple[Finding, ...]]:
         """Name the caller; where it may not write, refuse it, or warn of that in discover."""
         presented = credentials(route, exchange.headers, fields)
-        caller = identify(policies.registry, exchange.headers, presented, self.secret)
+        caller = await self.identifier.caller(exchange, policies.registry, presented)
         exchange.integration = caller.name
         error = objection(caller, route.endpoint.operation, at, self.anonymous)
         if error is None:

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.proxy.certificates import names_in_handshake
 from gateway.proxy.framing import Chunked, Counted
 from gateway.proxy.head import Head, check_beginning, read_head
 from gateway.proxy.refusals import ANSWERS, WireError
@@ -78,6 +79,7 @@ class StrictProtocol(HttpToolsProtocol):
         self._body: Counted | Chunked = Counted(0)
         self._body_due = 0.0
         self._idle = False
+        self._certificate: tuple[str, ...] = ()
         self._due = inf
         self._act = self._late
         self._timer: asyncio.TimerHandle | None = None
@@ -88,6 +90,7 @@ class StrictProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         """A client connected; its first head is due."""
         super().connection_made(transport)
+        self._certificate = names_in_handshake(transport.get_extra_info("peercert"))
         # When the response side closes, bytes may still come in: that is ours to do.
         self._outlet = cast(
             "asyncio.Transport",
@@ -213,6 +216,7 @@ class StrictProtocol(HttpToolsProtocol):
             "query_string": b"",
             "headers": head.headers,
             "raw_target": head.target,  # type: ignore[typeddict-unknown-key]  # ours
+            "certificate": self._certificate,
         }
         self.cycle = Cycle(
             scope=self.scope,

@@ -23,6 +23,15 @@ def text(reader: Reader, node: Node) -> str | None:
     return reader.text(node)
 
 
+def field(reader: Reader, node: Node) -> str | None:
+    """Read the name of a header field; in lower case."""
+    read = reader.text(node)
+    if read is not None and not re.fullmatch("[A-Za-z][A-Za-z0-9-]{0,99}", read):
+        reader.problem(node, "expected the name of a header field: letters, digits, hyphens")
+        return None
+    return read and read.lower()
+
+
 def switch(reader: Reader, node: Node) -> bool | None:
     """Read `true` or `false`."""
     return reader.boolean(_bare(node))

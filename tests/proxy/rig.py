@@ -20,9 +20,10 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.observer import Observer
 from gateway.pages.pages import Pages
 from gateway.policy.load import load
-from gateway.ports import Store
+from gateway.ports import Notes, Store
 from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
+from gateway.proxy.identify import Identifier
 from gateway.proxy.passthrough import Passthrough
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.reload import Policies
@@ -82,6 +83,10 @@ class Broken:
 
     async def close(self) -> None:
         pass
+
+    @property
+    def notes(self) -> Notes:
+        raise StoreError("away")
 
 
 @dataclass
@@ -198,6 +203,7 @@ def build(tmp_path: Path, port: int, store: Store, soe: Scripted) -> Rig:
     origin = Origin("http", "127.0.0.1", port)
     pool = Pool(origin, timeouts=Timeouts(first_byte=2, total=4))
     forwarding = Forwarding(authority=origin.authority, url=origin.url)
+    identifier = Identifier(secret=b"s" * 32)
     contact = Contact(name="Team", email="team@example.com")
     ids = iter(f"{number:032x}" for number in range(1000))
     app = ProxyApp(
@@ -211,15 +217,18 @@ def build(tmp_path: Path, port: int, store: Store, soe: Scripted) -> Rig:
             observer=observer,
             contact=contact,
             anonymous="allow",
+            identifier=identifier,
             secret=b"s" * 32,
             seal=Seal(b"a" * 32),
         ),
         passthrough=Passthrough(
-            upstream=pool, forwarding=forwarding, anonymous="allow", secret=b"s" * 32
+            upstream=pool, forwarding=forwarding, anonymous="allow", identifier=identifier
         ),
         observer=observer,
         contact=contact,
         new_id=lambda: next(ids),
-        pages=Pages(store=store, clock=clock, contact=contact, anonymous="allow", secret=b"s" * 32),
+        pages=Pages(
+            store=store, clock=clock, contact=contact, anonymous="allow", identifier=identifier
+        ),
     )
     return Rig(app, audit, clock, directory, log, soe.received, soe.answers)
