@@ -23,7 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "replay": "judge recorded writes by other policies: what would change, and why",
     "explain": "tell how alike two texts are, and why",
     "state": "mend state by hand: accept a loss, forget, release, reset",
-    "keys": "make a gateway key for an integration",
+    "keys": "make, list and revoke the gateway keys of integrations",
     "seed": "remember what stands on the site, so that copies of it are found",
     "healthcheck": "ask a running gateway whether it is well",
 }

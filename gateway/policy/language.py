@@ -20,6 +20,8 @@ from gateway.soe.read import SLUG
 
 LONGEST_EXCEPTION = 90
 """Days."""
+KEYS_AT_MOST = 2
+"""Gateway keys of an integration: the one in use, and a new one."""
 TIERS = ("probation", "trusted")
 APPROVERS = ("person", "owner", "link")
 
@@ -280,7 +282,8 @@ INTEGRATION = Keys(
             Many(Operation()), "the [operations](operations.md) it may use", default="['*']"
         ),
         "keys": Key(
-            Many(_DIGEST, most=2), "digests of its gateway keys: the one in use, and a new one"
+            Many(_DIGEST, most=KEYS_AT_MOST),
+            "digests of its gateway keys: the one in use, and a new one",
         ),
         "tokens": Key(Many(_DIGEST), "digests of its SOE tokens"),
         "certificates": Key(

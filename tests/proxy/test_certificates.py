@@ -70,8 +70,9 @@ class Tls:
     async def ask(self, shown: Issued | None = None, **fields: str) -> httpx.Response:
         """Read the rules, which are told to whom they apply."""
         context = self.authority.client(shown)
+        headers = {name.replace("_", "-"): value for name, value in fields.items()}
         async with httpx.AsyncClient(verify=context, trust_env=False) as client:
-            return await client.get(f"{self.url}/_gateway/rules", headers=fields)
+            return await client.get(f"{self.url}/_gateway/rules", headers=headers)
 
     async def write(self, shown: Issued | None = None) -> httpx.Response:
         """Ask a question, with a token that nobody registered."""
@@ -125,7 +126,7 @@ async def test_a_certificate_names_by_its_alternative_names(
 async def test_nobody_must_show_a_certificate(tls: Tls) -> None:
     """Others are known by what they send, or not at all."""
     nobody = await tls.ask()
-    by_key = await tls.ask(**{"X-Gateway-Key": KEY.decode()})
+    by_key = await tls.ask(x_gateway_key=KEY.decode())
 
     assert nobody.json()["integration"] == "anonymous"
     assert by_key.json()["integration"] == "other-bot"
@@ -160,10 +161,10 @@ async def test_a_certificate_that_is_not_right_does_not_come_in(
 
 async def test_two_integrations_are_none(tls: Tls) -> None:
     """A certificate beside the key of another, or with the names of two, is refused."""
-    beside = await tls.ask(tls.authority.issue(MESH), **{"X-Gateway-Key": KEY.decode()})
+    beside = await tls.ask(tls.authority.issue(MESH), x_gateway_key=KEY.decode())
     two = await tls.ask(tls.authority.issue(MESH, OTHER))
-    token = await tls.ask(tls.authority.issue(MESH), Authorization="Bearer others-token")
-    agreeing = await tls.ask(tls.authority.issue(OTHER), Authorization="Bearer others-token")
+    token = await tls.ask(tls.authority.issue(MESH), authorization="Bearer others-token")
+    agreeing = await tls.ask(tls.authority.issue(OTHER), authorization="Bearer others-token")
 
     told = [answer.json() for answer in (beside, two, token)]
     assert [each["code"] for each in told] == ["ambiguous_credentials"] * 3
