@@ -59,7 +59,7 @@ class Registry:
         self._names = {name: one for one in integrations for name in one.certificates}
         self._clients = {client: one for one in integrations for client in one.oauth_clients}
         self._origins = {origin: one for one in integrations for origin in one.origins}
-        self.secret_files = tuple(o.upstream_token.path for o in integrations if o.upstream_token)
+        self.held = tuple(one.upstream_token for one in integrations if one.upstream_token)
 
     def by_key(self, digest: str) -> Integration | None:
         """The integration with this gateway key."""

@@ -130,6 +130,13 @@ class Held:
             raise ListError(f"holds no token: {_SECRET_BYTES} visible characters at most, one line")
         return cls(path, found[1].decode())
 
+    def again(self) -> Held | str:
+        """Read it again; where that fails, give why."""
+        try:
+            return Held.read(self.path)
+        except ListError as error:
+            return str(error)
+
 
 class Lists:
     """Reads lists beside policy files, each once; `texts` has what was read, for the revision."""

@@ -49,7 +49,8 @@ class Response:
 class Exchange:
     """A request as the strict server received it: raw target, fields in order, body on demand.
 
-    `certificate` has the names in the certificate of its handshake. Beside the request it carries
+    `certificate` has the names in the certificate of its handshake; `credential` is the field that
+    goes to SOE in place of the credentials that it has none of. Beside the request it carries
     what became known of it on its way, for the one log line:
     `known_id`, `integration`, `operation`, `effect`, and the `code` of what stopped it.
     """
@@ -61,6 +62,7 @@ class Exchange:
         "certificate",
         "client",
         "code",
+        "credential",
         "effect",
         "headers",
         "integration",
@@ -77,6 +79,7 @@ class Exchange:
         self._new_id = new_id
         self.integration = ANONYMOUS
         self.operation = ""
+        self.credential: tuple[bytes, bytes] | None = None
         self.effect = ""
         self.code = ""
         self.upstream_seconds = 0.0

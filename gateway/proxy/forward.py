@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from gateway.model import Headers
 from gateway.proxy.exchange import Exchange, one
+from gateway.soe.credentials import TOKEN_FIELDS
 
 _HOP_BY_HOP = frozenset(
     # RFC 9110 section 7.6.1, and the older ones that proxies still meet.
@@ -77,6 +78,11 @@ class Forwarding:
         """
         fields = [(b"host", self.authority)]
         fields += [each for each in _crossing(exchange.headers) if each[0] != self.private]
+        if (
+            exchange.credential is not None
+        ):  # the one case in which a credential is not the client's
+            fields = [each for each in fields if each[0] not in TOKEN_FIELDS]
+            fields.append(exchange.credential)
         if framing is not None:
             fields.append(framing)
         fields.append((b"x-forwarded-for", self._forwarded_for(exchange)))

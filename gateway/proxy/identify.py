@@ -14,24 +14,26 @@ from fnmatch import fnmatchcase
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from gateway.errors import RequestError
-from gateway.model import ANONYMOUS, Headers
+from gateway.model import ANONYMOUS, Api, Headers
 from gateway.policy.registry import Integration, Registry, digest
 from gateway.proxy.certificates import names_in_field
 from gateway.proxy.exchange import Exchange, one
-from gateway.soe.read import Credentials
+from gateway.soe.credentials import Credentials, token_field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """Who calls: `integration` is None for a caller that nobody registered.
 
-    `token` and `credential` as of `Write`; `names` are those in its certificate.
+    `token` and `credential` as of `Write`; `names` are those in its certificate; `held` is the SOE
+    token that the gateway sends for it.
     """
 
     integration: Integration | None
     token: str | None
     credential: str | None = None
     names: tuple[str, ...] = ()
+    held: str = field(default="", repr=False)
 
     @property
     def name(self) -> str:
@@ -60,16 +62,29 @@ class Identifier:
     told_in: bytes = b""
 
     async def caller(
-        self, exchange: Exchange, registry: Registry, presented: Credentials
+        self, exchange: Exchange, registry: Registry, presented: Credentials, api: Api | None = None
     ) -> Caller:
-        """Name the caller of a request.
+        """Name the caller of a request; where the gateway holds its token, let that be sent.
+
+        Args:
+            api: that it is for; None where it is for us.
 
         Raises:
             RequestError: as of `identify`; `untrusted_certificate` or `ambiguous_certificate`
-                (400).
+                (400); `ambiguous_credentials` (400) for a token beside the one that is held.
         """
         names = (*exchange.certificate, *self._told(exchange))
-        return identify(registry, exchange.headers, presented, self.secret, names)
+        caller = identify(registry, exchange.headers, presented, self.secret, names)
+        if caller.held and api is not None:
+            exchange.credential = token_field(api, caller.held)
+            if exchange.credential is not None and presented.token is not None:
+                raise RequestError(
+                    400,
+                    "ambiguous_credentials",
+                    f"The gateway holds the SOE token of {caller.name} and sends it: leave out "
+                    "yours.",
+                )
+        return caller
 
     def _told(self, exchange: Exchange) -> tuple[str, ...]:
         """Give the names in the certificate that a proxy tells of."""
@@ -126,17 +141,25 @@ def identify(
             )
         found.append(("gateway key", by_key))
     found += [("certificate", each) for each in map(registry.by_certificate, names) if each]
-    token = credential = None
+    held = found[0][1].upstream_token if found else None
+    credential = None
     if credentials.token is not None:
-        raw = credentials.token.encode()
-        token = hashlib.blake2b(raw, key=secret, digest_size=16).hexdigest()
-        credential = digest(raw)
+        credential = digest(credentials.token.encode())
         by_token = registry.by_token(credential)
         found += [("SOE token", by_token)] if by_token else []
     integration = _only(found)
-    if integration is not None or credential is None:
-        return Caller(integration=integration, token=token, names=names)
-    return Caller(integration=None, token=token, credential=f"sha256:{credential}", names=names)
+    sent = credentials.token or (held.secret if held else "")
+    return Caller(
+        integration=integration,
+        token=_keyed(sent, secret) if sent else None,
+        credential=f"sha256:{credential}" if credential and integration is None else None,
+        names=names,
+        held=held.secret if held else "",
+    )
+
+
+def _keyed(token: str, secret: bytes) -> str:
+    return hashlib.blake2b(token.encode(), key=secret, digest_size=16).hexdigest()
 
 
 def _only(found: list[tuple[str, Integration]]) -> Integration | None:

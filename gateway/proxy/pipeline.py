@@ -173,7 +173,8 @@ class Pipeline:
     ) -> tuple[Caller, tuple[Finding, ...]]:
         """Name the caller; where it may not write, refuse it, or warn of that in discover."""
         presented = credentials(route, exchange.headers, fields)
-        caller = await self.identifier.caller(exchange, policies.registry, presented)
+        api = route.endpoint.api
+        caller = await self.identifier.caller(exchange, policies.registry, presented, api)
         exchange.integration = caller.name
         error = objection(caller, route.endpoint.operation, at, self.anonymous)
         if error is None:
