@@ -8,7 +8,7 @@ key, path, Origin) never does. Two that belong to different integrations are ref
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -17,6 +17,7 @@ from gateway.errors import RequestError
 from gateway.model import ANONYMOUS, Api, Headers
 from gateway.policy.registry import Integration, Registry, digest
 from gateway.proxy.certificates import names_in_field
+from gateway.proxy.cors import foreign_origin, origin_of
 from gateway.proxy.exchange import Exchange, one
 from gateway.soe.credentials import Credentials, token_field
 
@@ -26,7 +27,8 @@ class Caller:
     """Who calls: `integration` is None for a caller that nobody registered.
 
     `token` and `credential` as of `Write`; `names` are those in its certificate; `held` is the SOE
-    token that the gateway sends for it.
+    token that the gateway sends for it, and `foreign` tells that it is a page of the web whose
+    origin nobody registered.
     """
 
     integration: Integration | None
@@ -34,6 +36,7 @@ class Caller:
     credential: str | None = None
     names: tuple[str, ...] = ()
     held: str = field(default="", repr=False)
+    foreign: bool = False
 
     @property
     def name(self) -> str:
@@ -71,10 +74,21 @@ class Identifier:
 
         Raises:
             RequestError: as of `identify`; `untrusted_certificate` or `ambiguous_certificate`
-                (400); `ambiguous_credentials` (400) for a token beside the one that is held.
+                (400); `ambiguous_credentials` (400) for a token beside the one that is held, or
+                for another integration's page; `key_in_browser` (403).
         """
+        origin = origin_of(exchange.headers) if registry.has_origins else None
+        if origin is not None and one(exchange.headers, b"x-gateway-key") is not None:
+            raise RequestError(
+                403,
+                "key_in_browser",
+                "The request comes from a page of the web and carries a gateway key: a key that is "
+                "in a page is published. Ask the contact named here to revoke it.",
+            )
         names = (*exchange.certificate, *self._told(exchange))
         caller = identify(registry, exchange.headers, presented, self.secret, names)
+        if origin is not None:
+            caller = _from_page(caller, registry.by_origin(origin))
         if caller.held and api is not None:
             exchange.credential = token_field(api, caller.held)
             if exchange.credential is not None and presented.token is not None:
@@ -158,6 +172,19 @@ def identify(
     )
 
 
+def _from_page(caller: Caller, page: Integration | None) -> Caller:
+    """Look at the page that a request comes from: it narrows, and names nobody."""
+    if page is None:
+        return replace(caller, foreign=True)
+    if caller.integration is not None and caller.integration.name != page.name:
+        raise RequestError(
+            400,
+            "ambiguous_credentials",
+            "The page and what the request presents belong to two different integrations.",
+        )
+    return caller
+
+
 def _keyed(token: str, secret: bytes) -> str:
     return hashlib.blake2b(token.encode(), key=secret, digest_size=16).hexdigest()
 
@@ -185,10 +212,12 @@ def admit_read(caller: Caller, anonymous: str) -> None:
 def objection(caller: Caller, operation: str, at: float, anonymous: str) -> RequestError | None:
     """Say why a caller may not write this: it is not registered for it.
 
-    `unknown_caller` (401), `unregistered_caller`, `integration_expired` or
+    `unknown_caller` (401), `foreign_origin`, `unregistered_caller`, `integration_expired` or
     `operation_not_registered` (403); None where it may, and the rules judge.
     """
     integration = caller.integration
+    if caller.foreign:
+        return foreign_origin()
     if integration is None:
         return None if anonymous == "allow" else _unregistered(caller)
     if integration.expires and datetime.fromtimestamp(at, UTC).date() > integration.expires:
