@@ -196,7 +196,7 @@ async def play(
         observer=Observer(Quiet(), Metrics()),
         contact=Contact(name="Team"),
         anonymous=anonymous,
-        identifier=Identifier(secret=b"s" * 32),
+        identifier=Identifier(secret=b"s" * 32, clock=clock),
         secret=b"s" * 32,
         seal=Seal(b"a" * 32),
     )

@@ -54,6 +54,7 @@ from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.reload import Policies
 from gateway.proxy.server import ServerLimits, strict
 from gateway.proxy.stored import Seal
+from gateway.proxy.tokens import Tokens
 from gateway.proxy.upstream import Pool
 from gateway.settings import Settings
 
@@ -298,6 +299,8 @@ class Gateway:
         settings = self._settings
         identifier = Identifier(
             secret=derived(key, "digests"),
+            clock=clock,
+            tokens=Tokens(store, clock, observer, derived(key, "digests")),
             trusted=settings["proxy.trusted"] or (),
             told_in=(settings["proxy.client_certificate"] or "").encode(),
         )

@@ -12,6 +12,7 @@ import datetime
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 from gateway.parse import Mapping as MappingNode
@@ -50,7 +51,11 @@ class Integration:
 
 
 class Registry:
-    """Finds an integration by what it presented: of secrets the digest."""
+    """Finds an integration by what it presented: of secrets the digest.
+
+    `held` are the tokens that the gateway sends; `mints` tells whether any integration may exchange
+    a token for others.
+    """
 
     def __init__(self, integrations: Collection[Integration] = ()) -> None:
         self.integrations = tuple(integrations)
@@ -59,6 +64,9 @@ class Registry:
         self._names = {name: one for one in integrations for name in one.certificates}
         self._clients = {client: one for one in integrations for client in one.oauth_clients}
         self._origins = {origin: one for one in integrations for origin in one.origins}
+        self.mints = any(
+            fnmatchcase("token.exchange", each) for one in integrations for each in one.operations
+        )
         self.held = tuple(one.upstream_token for one in integrations if one.upstream_token)
 
     def by_key(self, digest: str) -> Integration | None:

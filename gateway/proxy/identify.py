@@ -7,18 +7,30 @@ key, path, Origin) never does. Two that belong to different integrations are ref
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from types import MappingProxyType
 
 from gateway.errors import RequestError
 from gateway.model import ANONYMOUS, Api, Headers
 from gateway.policy.registry import Integration, Registry, digest
+from gateway.ports import Clock
 from gateway.proxy.certificates import names_in_field
 from gateway.proxy.cors import foreign_origin, origin_of
 from gateway.proxy.exchange import Exchange, one
+from gateway.proxy.tokens import (
+    EXCHANGE,
+    IMPERSONATION,
+    PARENTS_AT_MOST,
+    Minted,
+    Tokens,
+    keyed,
+    parents_of,
+)
+from gateway.soe.api import Route
 from gateway.soe.credentials import Credentials, token_field
 
 
@@ -26,13 +38,15 @@ from gateway.soe.credentials import Credentials, token_field
 class Caller:
     """Who calls: `integration` is None for a caller that nobody registered.
 
-    `token` and `credential` as of `Write`; `names` are those in its certificate; `held` is the SOE
+    `token` and `credential` as of `Write`; `presented` is the keyed digest of the token as it came,
+    which differs from `token` where that one was exchanged for it; `names` are those in its certificate; `held` is the SOE
     token that the gateway sends for it, and `foreign` tells that it is a page of the web whose
     origin nobody registered.
     """
 
     integration: Integration | None
     token: str | None
+    presented: str | None = None
     credential: str | None = None
     names: tuple[str, ...] = ()
     held: str = field(default="", repr=False)
@@ -55,27 +69,39 @@ class Identifier:
 
     Attributes:
         secret: keys the digests of tokens.
+        tokens: tells where tokens come from.
         trusted: networks of proxies before us.
         told_in: the header field in which these tell a client's certificate, in lower case; empty
             where none does.
     """
 
     secret: bytes = field(repr=False)
+    clock: Clock
+    tokens: Tokens | None = None
     trusted: tuple[IPv4Network | IPv6Network, ...] = ()
     told_in: bytes = b""
 
     async def caller(
-        self, exchange: Exchange, registry: Registry, presented: Credentials, api: Api | None = None
+        self,
+        exchange: Exchange,
+        registry: Registry,
+        presented: Credentials,
+        route: Route | None = None,
+        fields: Mapping[str, str] | None = None,
+        *,
+        ask: bool = True,
     ) -> Caller:
         """Name the caller of a request; where the gateway holds its token, let that be sent.
 
         Args:
-            api: that it is for; None where it is for us.
+            route: where it goes; None where it is for us.
+            fields: of its query and form, where these were read.
+            ask: whether state is asked where a token comes from that nobody registered.
 
         Raises:
             RequestError: as of `identify`; `untrusted_certificate` or `ambiguous_certificate`
                 (400); `ambiguous_credentials` (400) for a token beside the one that is held, or
-                for another integration's page; `key_in_browser` (403).
+                for another integration's page; `key_in_browser` or `integration_expired` (403).
         """
         origin = origin_of(exchange.headers) if registry.has_origins else None
         if origin is not None and one(exchange.headers, b"x-gateway-key") is not None:
@@ -86,19 +112,45 @@ class Identifier:
                 "in a page is published. Ask the contact named here to revoke it.",
             )
         names = (*exchange.certificate, *self._told(exchange))
-        caller = identify(registry, exchange.headers, presented, self.secret, names)
+        client, parents = _exchanging(route, fields or {})
+        minted = {}
+        if ask:
+            for token in filter(None, (presented.token, *parents)):
+                minted[token] = await self._minted(registry, token)
+        caller = identify(
+            registry,
+            exchange.headers,
+            presented,
+            self.secret,
+            names=names,
+            minted=minted,
+            parents=parents,
+            client=client,
+        )
         if origin is not None:
             caller = _from_page(caller, registry.by_origin(origin))
-        if caller.held and api is not None:
-            exchange.credential = token_field(api, caller.held)
-            if exchange.credential is not None and presented.token is not None:
-                raise RequestError(
-                    400,
-                    "ambiguous_credentials",
-                    f"The gateway holds the SOE token of {caller.name} and sends it: leave out "
-                    "yours.",
-                )
+        if caller.held and route is not None:
+            self._lend(exchange, caller, presented, route.endpoint.api)
         return caller
+
+    async def _minted(self, registry: Registry, token: str) -> Minted | None:
+        """Tell where a token comes from, if it is not registered and can come from anywhere."""
+        if self.tokens is None or not (registry.has_clients or registry.mints):
+            return None
+        return None if registry.by_token(digest(token.encode())) else await self.tokens.of(token)
+
+    def _lend(self, exchange: Exchange, caller: Caller, presented: Credentials, api: Api) -> None:
+        """Let the token that the gateway holds go to SOE, in place of one of the caller's own."""
+        integration = caller.integration
+        if integration is not None and is_over(integration, self.clock.now()):
+            raise _over(integration)
+        exchange.credential = token_field(api, caller.held)
+        if exchange.credential is not None and presented.token is not None:
+            raise RequestError(
+                400,
+                "ambiguous_credentials",
+                f"The gateway holds the SOE token of {caller.name} and sends it: leave out yours.",
+            )
 
     def _told(self, exchange: Exchange) -> tuple[str, ...]:
         """Give the names in the certificate that a proxy tells of."""
@@ -131,45 +183,84 @@ def identify(
     headers: Headers,
     credentials: Credentials,
     secret: bytes,
+    *,
     names: tuple[str, ...] = (),
+    minted: Mapping[str, Minted | None] = MappingProxyType({}),
+    parents: tuple[str, ...] = (),
+    client: str = "",
 ) -> Caller:
     """Name the caller from its gateway key, its certificate and its SOE token.
 
     Args:
         secret: keys the digest under which the token is known to rules, state and audit.
         names: in its certificate.
+        minted: where tokens come from.
+        parents: tokens that it exchanges for others: without one of its own, it is known by them.
+        client: OAuth client for which it exchanges a code; SOE will see whether it is that.
 
     Raises:
         RequestError: `unknown_gateway_key` (401), or `ambiguous_credentials` (400) where they
             belong to two integrations.
     """
-    found: list[tuple[str, Integration]] = []
-    key = one(headers, b"x-gateway-key")
-    if key is not None:
-        by_key = registry.by_key(digest(key))
-        if by_key is None:
-            raise RequestError(
-                401,
-                "unknown_gateway_key",
-                "No integration has this gateway key: it was mistyped, or replaced by a new one.",
-            )
-        found.append(("gateway key", by_key))
-    found += [("certificate", each) for each in map(registry.by_certificate, names) if each]
-    held = found[0][1].upstream_token if found else None
-    credential = None
-    if credentials.token is not None:
-        credential = digest(credentials.token.encode())
-        by_token = registry.by_token(credential)
-        found += [("SOE token", by_token)] if by_token else []
-    integration = _only(found)
-    sent = credentials.token or (held.secret if held else "")
+    found: list[tuple[str, Integration | None]] = [*_by_key(registry, headers)]
+    found += [("certificate", registry.by_certificate(name)) for name in names]
+    holder = next((one for _, one in found if one), None)
+    held = holder.upstream_token.secret if holder and holder.upstream_token else ""
+    tokens = tuple(filter(None, (credentials.token, *parents)))
+    found += [("SOE token", _by_token(registry, each, minted.get(each))) for each in tokens]
+    found.append(("OAuth client", registry.by_client(client)))
+    integration = _only([(what, one) for what, one in found if one is not None])
+    sent = tokens[0] if tokens else held
+    if not sent:
+        return Caller(integration=integration, token=None, names=names)
+    source = minted.get(sent) or Minted()
+    credential = source.credential or digest(sent.encode())
+    own = keyed(sent, secret)
     return Caller(
         integration=integration,
-        token=_keyed(sent, secret) if sent else None,
-        credential=f"sha256:{credential}" if credential and integration is None else None,
+        token=source.parent or own,
+        presented=own,
+        credential=f"sha256:{credential}" if integration is None else None,
         names=names,
-        held=held.secret if held else "",
+        held=held,
     )
+
+
+def _by_key(registry: Registry, headers: Headers) -> Iterator[tuple[str, Integration | None]]:
+    key = one(headers, b"x-gateway-key")
+    if key is None:
+        return
+    found = registry.by_key(digest(key))
+    if found is None:
+        raise RequestError(
+            401,
+            "unknown_gateway_key",
+            "No integration has this gateway key: it was mistyped, or replaced by a new one.",
+        )
+    yield "gateway key", found
+
+
+def _by_token(registry: Registry, token: str, minted: Minted | None) -> Integration | None:
+    """Give whose a token is: registered itself, or exchanged for what is."""
+    found = registry.by_token(digest(token.encode()))
+    if found is None and minted is not None:
+        found = registry.by_token(minted.credential) or registry.by_client(minted.client)
+    return found
+
+
+def _exchanging(route: Route | None, fields: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """Give the client and the tokens that an exchange is about.
+
+    Raises:
+        RequestError: `too_many_tokens` (400).
+    """
+    operation = route.endpoint.operation if route is not None else ""
+    client = fields.get("client_id", "") if operation == EXCHANGE else ""
+    parents = parents_of(fields) if operation == IMPERSONATION else ()
+    if len(parents) > PARENTS_AT_MOST:
+        told = f"SOE exchanges {PARENTS_AT_MOST} tokens at a time."
+        raise RequestError(400, "too_many_tokens", told)
+    return client, parents
 
 
 def _from_page(caller: Caller, page: Integration | None) -> Caller:
@@ -185,8 +276,7 @@ def _from_page(caller: Caller, page: Integration | None) -> Caller:
     return caller
 
 
-def _keyed(token: str, secret: bytes) -> str:
-    return hashlib.blake2b(token.encode(), key=secret, digest_size=16).hexdigest()
+_TWO = {"certificate": "Two names in the certificate", "SOE token": "Two of the SOE tokens"}
 
 
 def _only(found: list[tuple[str, Integration]]) -> Integration | None:
@@ -194,7 +284,7 @@ def _only(found: list[tuple[str, Integration]]) -> Integration | None:
     for what, integration in found[1:]:
         first, other = found[0]
         if integration.name != other.name:
-            both = f"The {first} and the {what}" if first != what else f"Two names in the {what}"
+            both = f"The {first} and the {what}" if first != what else _TWO[what]
             raise RequestError(
                 400,
                 "ambiguous_credentials",
@@ -220,12 +310,8 @@ def objection(caller: Caller, operation: str, at: float, anonymous: str) -> Requ
         return foreign_origin()
     if integration is None:
         return None if anonymous == "allow" else _unregistered(caller)
-    if integration.expires and datetime.fromtimestamp(at, UTC).date() > integration.expires:
-        return RequestError(
-            403,
-            "integration_expired",
-            f"The registration of {integration.name} ended on {integration.expires}.",
-        )
+    if is_over(integration, at):
+        return _over(integration)
     if not any(fnmatchcase(operation, allowed) for allowed in integration.operations):
         return RequestError(
             403,
@@ -233,6 +319,20 @@ def objection(caller: Caller, operation: str, at: float, anonymous: str) -> Requ
             f"{integration.name} is not registered for {operation}.",
         )
     return None
+
+
+def is_over(integration: Integration, at: float) -> bool:
+    """Whether the last day of a registration is over, in UTC."""
+    last = integration.expires
+    return last is not None and datetime.fromtimestamp(at, UTC).date() > last
+
+
+def _over(integration: Integration) -> RequestError:
+    return RequestError(
+        403,
+        "integration_expired",
+        f"The registration of {integration.name} ended on {integration.expires}.",
+    )
 
 
 def _unregistered(caller: Caller) -> RequestError:

@@ -34,8 +34,10 @@ class Passthrough:
         """Forward a read and return SOE's answer, still streaming."""
         presented = credentials(route, exchange.headers, None)
         if policies.registry.integrations or self.anonymous != "allow":
-            api = route.endpoint.api
-            caller = await self.identifier.caller(exchange, policies.registry, presented, api)
+            # Where reads are for everybody, they ask state nothing.
+            caller = await self.identifier.caller(
+                exchange, policies.registry, presented, route, ask=self.anonymous != "allow"
+            )
             exchange.integration = caller.name
             admit_read(caller, self.anonymous)
         if route.endpoint.redirects:  # people sign in at SOE itself: its cookies belong there

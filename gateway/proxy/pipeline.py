@@ -53,6 +53,7 @@ from gateway.proxy.forward import Forwarding
 from gateway.proxy.identify import Caller, Identifier, objection
 from gateway.proxy.stored import Seal
 from gateway.proxy.templates import Templates
+from gateway.proxy.tokens import OPERATIONS as TOKEN_OPERATIONS
 from gateway.soe import answers
 from gateway.soe.api import BodyKind, Route, body_limit
 from gateway.soe.read import credentials, read_write
@@ -149,7 +150,13 @@ class Pipeline:
                 return Response.of(reply)
             ends = asyncio.get_running_loop().time() + _ENDED_WITHIN
             upstream = await self._send(exchange, write, body, delivery, ends)
-            return await self._receive(upstream, route, write, decision, delivery, ends)
+            response = await self._receive(upstream, route, write, decision, delivery, ends)
+            tokens = self.identifier.tokens
+            if tokens and write.operation in TOKEN_OPERATIONS and delivery.outcome is Outcome.OK:
+                answer = _inflated(response.body, response.headers)
+                exchanged = (write.operation, exchange.target, reading.fields)
+                await tokens.learn(*exchanged, answer, policies.registry)
+            return response
         finally:
             await self._settle(write, decided, delivery)
 
@@ -173,8 +180,7 @@ class Pipeline:
     ) -> tuple[Caller, tuple[Finding, ...]]:
         """Name the caller; where it may not write, refuse it, or warn of that in discover."""
         presented = credentials(route, exchange.headers, fields)
-        api = route.endpoint.api
-        caller = await self.identifier.caller(exchange, policies.registry, presented, api)
+        caller = await self.identifier.caller(exchange, policies.registry, presented, route, fields)
         exchange.integration = caller.name
         error = objection(caller, route.endpoint.operation, at, self.anonymous)
         if error is None:

@@ -28,6 +28,7 @@ from gateway.proxy.passthrough import Passthrough
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.reload import Policies
 from gateway.proxy.stored import Seal
+from gateway.proxy.tokens import Tokens
 from gateway.proxy.upstream import Origin, Pool, Timeouts
 
 RULES = """\
@@ -203,7 +204,8 @@ def build(tmp_path: Path, port: int, store: Store, soe: Scripted) -> Rig:
     origin = Origin("http", "127.0.0.1", port)
     pool = Pool(origin, timeouts=Timeouts(first_byte=2, total=4))
     forwarding = Forwarding(authority=origin.authority, url=origin.url)
-    identifier = Identifier(secret=b"s" * 32)
+    tokens = Tokens(store, clock, observer, b"s" * 32)
+    identifier = Identifier(secret=b"s" * 32, clock=clock, tokens=tokens)
     contact = Contact(name="Team", email="team@example.com")
     ids = iter(f"{number:032x}" for number in range(1000))
     app = ProxyApp(

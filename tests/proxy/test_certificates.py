@@ -21,7 +21,7 @@ from gateway.proxy.identify import Identifier
 from gateway.proxy.listener import Listener
 from gateway.proxy.server import ServerLimits, strict
 from tests.authority import SERVER, Authority, Issued
-from tests.proxy.rig import Rig
+from tests.proxy.rig import Rig, Ticking
 
 KEY = b"sgw_key-of-the-other"
 REGISTERED = f"""\
@@ -176,7 +176,9 @@ async def test_two_integrations_are_none(tls: Tls) -> None:
 # ── told by a proxy ──────────────────────────────────────────────────────────────────────────
 
 
-BEHIND = Identifier(secret=b"s" * 32, trusted=(ip_network("127.0.0.0/8"),), told_in=FIELD)
+BEHIND = Identifier(
+    secret=b"s" * 32, clock=Ticking(), trusted=(ip_network("127.0.0.0/8"),), told_in=FIELD
+)
 ALONE = replace(BEHIND, trusted=(ip_network("10.0.0.0/8"),))
 XFCC = b'By=spiffe://example.com/gateway;Hash=abc123;Subject="CN=a, \\"b\\";O=x";URI=spiffe://example.com/Bot'
 
