@@ -171,6 +171,8 @@ class Write:
             repeat of the same request.
         key: keyed digest of caller and idempotency key, for a write that publishes text; None
             without one.
+        credential: `sha256:` and the digest of the SOE token, as a registry writes it, of a caller
+            that nobody registered; else None.
     """
 
     id: str
@@ -178,6 +180,7 @@ class Write:
     integration: str
     tier: str = ""
     token: str | None = None
+    credential: str | None = None
     person: str | None = None
     api: Api
     operation: str
@@ -297,8 +300,30 @@ class Found:
     posts: tuple[Remembered, ...]
 
 
-Need = Charge | Lookup
-Answer = Charged | Found
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sharers:
+    """Ask who else than `member` used what `name` says, within so many seconds.
+
+    The write's own use is recorded if it is remembered, and given back if it is released while it
+    is in flight; once it was kept, the use stays, whatever an operator does with the write. As with
+    caps, `name` begins with the rule, so that no rule's record answers another. An engine keeps the
+    newest use of a member, and of a name the sixteen newest members.
+    """
+
+    name: str
+    member: str
+    within: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """The others that `Sharers` asked for: at most 16, who used it last first."""
+
+    others: tuple[str, ...]
+
+
+Need = Charge | Lookup | Sharers
+Answer = Charged | Found | Shared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -342,12 +367,16 @@ class Repeat:
 class Reserved:
     """State's answers by rule id, about what was there before; `taken` tells of the first group.
 
-    With a `repeat` there are no answers, and nothing was charged or remembered.
+    With a `repeat` there are no answers, and nothing was charged or remembered. `at` is the stamp
+    that it got, and `number` where it stands: of two reservations of one state the earlier never
+    has the higher one.
     """
 
     answers: Mapping[str, Answer]
     taken: bool
     repeat: Repeat | None = None
+    at: float = field(default=0.0, compare=False)
+    number: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -426,7 +455,8 @@ class Finding:
 
     `violation` stands where the result is `fail`, or `error` under `on_error: refuse`. `open` is
     true for an error that the rule lets pass (`on_error: allow`). `charged` is the cap's word
-    where the rule is a cap and state was asked.
+    where the rule is a cap and state was asked. `consented` tells that a person confirmed what
+    the rule held.
     """
 
     rule: str
@@ -436,24 +466,56 @@ class Finding:
     violation: Violation | None = None
     open: bool = False
     charged: Charged | None = None
+    consented: bool = False
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it stands against the write, whoever confirms.
+
+        So does a rule in `hold` that could not be judged: nobody knows what he would confirm.
+        """
+        strict = self.mode is Mode.ENFORCE or self.result is Result.ERROR
+        return self.violation is not None and self.mode.decides and strict
+
+    @property
+    def holds(self) -> bool:
+        """Whether it stands against the write until a person confirms it."""
+        asks = self.mode is Mode.HOLD and not self.refuses and not self.consented
+        return self.violation is not None and asks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consulted:
+    """How state was asked about a write, for whoever judges it again from its record.
+
+    `at` and `number` as of `Reserved`; `in_flight` are the writes whose posts were found while they
+    were in flight. With `failed` state did not answer, and the rest says nothing.
+    """
+
+    at: float = 0.0
+    number: int = 0
+    in_flight: tuple[str, ...] = ()
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What was decided about a write, under one policy revision.
 
-    `repeats` is the id of the earlier write, where that decided and not the rules.
+    `repeats` is the id of the earlier write, where that decided and not the rules. `consulted` is
+    None where state was not asked, or told of a repeat.
     """
 
     effect: Effect
     revision: str
     findings: tuple[Finding, ...]
     repeats: str | None = None
+    consulted: Consulted | None = field(default=None, compare=False)
 
     @property
     def violations(self) -> tuple[Finding, ...]:
         """The findings that decided against the write."""
-        return tuple(f for f in self.findings if f.violation is not None and f.mode.decides)
+        return tuple(f for f in self.findings if f.refuses or f.holds)
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
@@ -464,6 +526,18 @@ class Decision:
     def observed(self) -> tuple[Finding, ...]:
         """The findings of rules in `observe` that failed."""
         return tuple(f for f in self.findings if f.violation and f.mode is Mode.OBSERVE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A person of the site, as SOE says who a token writes as.
+
+    `id` is the number that the site knows the account by; `email` is empty where SOE does not tell.
+    """
+
+    id: str
+    name: str
+    email: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

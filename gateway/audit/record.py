@@ -1,57 +1,138 @@
-"""Audit records as plain values; pure. `seq`, `writer`, `prev` and `mac` are the chain's."""
+"""Audit records as plain values; pure. `seq`, `writer`, `prev` and `mac` are the chain's.
+
+A decision holds what judging the write again needs (`offline.recorded` reads it). Its schema is 2;
+records of schema 1 lack the facts and the prints, and stay readable.
+"""
 
 from __future__ import annotations
 
+from base64 import b64encode
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from gateway.model import Decision, Outcome, Settlement, Write
+from gateway.audit.acts import kept_act
+from gateway.model import Consulted, Decision, Finding, Fingerprint, Outcome, Settlement, Write
 
-SCHEMA = 1
+SCHEMA = 2
 
 Record = dict[str, Any]
 
+EXCERPT = 200
+"""Characters of a title or body in an excerpt."""
+USER_AGENT_AT_MOST = 256
+_TAGS_AT_MOST, _TAG_AT_MOST = 20, 64
+_WHOLE_AT_MOST = 8192
+"""Bytes of a whole sketch; some 1,700 words have more, and are then compared by a sample."""
 
-def decision(write: Write, decided: Decision) -> Record:
-    """What was decided about a write, and what each rule found."""
-    fingerprint = write.fingerprint
-    return {
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """How much of a write its record keeps.
+
+    Attributes:
+        content: of title and body: `none`, `excerpt` or `full`.
+        secret: keys the pseudonyms of people.
+    """
+
+    content: str = "none"
+    secret: bytes = field(default=b"", repr=False)
+
+
+NOTHING = Keeping()
+"""No text, and pseudonyms that anybody can make: for tests, and where no write is recorded."""
+
+
+def decision(write: Write, decided: Decision, logged: float, keeping: Keeping) -> Record:
+    """What was decided about a write, what each rule found, and what judging it again needs.
+
+    Args:
+        logged: the instant of the record; `at` is the write's.
+    """
+    fingerprint, post = write.fingerprint, write.post
+    kept: Record = {
         "schema": SCHEMA,
         "kind": "decision",
         "at": write.at,
+        "logged": logged,
         "write_id": write.id,
         "effect": decided.effect.value,
         "revision": decided.revision,
         "repeats": decided.repeats,
+        "state": None if decided.consulted is None else _state(decided.consulted),
         "integration": write.integration,
+        "tier": write.tier,
         "person": write.person,
         "token": write.token,
+        "credential": write.credential,
         "api": write.api.value,
         "operation": write.operation,
         "team": write.team,
         "thread": write.thread,
         "target": write.target,
+        "publishes": write.publishes,
         "preview": write.preview,
-        "findings": [
-            {
-                "rule": finding.rule,
-                "check": finding.check,
-                "mode": finding.mode.value,
-                "result": finding.result.value,
-                "code": finding.violation.code if finding.violation else None,
-                "open": finding.open,
-            }
-            for finding in decided.findings
-        ],
+        "user_agent": write.user_agent[:USER_AGENT_AT_MOST],
+        "explicit_action": [kept_act(value, keeping.secret) for value in write.actions],
+        "findings": [_finding(finding) for finding in decided.findings],
         "sizes": {
-            "title": len(write.post.title),
-            "body": len(write.post.body),
-            "tags": len(write.post.tags),
+            "title": len(post.title),
+            "body": len(post.body),
+            "tags": len(post.tags),
+            "user_agent": len(write.user_agent),
         },
+        "tags": [plain(tag) for tag in post.tags[:_TAGS_AT_MOST] if len(tag) <= _TAG_AT_MOST],
         "digest": write.request,
-        "fingerprint": None
-        if fingerprint is None
-        else {"text": fingerprint.text, "event": fingerprint.event, "words": fingerprint.words},
+        "key": write.key,
+        "fingerprint": None if fingerprint is None else _fingerprint(fingerprint),
     }
+    if keeping.content != "none":
+        most = EXCERPT if keeping.content == "excerpt" else None
+        kept["text"] = {"title": plain(post.title[:most]), "body": plain(post.body[:most])}
+    return kept
+
+
+def _state(consulted: Consulted) -> Record:
+    if consulted.failed:
+        return {"failed": True}
+    told: Record = {"at": consulted.at, "number": consulted.number}
+    return told | {"in_flight": consulted.in_flight} if consulted.in_flight else told
+
+
+def _finding(finding: Finding) -> Record:
+    violation = finding.violation
+    told: Record = {
+        "rule": finding.rule,
+        "check": finding.check,
+        "mode": finding.mode.value,
+        "result": finding.result.value,
+        "code": violation.code if violation else None,
+        "open": finding.open,
+    }
+    if violation:
+        told |= {"status": violation.status, "evidence": dict(violation.evidence)}
+    if finding.consented:
+        told["consented"] = True
+    return told
+
+
+def _fingerprint(found: Fingerprint) -> Record:
+    kept: Record = {
+        "text": found.text,
+        "event": found.event,
+        "words": found.words,
+        "prints": b64encode(found.prints).decode(),
+        "sketch": b64encode(found.sketch).decode(),
+        "counts": None if found.counts is None else asdict(found.counts),
+    }
+    if found.whole != found.sketch:
+        is_short = len(found.whole) <= _WHOLE_AT_MOST
+        kept["whole"] = b64encode(found.whole).decode() if is_short else None
+    return kept
+
+
+def plain(text: str) -> str:
+    """Give a text that is sure to be UTF-8: half a surrogate pair is no character."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def sending(write_id: str, at: float) -> Record:
@@ -71,6 +152,7 @@ def outcome(write: Write, settlement: Settlement, status: int | None, at: float)
         "operation": write.operation,
         "upstream_status": status,
         "post": {"id": settlement.post, "url": settlement.url},
+        "answer_kept": settlement.answer is not None,
         "latency": round(max(0.0, at - write.at), 6),
     }
 

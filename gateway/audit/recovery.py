@@ -10,11 +10,11 @@ state heard of it, and would leave a published post as one that may be sent agai
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ import orjson
 
 from gateway.audit import record
 from gateway.audit.chain import Chain
+from gateway.audit.record import Record
 from gateway.audit.segments import lines, number_of, segment, segments
 from gateway.audit.sinks import FileSink
 from gateway.errors import AuditError
@@ -88,18 +89,32 @@ def _close(
         ]
         endings = [record.recovered(each.write_id, each.outcome, at) for each in recovered]
         endings.append(record.admin("audit.closed", at, recovered=len(recovered)))
-        sink = FileSink(directory, writer, first=number)
+        try:
+            _append(FileSink(directory, writer, first=number), chain, endings)
+        except AuditError:
+            _forget_empty(segment(directory, writer, number))
+            raise
+    yield from recovered
+    yield from ended
+
+
+def _append(sink: FileSink, chain: Chain, endings: Iterable[Record]) -> None:
+    with contextlib.closing(sink):  # a lock that stays would keep the next try away
         for ending in endings:
             line = chain.line(ending)
             sink.append(line)
             chain.advance(line)
         sink.sync()
-        sink.close()
-    yield from recovered
-    yield from ended
 
 
-@contextmanager
+def _forget_empty(path: Path) -> None:
+    """Remove a segment in which nothing could be written: the next try makes its own."""
+    with contextlib.suppress(OSError):
+        if path.stat().st_size == 0:
+            path.unlink()
+
+
+@contextlib.contextmanager
 def _claimed(path: Path) -> Iterator[bool]:
     """Hold a writer's last segment; false where the writer, or another start, holds it."""
     fd = os.open(path, os.O_RDWR)

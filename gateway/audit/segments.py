@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 _NAME = re.compile(r"audit-(.+)-(\d{6,})\.jsonl")
+_PACKED = ".gz"
 
 
 def segment(directory: Path, writer: str, number: int) -> Path:
@@ -24,6 +25,12 @@ def number_of(path: Path) -> int:
     found = _NAME.fullmatch(path.name)
     assert found is not None, path
     return int(found[2])
+
+
+def named(path: Path) -> tuple[str, int] | None:
+    """Give the writer and the number of a segment, packed by gzip or not; None for other files."""
+    found = _NAME.fullmatch(path.name.removesuffix(_PACKED))
+    return (found[1], int(found[2])) if found else None
 
 
 def segments(directory: Path) -> Mapping[str, tuple[Path, ...]]:

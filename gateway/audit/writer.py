@@ -18,7 +18,7 @@ from time import perf_counter
 
 from gateway.audit import record
 from gateway.audit.chain import Chain
-from gateway.audit.record import Record
+from gateway.audit.record import NOTHING, Keeping, Record
 from gateway.audit.sinks import Segment, Sink
 from gateway.errors import AuditError
 from gateway.model import Decision, Effect, Settlement, Write
@@ -50,18 +50,21 @@ class AuditWriter:
         clock: Clock,
         on_sync: Callable[[float], None] = lambda _: None,
         *,
+        keeping: Keeping = NOTHING,
         durable_within: float = DURABLE_WITHIN,
     ) -> None:
         """Start the thread.
 
         Args:
             on_sync: called in it with the seconds that each sync took that somebody waited for.
+            keeping: how much of a write is recorded.
             durable_within: seconds after which a decision that is not yet durable is given up.
         """
         self._sinks = sinks
         self._chain = chain
         self._clock = clock
         self._on_sync = on_sync
+        self._keeping = keeping
         self._durable_within = durable_within
         self._lock = threading.Lock()
         self._open: set[str] = set()  # writes that may be sent and have no outcome yet
@@ -79,7 +82,8 @@ class AuditWriter:
             raise AuditError("too many decisions wait for the audit log")
         loop = asyncio.get_running_loop()
         durable: asyncio.Future[None] = loop.create_future()
-        segments = self._append(record.decision(write, decision))
+        told = record.decision(write, decision, self._clock.now(), self._keeping)
+        segments = self._append(told)
         self._waiting.append(_Waiting(durable, segments))
         if not self._waking:
             # At the end of this turn of the loop: who comes in the same turn shares the sync.

@@ -36,6 +36,7 @@ class ExplicitAction:
     name: ClassVar[str] = "explicit_action"
     status: ClassVar[int] = 403
     needs_state: ClassVar[bool] = False
+    needs_text: ClassVar[bool] = False
     placeholders: ClassVar[tuple[str, ...]] = ()
 
     evidence: Evidence = Evidence.LITERAL
@@ -61,18 +62,19 @@ class ExplicitAction:
             return self._violation("The header X-Explicit-Action has no value that counts.")
         return self._violation(f"The header X-Explicit-Action {wrong}.")
 
+    @property
+    def example(self) -> str:
+        """A value that passes, or the shape of one."""
+        literal = self.evidence is Evidence.LITERAL and self.values
+        return self.values[0] if literal else 'act="…", by="…", at=@…'
+
     def _violation(self, message: str) -> Violation:
-        wanted = "X-Explicit-Action: " + (
-            self.values[0]
-            if self.evidence is Evidence.LITERAL and self.values
-            else 'act="…", by="…", at=@…'
-        )
         return Violation(
             code=self.name,
             status=self.status,
             message=message,
             fix=(
-                f"Send exactly one field, such as `{wanted}`, from the handler of the person's "
+                f"Send exactly one field, such as `X-Explicit-Action: {self.example}`, from the handler of the person's "
                 "own click, after showing where the post will stand. A constant on every "
                 "request says nothing."
             ),

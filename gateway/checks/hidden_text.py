@@ -32,6 +32,7 @@ class HiddenText:
     name: ClassVar[str] = "hidden_text"
     status: ClassVar[int] = 400
     needs_state: ClassVar[bool] = False
+    needs_text: ClassVar[bool] = True
     placeholders: ClassVar[tuple[str, ...]] = ("percent", "hidden", "visible", "disguised")
 
     ratio: int = 10
@@ -49,7 +50,7 @@ class HiddenText:
         return self._hidden(write.post, counts) or self._disguised(write.post, counts)
 
     def _hidden(self, post: Post, counts: Counts) -> Violation | None:
-        opaque = 0 if _KEY in post.body else counts.opaque
+        opaque = 0 if counts.opaque and _KEY in post.body else counts.opaque
         hidden = counts.unseen + counts.said + opaque
         if hidden < self.letters:
             return None
@@ -79,7 +80,7 @@ class HiddenText:
         )
 
     def _disguised(self, post: Post, counts: Counts) -> Violation | None:
-        for disguised, total in _disguises(f"{post.title}\n{post.body}", counts):
+        for disguised, total in _disguises(post, counts):
             if disguised >= FEW and disguised >= self.share * total:
                 return Violation(
                     code=self.name,
@@ -99,11 +100,12 @@ class HiddenText:
         return None
 
 
-def _disguises(text: str, counts: Counts) -> Iterator[tuple[int, int]]:
+def _disguises(post: Post, counts: Counts) -> Iterator[tuple[int, int]]:
     """Give how many words are disguised, of how many, for each disguise that there may be."""
     if counts.mixed >= FEW:
-        yield mixed_words(text)
+        yield mixed_words(f"{post.title}\n{post.body}")
     if counts.invisible >= FEW:
+        text = f"{post.title}\n{post.body}"
         marks = invisible_marks(text)
         yield marks, max(marks, len(words(text)))
 

@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, str] = {
     "demo": "run both, and say what to try",
     "check": "look for problems in policies, without running anything",
     "test": "run the tests that stand in policy files",
+    "replay": "judge recorded writes by other policies: what would change, and why",
     "explain": "tell how alike two texts are, and why",
     "state": "mend state by hand: accept a loss, forget, release, reset",
     "keys": "make a gateway key for an integration",

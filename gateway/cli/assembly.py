@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import secrets
 import socket
@@ -11,8 +12,11 @@ from urllib.parse import urlsplit
 
 from gateway.audit.chain import Chain
 from gateway.audit.key import derived, load_or_make_key
+from gateway.audit.record import Keeping
 from gateway.audit.sinks import open_sink
 from gateway.audit.writer import AuditWriter
+from gateway.policy.load import load
+from gateway.policy.policyset import PolicySet
 from gateway.ports import Administered, Clock
 from gateway.proxy.upstream import Pool, Timeouts, tls_context
 from gateway.settings import Settings
@@ -96,7 +100,29 @@ def open_audit(
     """
     writer = f"{socket.gethostname()}-{secrets.token_hex(4)}"
     sinks = [open_sink(url, writer) for url in sink_urls(settings)]
-    return AuditWriter(sinks, Chain(key, writer), clock, on_sync)
+    keeping = Keeping(content=settings["audit.content"], secret=derived(key, "people"))
+    return AuditWriter(sinks, Chain(key, writer), clock, on_sync, keeping=keeping)
+
+
+def with_shipped(settings: Settings) -> bool | None:
+    """Tell whether shipped policies apply, as `policy.load.sources` takes it."""
+    word = settings["policies.shipped"]
+    return None if word == "auto" else word == "true"
+
+
+def load_policies(settings: Settings) -> PolicySet:
+    """Load the policies that the settings name, as they judge in guard.
+
+    Raises:
+        PolicyError: with all problems.
+    """
+    today = datetime.datetime.now(datetime.UTC).date()
+    return load(
+        settings["policies.directory"],
+        today=today,
+        shipped=with_shipped(settings),
+        kept=settings["state.keep"],
+    )
 
 
 def open_pool(settings: Settings) -> Pool:

@@ -16,18 +16,17 @@ import argparse
 import contextlib
 import json
 import os
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import TextIO
 from urllib.parse import urlsplit
 
 import uvloop
-from tqdm import tqdm
 
 from gateway.cli.assembly import open_pool, open_state, state_terms, state_url
+from gateway.cli.progress import progress
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError, ProblemsError
 from gateway.observe.logs import EVENTS
@@ -45,8 +44,6 @@ _VARIABLE = "SOE_GATEWAY_SEED_"
 _RATE = 5.0
 _MOST = 25.0
 """Requests a second: v3 takes 50 in two, and v2.3 cuts off whoever sends more than 30 in one."""
-_LINE_EVERY = 10.0
-"""Seconds between two lines where there is no terminal."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +70,7 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
     told: dict[str, object] = {}
     try:
         settings, credentials = _settings(args), _credentials(args)
-        with contextlib.closing(_watcher(args, out)) as watcher:
+        with contextlib.closing(progress(None if args.json else out)) as watcher:
             told = uvloop.run(_seed(args, settings, credentials, counts, watcher))
     except ProblemsError as error:
         told["error"] = "\n".join(map(str, error.problems))
@@ -189,77 +186,6 @@ def _without_secrets(url: str) -> str:
 
 
 # ── what it says ─────────────────────────────────────────────────────────────────────────────
-
-
-def _watcher(args: argparse.Namespace, out: TextIO) -> _Bar | _Lines:
-    if sys.stderr.isatty():
-        return _Bar()
-    return _Lines(None if args.json else out)
-
-
-class _Bar:
-    """A bar for each source, on a terminal."""
-
-    def __init__(self) -> None:
-        self._bar: tqdm[NoReturn] | None = None
-
-    def begins(self, source: str, count: int | None) -> None:
-        """As `Watcher.begins`."""
-        self._bar = tqdm(total=count, desc=source, unit="", file=sys.stderr)
-
-    def advances(self, done: int) -> None:
-        """As `Watcher.advances`."""
-        if self._bar is not None:
-            self._bar.update(done)
-
-    def ends(self, source: str) -> None:
-        """As `Watcher.ends`."""
-        self.close()
-
-    def close(self) -> None:
-        """End the bar where it is."""
-        if self._bar is not None:
-            self._bar.close()
-        self._bar = None
-
-    def note(self, text: str) -> None:
-        """As `Watcher.note`."""
-        tqdm.write(text, file=sys.stderr)
-
-
-class _Lines:
-    """A line now and then, or none."""
-
-    def __init__(self, out: TextIO | None) -> None:
-        self._out = out
-        self._count: int | None = None
-        self._done = 0
-        self._next = 0.0
-
-    def begins(self, source: str, count: int | None) -> None:
-        """As `Watcher.begins`."""
-        self._count, self._done = count, 0
-        self._source = source
-        self._next = time.monotonic() + _LINE_EVERY
-
-    def advances(self, done: int) -> None:
-        """As `Watcher.advances`."""
-        self._done += done
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + _LINE_EVERY
-            self.note(f"{self._source}: {self._done} of {self._count or 'an unknown number'}")
-
-    def ends(self, source: str) -> None:
-        """As `Watcher.ends`."""
-        self.note(f"{source}: {self._done}")
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-    def note(self, text: str) -> None:
-        """As `Watcher.note`."""
-        if self._out is not None:
-            print(text, file=self._out, flush=True)
 
 
 def _tell_interrupted(args: argparse.Namespace, counts: Counts, out: TextIO) -> None:

@@ -1,9 +1,9 @@
-"""Run the tests that stand in policy files, under `tests:`.
+"""Run the tests that stand with policies, under `tests:` or in files named *.test.yaml.
 
 Without DIRECTORY it runs those of the policies that come with the gateway, else those of the
 directory: an override may well change what a shipped test expects. Each test plays its
 writes on a clock of its own, on the code that decides in the running gateway. Exit 0 where all
-pass, 1 where one fails.
+pass, 1 where one fails or a file is wrong.
 """
 
 from __future__ import annotations
@@ -11,17 +11,21 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import os
 from pathlib import Path
 from typing import TextIO
 
 from gateway.errors import PolicyError
-from gateway.offline.cases import read_cases, run_cases
-from gateway.policy.load import load, sources
+from gateway.offline.play import play
+from gateway.offline.report import Ink, document, junit, lines
+from gateway.offline.suite import read_suite
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare arguments."""
     parser.add_argument("directory", nargs="?", type=Path, help="the site's own policy files")
+    parser.add_argument("-k", metavar="TEXT", default="", help="only tests with this in their name")
+    parser.add_argument("--junit", metavar="FILE", type=Path, help="write JUnit's XML as well")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -29,29 +33,29 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
     """Run all tests and say which fail, and how what happened differs."""
     today = datetime.datetime.now(datetime.UTC).date()
     try:
-        policies = load(args.directory, today=today)
-        cases = read_cases(sources(args.directory, shipped=args.directory is None))
+        suite = read_suite(args.directory, today=today)
     except PolicyError as error:
-        print(*error.problems, sep="\n", file=out)
+        told = [str(problem) for problem in error.problems]
+        print(json.dumps({"problems": told}) if args.json else "\n".join(told), file=out)
         return 1
-    outcomes = run_cases(policies, cases)
-    failures = [outcome.failure for outcome in outcomes if outcome.failure is not None]
+    chosen = [
+        case
+        for case in suite.cases
+        if args.k.casefold() in f"{Path(case.path).name}: {case.name}".casefold()
+    ]
+    if args.k and not chosen:
+        print(f"no test has {args.k!r} in its name", file=out)
+        return 2
+    played = play(suite.policies, chosen)
+    if args.junit:
+        try:
+            args.junit.write_bytes(junit(played))
+        except OSError as error:
+            print(f"{args.junit} cannot be written: {error.strerror}", file=out)
+            return 2
     if args.json:
-        told = {
-            "revision": policies.revision,
-            "tests": [
-                {
-                    "path": outcome.case.path,
-                    "name": outcome.case.name,
-                    "failure": str(outcome.failure) if outcome.failure else None,
-                }
-                for outcome in outcomes
-            ],
-        }
-        print(json.dumps(told), file=out)
+        print(json.dumps(document(played, suite.policies.revision)), file=out)
     else:
-        for outcome in outcomes:
-            sign = "ok  " if outcome.failure is None else "FAIL"
-            print(f"{sign} {Path(outcome.case.path).name}: {outcome.case.name}", file=out)
-        print(*failures, f"{len(outcomes)} tests, {len(failures)} failed", sep="\n", file=out)
-    return 1 if failures else 0
+        ink = Ink(colours=out.isatty() and "NO_COLOR" not in os.environ)
+        print(*lines(played, ink), sep="\n", file=out)
+    return 1 if any(each.failure for each in played) else 0

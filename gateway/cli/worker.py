@@ -22,7 +22,7 @@ import orjson
 from gateway.admin.app import admin_app
 from gateway.audit.key import derived
 from gateway.audit.recovery import Recovered, recover
-from gateway.audit.writer import AuditWriter
+from gateway.canary import CanaryRun
 from gateway.cli.assembly import (
     audit_directories,
     audit_key,
@@ -30,15 +30,21 @@ from gateway.cli.assembly import (
     open_pool,
     open_state,
     state_terms,
+    with_shipped,
 )
+from gateway.cli.opening import AGAIN_AFTER, LateAudit, LateStore, may_pass
 from gateway.clock import SystemClock
-from gateway.errors import StoreError
+from gateway.errors import AuditError, StoreError
 from gateway.model import Settlement
 from gateway.observe.logs import Output, logger
 from gateway.observe.metrics import Metrics, keep_in_files
 from gateway.observe.observer import InForce, Observer
-from gateway.policy.load import load
-from gateway.ports import Store
+from gateway.pages.pages import Pages
+from gateway.policy.load import Source, load, sources
+from gateway.policy.policyset import PolicySet
+from gateway.policy.posture import discovering
+from gateway.policy.posture import ends as posture_ends
+from gateway.ports import AuditLog, Store
 from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
 from gateway.proxy.listener import Listener
@@ -196,13 +202,15 @@ class Gateway:
         output = Output(_standard_output(shared=front.shares_port), metrics.log_dropped.inc)
         output.held = True
         observer = front.observer(settings, output, metrics)
-        policies = Policies(self._load, settings["policies.directory"], observer)
         clock = SystemClock()
+        policies = Policies(
+            lambda: self._load(clock),
+            settings["policies.directory"],
+            observer,
+            ends=lambda current: current.discovering and not self._is_discovering(clock),
+        )
         key = audit_key(settings)
-        store = open_state(settings, state_terms(settings, observer.event, key))
-        with _one_at_a_time(audit_directories(settings)):
-            await self._recover(store, key, clock, observer)
-            audit = open_audit(settings, key, clock, observer.audit_synced)
+        store, audit, opening = await self._open(key, clock, observer)
         pool = open_pool(settings)
         app = self._app(policies, store, audit, pool, key, clock, observer)
         tls = (settings["server.tls_cert"], settings["server.tls_key"])
@@ -213,7 +221,11 @@ class Gateway:
             tls=tls if all(tls) else None,
         )
         stop = _signals(policies)
-        watching = asyncio.create_task(policies.watch())
+        canary = CanaryRun(app, observer, self._sources)
+        background = [
+            asyncio.create_task(policies.watch()),
+            asyncio.create_task(canary.repeat(settings["policies.canary"])),
+        ]
         url = await proxy.start(reuse_port=front.shares_port)
         gc.freeze()  # what lives as long as the process is not looked at again
         await front.open(url, metrics, policies)
@@ -223,7 +235,8 @@ class Gateway:
         await stop.wait()
         front.stopping()
         observer.event("server.stopping")
-        watching.cancel()
+        for task in (*background, opening):
+            task.cancel()
         await proxy.stop(settings["server.drain"])
         await pool.aclose()
         await store.close()
@@ -232,11 +245,49 @@ class Gateway:
         await front.close()
         observer.event("server.stopped")
 
+    async def _open(
+        self, key: bytes, clock: SystemClock, observer: Observer
+    ) -> tuple[Store, AuditLog, asyncio.Future[None]]:
+        """Open state and audit log; where their disk is full, the future does when it is not."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        try:
+            return *await self._opened(key, clock, observer), done
+        except (StoreError, AuditError) as error:
+            if not may_pass(error):
+                raise
+            observer.event("start.waits", error=str(error))
+        store, audit = LateStore(), LateAudit()
+
+        async def later() -> None:
+            while True:
+                await asyncio.sleep(AGAIN_AFTER)
+                with contextlib.suppress(StoreError, AuditError):
+                    found = await self._opened(key, clock, observer)
+                    store.opened(found[0])
+                    audit.opened(found[1])
+                    observer.event("start.completed")
+                    return
+
+        return store, audit, asyncio.create_task(later())
+
+    async def _opened(
+        self, key: bytes, clock: SystemClock, observer: Observer
+    ) -> tuple[Store, AuditLog]:
+        settings = self._settings
+        store = open_state(settings, state_terms(settings, observer.event, key))
+        try:
+            with _one_at_a_time(audit_directories(settings)):
+                await self._recover(store, key, clock, observer)
+                return store, open_audit(settings, key, clock, observer.audit_synced)
+        except AuditError:
+            await store.close()
+            raise
+
     def _app(
         self,
         policies: Policies,
         store: Store,
-        audit: AuditWriter,
+        audit: AuditLog,
         pool: Pool,
         key: bytes,
         clock: SystemClock,
@@ -271,15 +322,31 @@ class Gateway:
             observer=observer,
             contact=settings.contact,
             new_id=_ids(clock),
+            pages=Pages(
+                store=store,
+                clock=clock,
+                contact=settings.contact,
+                anonymous=settings["identify.anonymous.write"],
+                secret=derived(key, "digests"),
+            ),
         )
 
-    def _load(self) -> Any:
-        shipped = self._settings["policies.shipped"]
-        return load(
+    def _load(self, clock: SystemClock) -> PolicySet:
+        today = datetime.datetime.fromtimestamp(clock.now(), datetime.UTC).date()
+        loaded = load(
             self._settings["policies.directory"],
-            today=datetime.datetime.now(datetime.UTC).date(),
-            shipped=None if shipped == "auto" else shipped == "true",
+            today=today,
+            shipped=with_shipped(self._settings),
+            kept=self._settings["state.keep"],
         )
+        return discovering(loaded) if self._is_discovering(clock) else loaded
+
+    def _sources(self) -> tuple[Source, ...]:
+        return sources(self._settings["policies.directory"], shipped=with_shipped(self._settings))
+
+    def _is_discovering(self, clock: SystemClock) -> bool:
+        posture = self._settings.posture
+        return posture.mode == "discover" and clock.now() < posture_ends(posture.until)
 
     async def _recover(
         self, store: Store, key: bytes, clock: SystemClock, observer: Observer

@@ -20,6 +20,8 @@ import structlog
 
 EVENTS: Mapping[str, str] = {
     "server.listening": "The gateway is ready; says where it listens.",
+    "start.waits": "State or audit log cannot be opened while their disk is full or broken: writes are refused, reads served.",
+    "start.completed": "What the start waited for is open.",
     "server.stopping": "A stop was asked for; what is in flight is finished.",
     "server.stopped": "Everything is settled, synced and closed.",
     "worker.died": "A worker ended that nobody had told to; another takes its place.",
@@ -28,6 +30,8 @@ EVENTS: Mapping[str, str] = {
     "request.refused_on_the_wire": "Bytes that are no request of HTTP/1.1 as the gateway takes it.",
     "policies.loaded": "A policy set is in force; says its revision.",
     "policies.refused": "Policy files are wrong; the last good set stays in force.",
+    "canary.passed": "A write that must be refused was not, or not by the rule that must: the gate is open.",
+    "canary.none": "No test of an enforcing rule shows a write refused at once, so nothing proves that the gate is shut.",
     "state.failed": "State was out of reach.",
     "state.lost": "State came back without what it held; says whether that is accepted.",
     "state.put_back": "What this process knew was put back into a state that had lost it.",

@@ -85,14 +85,22 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livemostrecent",
         )
-        self.posture = Gauge(
+        self.canary = Gauge(
+            f"{_PREFIX}_canary_refused",
+            "Whether the last write that must be refused was; 0 also where there is none to try.",
+            registry=self.registry,
+            multiprocess_mode="livemin",
+        )
+        self.canary_runs = self._counter(
+            "canary_runs", "Writes that must be refused, tried through the pipeline.", ("result",)
+        )
+        self.posture = _OneOf(
             f"{_PREFIX}_posture",
             "The posture in force is 1.",
             ("posture",),
             registry=self.registry,
             multiprocess_mode="livemax",
         )
-        self.posture.labels("guard").set(1)
 
     def render(self) -> bytes:
         """Give all values as Prometheus reads them; takes milliseconds, so not on the loop."""

@@ -40,6 +40,8 @@ class InForce(Protocol):
     @property
     def shipped(self) -> bool: ...
     @property
+    def discovering(self) -> bool: ...
+    @property
     def rules(self) -> tuple[object, ...]: ...
     @property
     def warnings(self) -> tuple[str, ...]: ...
@@ -104,11 +106,15 @@ class Observer:
         self._metrics.policy_info.clear()
         self._metrics.policy_info.labels(policies.revision).set(1)
         self._metrics.enforcing.set(policies.enforcing)
+        posture = "discover" if policies.discovering else "guard"
+        self._metrics.posture.clear()
+        self._metrics.posture.labels(posture).set(1)
         self._log.info(
             "policies.loaded",
             revision=policies.revision,
             rules=len(policies.rules),
             enforcing=policies.enforcing,
+            posture=posture,
             shipped=policies.shipped,
             warnings=policies.warnings,
         )
@@ -150,6 +156,18 @@ class Observer:
         frames = traceback.extract_tb(error.__traceback__)
         where = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames]
         self._log.error("gateway.crashed", error=type(error).__name__, where=where)
+
+    def canary_sent(self, revision: str, *, refused: bool) -> None:
+        """A write that must be refused went through the pipeline."""
+        self._metrics.canary.set(refused)
+        self._metrics.canary_runs.labels("refused" if refused else "passed").inc()
+        if not refused:
+            self._log.error("canary.passed", revision=revision)
+
+    def no_canary(self, revision: str) -> None:
+        """No test of an enforcing rule gives a write that must be refused."""
+        self._metrics.canary.set(0)
+        self._log.warning("canary.none", revision=revision)
 
     def event(self, event: str, **facts: Any) -> None:
         """A rare event of `EVENTS`."""

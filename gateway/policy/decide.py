@@ -3,6 +3,9 @@
 `judge` is called twice: first without answers from state, then with them. All rules are judged and
 all violations told; the strictest mode among the failing rules decides. A rule in `observe` or
 `warn` changes no effect and has no part in what state charges for the others.
+
+Consent, the ids of the rules that held the same request and that a person confirmed, passes what
+those rules find and nothing else: never a rule that enforces, nor one that could not be judged.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from gateway.model import (
     Answer,
     Charge,
     Charged,
+    Consulted,
     Decision,
     Effect,
     Finding,
@@ -27,6 +31,7 @@ from gateway.model import (
     Repeat,
     Repeated,
     Reservation,
+    Reserved,
     Result,
     Violation,
     Write,
@@ -36,6 +41,8 @@ from gateway.policy.policyset import PolicySet, Rule
 
 PLACEHOLDERS = ("integration", "operation", "team", "rule", "title")
 """What every rule's message may name, beside the figures of its check."""
+NO_CONSENT: frozenset[str] = frozenset()
+"""Nobody confirmed anything."""
 IDEMPOTENCY = "idempotency-key"
 """The rule of the gateway's own under which repeated requests are found."""
 _REFUSED_EVERY = 3600.0
@@ -48,10 +55,14 @@ _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 def select(policies: PolicySet, write: Write) -> tuple[Rule, ...]:
     """Give the rules that judge a write, in their order."""
-    return tuple(
-        rule
-        for rule in policies.rules
-        if rule.mode is not Mode.DISABLED
+    found = policies.by_operation.get(write.operation, ())
+    return tuple(rule for rule in found if judges(rule, write, policies))
+
+
+def judges(rule: Rule, write: Write, policies: PolicySet) -> bool:
+    """Whether a rule judges a write."""
+    return (
+        rule.mode is not Mode.DISABLED
         and applies(rule, write, policies)
         and (rule.check is None or rule.condition is None or rule.condition(write))
     )
@@ -73,7 +84,7 @@ def judge(
     if not before:
         return tuple(_finding(rule, write, answers) for rule in rules)
     return tuple(
-        _finding(rule, write, answers) if found.result is Result.SKIP else found
+        _answered(rule, write, answers) if found.result is Result.SKIP else found
         for rule, found in zip(rules, before, strict=True)
     )
 
@@ -84,9 +95,16 @@ def _finding(
     if rule.check is None:
         failed = rule.condition is not None and rule.condition(write)
         return _found(rule, write, _matched() if failed else None, None)
-    need = rule.check.need(write, rule.id)
-    if need is None:
+    if rule.check.need(write, rule.id) is None:
         return _found(rule, write, rule.check.judge(write, None), None)
+    return _answered(rule, write, answers)
+
+
+def _answered(
+    rule: Rule, write: Write, answers: Mapping[str, Answer] | StoreError | None
+) -> Finding:
+    """Judge by a check that asks something of state."""
+    assert rule.check is not None
     if isinstance(answers, StoreError):
         return _unanswered(rule)
     answer = None if answers is None else answers.get(rule.id)
@@ -104,7 +122,17 @@ def _found(rule: Rule, write: Write, violation: Violation | None, answer: Answer
     if violation is None:
         return _bare(rule, Result.PASS, charged=charged)
     worded = _worded(rule, write, violation)
+    if rule.mode is Mode.HOLD:
+        worded = replace(worded, fix=f"{worded.fix} {_whom_to_ask(rule)}".strip())
     return _bare(rule, Result.FAIL, violation=worded, charged=charged)
+
+
+def _whom_to_ask(rule: Rule) -> str:
+    owner = f"{rule.owner}, who answer for the policy {rule.policy}," if rule.owner else "them"
+    return (
+        "Else a person must confirm this post, and this version of the gateway has no page for "
+        f"that: ask {owner} before you send it again."
+    )
 
 
 def _unanswered(rule: Rule) -> Finding:
@@ -185,34 +213,36 @@ def _filled(template: str, names: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda found: names.get(found[1], ""), template)
 
 
-def unknown_placeholders(template: str, known: Sequence[str]) -> list[str]:
-    """Give the `{name}`s of a message that its rule does not have."""
-    return [name for name in _PLACEHOLDER.findall(template) if name not in known]
-
-
 # ── what to ask of state, and what follows ───────────────────────────────────────────────────
 
 
 def reservation(
-    rules: Sequence[Rule], write: Write, findings: Sequence[Finding]
+    rules: Sequence[Rule],
+    write: Write,
+    findings: Sequence[Finding],
+    consent: frozenset[str] = NO_CONSENT,
 ) -> Reservation | None:
     """Gather what to ask of state; None where there is nothing to ask or to remember.
 
     Where a rule that decides has failed already, nothing is charged but attempts. What publishes
-    text is remembered whether or not a rule asks, so that an observed rule changes nothing.
+    text is remembered whether or not a rule asks, so that an observed rule changes nothing. A cap
+    that a person may pass is charged by itself: full, it must not keep the write from being known.
     """
-    refused = any(finding.violation and finding.mode.decides for finding in findings)
-    needs: list[tuple[Rule, Need]] = []
-    for rule in rules:
-        need = rule.check.need(write, rule.id) if rule.check else None
-        if need is None or (refused and not _is_attempt(need)):
-            continue
-        needs.append((rule, need))
+    refused = any(each.refuses or each.holds for each in _marked(findings, consent))
+    needs = [
+        (rule, need)
+        for rule, found in zip(rules, findings, strict=True)
+        if found.result is Result.SKIP and rule.check is not None
+        if (need := rule.check.need(write, rule.id)) is not None
+        if not refused or _is_attempt(need)
+    ]
     is_text = write.publishes and write.fingerprint is not None
     if not needs and write.key is None and (refused or not is_text):
         return None
-    deciding = {rule.id: need for rule, need in needs if rule.mode.decides}
-    others = tuple({rule.id: need} for rule, need in needs if not rule.mode.decides)
+    passed = {rule.id for rule in rules if rule.mode is Mode.HOLD and rule.id in consent}
+    strict = {rule.id for rule in rules if rule.mode.decides} - passed
+    deciding = {rule.id: need for rule, need in needs if rule.id in strict}
+    others = tuple({rule.id: need} for rule, need in needs if rule.id not in strict)
     return Reservation(write=write, groups=(deciding, *others), remember=not refused)
 
 
@@ -269,6 +299,18 @@ _REPEATS: Mapping[Repeated, Violation] = {
 }
 
 
+def consulted(reserved: Reserved) -> Consulted:
+    """Note how state answered, beside what the rules made of it."""
+    in_flight = {
+        post.write_id: None
+        for answer in reserved.answers.values()
+        if isinstance(answer, Found)
+        for post in answer.posts
+        if post.pending
+    }
+    return Consulted(at=reserved.at, number=reserved.number, in_flight=tuple(in_flight))
+
+
 def is_template(decision: Decision, write: Write, answers: Mapping[str, Answer]) -> bool:
     """Whether a refused text is to be remembered, for the counters of its template alone.
 
@@ -289,12 +331,26 @@ def is_template(decision: Decision, write: Write, answers: Mapping[str, Answer])
     return refused and all(write.at - post.at >= _REFUSED_EVERY for post in known)
 
 
-def decide(policies: PolicySet, findings: tuple[Finding, ...]) -> Decision:
-    """Let the strictest mode among the failing rules decide."""
-    modes = {finding.mode for finding in findings if finding.violation}
+def decide(
+    policies: PolicySet, findings: tuple[Finding, ...], consent: frozenset[str] = NO_CONSENT
+) -> Decision:
+    """Let the strictest mode among the failing rules decide.
+
+    Args:
+        consent: the rules whose hold on this very request a person has confirmed.
+    """
+    marked = _marked(findings, consent)
     effect = Effect.ALLOW
-    if Mode.ENFORCE in modes:
+    if any(finding.refuses for finding in marked):
         effect = Effect.REFUSE
-    elif Mode.HOLD in modes:
+    elif any(finding.holds for finding in marked):
         effect = Effect.HOLD
-    return Decision(effect=effect, revision=policies.revision, findings=findings)
+    return Decision(effect=effect, revision=policies.revision, findings=marked)
+
+
+def _marked(findings: Sequence[Finding], consent: frozenset[str]) -> tuple[Finding, ...]:
+    """Mark what a person confirmed: only what a rule held."""
+    return tuple(
+        replace(finding, consented=True) if finding.holds and finding.rule in consent else finding
+        for finding in findings
+    )

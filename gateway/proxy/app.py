@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.errors import AuditError, RequestError, UpstreamError
 from gateway.model import Contact, Effect, Outcome, Reply
@@ -23,6 +23,16 @@ from gateway.soe import answers
 from gateway.soe.api import api_of, classify
 from gateway.soe.read import check_head
 
+OWN = b"/_gateway/"
+"""Where the gateway's own pages are; in this spelling alone, and nothing below it is SOE's."""
+
+
+class Pages(Protocol):
+    """The pages for people, which know the proxy, as the proxy does not know them."""
+
+    async def handle(self, exchange: Exchange, policies: PolicySet) -> Response:
+        """Answer a request whose path begins with `/_gateway/`; raises as reading one does."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyApp:
@@ -31,6 +41,7 @@ class ProxyApp:
     Attributes:
         contact: stands in refusals about registration.
         new_id: makes a decision id.
+        pages: answers what is asked under `/_gateway/`.
     """
 
     policies: Policies
@@ -39,6 +50,7 @@ class ProxyApp:
     observer: Observer
     contact: Contact
     new_id: Callable[[], str]
+    pages: Pages
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -61,6 +73,8 @@ class ProxyApp:
     async def _respond(self, exchange: Exchange, policies: PolicySet) -> Response:
         """Give the answer; whatever goes wrong becomes one in the caller's dialect."""
         try:
+            if exchange.target.startswith(OWN):
+                return await self.pages.handle(exchange, policies)
             route = classify(exchange.method, exchange.target)
             exchange.operation = route.endpoint.operation
             check_head(route, exchange.headers)

@@ -52,6 +52,7 @@ async def compose(
         integration=caller.name,
         tier=caller.tier,
         token=caller.token,
+        credential=caller.credential,
         api=route.endpoint.api,
         operation=route.endpoint.operation,
         team=reading.team,

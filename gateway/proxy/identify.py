@@ -20,10 +20,14 @@ from gateway.soe.read import Credentials
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who calls: `integration` is None for a caller that nobody registered."""
+    """Who calls: `integration` is None for a caller that nobody registered.
+
+    `token` and `credential` as of `Write`.
+    """
 
     integration: Integration | None
     token: str | None
+    credential: str | None = None
 
     @property
     def name(self) -> str:
@@ -49,11 +53,12 @@ def identify(
             token belong to two integrations.
     """
     by_token = by_key = None
-    token = None
+    token = credential = None
     if credentials.token is not None:
         raw = credentials.token.encode()
         token = hashlib.blake2b(raw, key=secret, digest_size=16).hexdigest()
-        by_token = registry.by_token(digest(raw))
+        credential = digest(raw)
+        by_token = registry.by_token(credential)
     key = one(headers, b"x-gateway-key")
     if key is not None:
         by_key = registry.by_key(digest(key))
@@ -65,7 +70,10 @@ def identify(
             "ambiguous_credentials",
             "The gateway key and the SOE token belong to two different integrations.",
         )
-    return Caller(integration=by_key or by_token, token=token)
+    integration = by_key or by_token
+    if integration is not None or credential is None:
+        return Caller(integration=integration, token=token)
+    return Caller(integration=None, token=token, credential=f"sha256:{credential}")
 
 
 def admit_read(caller: Caller, anonymous: str) -> None:
@@ -74,30 +82,28 @@ def admit_read(caller: Caller, anonymous: str) -> None:
         raise _unregistered(caller)
 
 
-def admit_write(caller: Caller, operation: str, at: float, anonymous: str) -> None:
-    """Let a write of a known integration on to its judgement.
+def objection(caller: Caller, operation: str, at: float, anonymous: str) -> RequestError | None:
+    """Say why a caller may not write this: it is not registered for it.
 
-    Raises:
-        RequestError: `unknown_caller` (401), `unregistered_caller`, `integration_expired` or
-            `operation_not_registered` (403).
+    `unknown_caller` (401), `unregistered_caller`, `integration_expired` or
+    `operation_not_registered` (403); None where it may, and the rules judge.
     """
     integration = caller.integration
     if integration is None:
-        if anonymous != "allow":
-            raise _unregistered(caller)
-        return
+        return None if anonymous == "allow" else _unregistered(caller)
     if integration.expires and datetime.fromtimestamp(at, UTC).date() > integration.expires:
-        raise RequestError(
+        return RequestError(
             403,
             "integration_expired",
             f"The registration of {integration.name} ended on {integration.expires}.",
         )
     if not any(fnmatchcase(operation, allowed) for allowed in integration.operations):
-        raise RequestError(
+        return RequestError(
             403,
             "operation_not_registered",
             f"{integration.name} is not registered for {operation}.",
         )
+    return None
 
 
 def _unregistered(caller: Caller) -> RequestError:

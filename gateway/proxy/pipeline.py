@@ -17,9 +17,11 @@ from time import perf_counter
 
 from gateway.errors import AuditError, StoreError, UpstreamError
 from gateway.model import (
+    Consulted,
     Contact,
     Decision,
     Effect,
+    Finding,
     Headers,
     Outcome,
     Repeat,
@@ -32,6 +34,7 @@ from gateway.model import (
 )
 from gateway.observe.observer import Observer
 from gateway.policy.decide import (
+    consulted,
     decide,
     is_template,
     judge,
@@ -41,11 +44,13 @@ from gateway.policy.decide import (
     unanswered_key,
 )
 from gateway.policy.policyset import PolicySet
+from gateway.policy.posture import unregistered
 from gateway.ports import AuditLog, Clock, Store, Upstream, UpstreamResponse
 from gateway.proxy.compose import compose
+from gateway.proxy.dry_run import too_many
 from gateway.proxy.exchange import Exchange, Response, one
 from gateway.proxy.forward import Forwarding
-from gateway.proxy.identify import Caller, admit_write, identify
+from gateway.proxy.identify import Caller, identify, objection
 from gateway.proxy.stored import Seal
 from gateway.proxy.templates import Templates
 from gateway.soe import answers
@@ -114,17 +119,16 @@ class Pipeline:
         """Decide a write under one set of policies, then refuse it or send it."""
         at = self.clock.now()
         in_body = route.endpoint.body is BodyKind.FORM  # a form may carry the credentials
-        caller = None if in_body else self._admit(exchange, route, policies, at, None)
+        admitted = None if in_body else self._admit(exchange, route, policies, at, None)
         body = await exchange.body(body_limit(route))
         reading = read_write(route, exchange.headers, body)
-        caller = caller or self._admit(exchange, route, policies, at, reading.fields)
+        caller, told = admitted or self._admit(exchange, route, policies, at, reading.fields)
         write = await compose(exchange, route, caller, reading, body, at=at, secret=self.secret)
         exchange.integration = write.integration
         if one(exchange.headers, b"x-gateway-dry-run") == b"true":
-            decided = await self._decide(write, policies, self.store.peek)
-            return Response.of(answers.dry_run(decided.decision, write.id))
+            return await self._dry_run(write, policies, told)
 
-        decided = await self._decide(write, policies, self.store.reserve)
+        decided = await self._decide(write, policies, self.store.reserve, told)
         decision, delivery = decided.decision, _Delivery()
         if decision.effect is not Effect.ALLOW and decided.held:
             # Before it is recorded: who waits for its place need not wait for the disk as well.
@@ -145,6 +149,16 @@ class Pipeline:
         finally:
             await self._settle(write, decided, delivery)
 
+    async def _dry_run(
+        self, write: Write, policies: PolicySet, told: tuple[Finding, ...]
+    ) -> Response:
+        """Say what would become of a write."""
+        refused = await too_many(self.store, write, policies.revision)
+        if refused is not None:
+            return Response.of(answers.refuse(write.api, refused, write.id, self.contact))
+        decided = await self._decide(write, policies, self.store.peek, told)
+        return Response.of(answers.dry_run(decided.decision, write.id))
+
     def _admit(
         self,
         exchange: Exchange,
@@ -152,37 +166,52 @@ class Pipeline:
         policies: PolicySet,
         at: float,
         fields: Mapping[str, str] | None,
-    ) -> Caller:
+    ) -> tuple[Caller, tuple[Finding, ...]]:
+        """Name the caller; where it may not write, refuse it, or warn of that in discover."""
         presented = credentials(route, exchange.headers, fields)
         caller = identify(policies.registry, exchange.headers, presented, self.secret)
         exchange.integration = caller.name
-        admit_write(caller, route.endpoint.operation, at, self.anonymous)
-        return caller
+        error = objection(caller, route.endpoint.operation, at, self.anonymous)
+        if error is None:
+            return caller, ()
+        if not policies.discovering:
+            raise error
+        return caller, (unregistered(error),)
 
-    async def _decide(self, write: Write, policies: PolicySet, ask: _Ask) -> _Decided:
-        """Judge without state, ask state what is needed, judge with its answers."""
+    async def _decide(
+        self, write: Write, policies: PolicySet, ask: _Ask, told: tuple[Finding, ...]
+    ) -> _Decided:
+        """Judge without state, ask state what is needed, judge with its answers.
+
+        Args:
+            told: what was found of the caller already.
+        """
         rules = select(policies, write)
         findings = judge(rules, write, None)
         asked = reservation(rules, write, findings)
         if asked is None:
-            return _Decided(decide(policies, findings))
+            return _Decided(decide(policies, (*told, *findings)))
         try:
             reserved = await ask(asked)
         except StoreError as error:
             self.observer.store_failed("reserve", error)
             keyed = (unanswered_key(),) if write.key is not None else ()
             # Nothing is held: what the store takes too late, it releases by itself.
-            return _Decided(decide(policies, (*keyed, *judge(rules, write, error, findings))))
+            judged = judge(rules, write, error, findings)
+            unsure = decide(policies, (*told, *keyed, *judged))
+            return _Decided(replace(unsure, consulted=Consulted(failed=True)))
         if reserved.repeat is not None:
             return self._repeated(policies, reserved.repeat)
         held = asked.remember and reserved.taken
         decision = None
         try:
-            decision = decide(policies, judge(rules, write, reserved.answers, findings))
+            judged = judge(rules, write, reserved.answers, findings)
+            decision = decide(policies, (*told, *judged))
         finally:
             if decision is None and held and ask == self.store.reserve:
                 await self._release(write, template=False)  # a fault of ours must hold nothing
         template = is_template(decision, write, reserved.answers)
+        decision = replace(decision, consulted=consulted(reserved))
         return _Decided(decision, held=held, template=template)
 
     def _repeated(self, policies: PolicySet, repeat: Repeat) -> _Decided:

@@ -22,14 +22,20 @@ class Policies:
     Args:
         load: reads the files into a set; raises `PolicyError`.
         directory: what is watched, None where only shipped policies apply.
+        ends: whether what was loaded before holds no longer, whatever the files say.
     """
 
     def __init__(
-        self, load: Callable[[], PolicySet], directory: Path | None, observer: Observer
+        self,
+        load: Callable[[], PolicySet],
+        directory: Path | None,
+        observer: Observer,
+        ends: Callable[[PolicySet], bool] = lambda _: False,
     ) -> None:
         self._load = load
         self._directory = directory
         self._observer = observer
+        self._ends = ends
         self._seen = self._state()
         self.current = load()
         observer.policies_loaded(self.current)
@@ -42,7 +48,7 @@ class Policies:
         """
         while True:
             await asyncio.sleep(interval)
-            if await asyncio.to_thread(self._state) != self._seen:
+            if self._ends(self.current) or await asyncio.to_thread(self._state) != self._seen:
                 await self.reload()
 
     async def reload(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, date, datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from gateway.errors import ConfigError
 from gateway.parse import Mapping as MappingNode
 from gateway.parse import Mark, Node, Reader, Scalar, nearest
+from gateway.policy.posture import LONGEST
 from gateway.proxy.upstream import Origin
 from gateway.settings.readers import Address, Network
 from gateway.settings.table import (
@@ -49,6 +51,7 @@ def load_settings(
     environ: Mapping[str, str],
     config: Path | None = None,
     required: Collection[str] | None = None,
+    today: date | None = None,
 ) -> Settings:
     """Read all sources.
 
@@ -57,6 +60,7 @@ def load_settings(
         environ: the environment; `SOE_GATEWAY_SECTION_NAME`, or `…_FILE` for a file that holds it.
         config: the file; without it `SOE_GATEWAY_CONFIG`, or `gateway.yaml` where there is one.
         required: the settings that must be given; None for all that `serve` needs.
+        today: for what has an end; None for the day that it is, in UTC.
 
     Raises:
         ConfigError: with every mistake of every source.
@@ -78,11 +82,12 @@ def load_settings(
         if node is None and (setting.required if required is None else name in required):
             ways = filter(None, ("set it here", f"as {variable(name)}", setting.flag))
             own.problem(_START, f"{name} is missing; {' or '.join(ways)}")
-    _find_contradictions(values, given)
+    today = today or datetime.now(UTC).date()
+    _find_contradictions(values, given, today)
     problems = {problem for reader in readers for problem in reader.problems}
     if problems:
         raise ConfigError(tuple(sorted(problems)))
-    return settings_from(values, tuple(_weaknesses(values)))
+    return settings_from(values, tuple(_weaknesses(values, today)))
 
 
 def _from_file(path: Path, reader: Reader) -> Given:
@@ -158,7 +163,7 @@ def _scalar(text: str) -> Scalar:
 # ── what is right by itself, and wrong or weak together ──────────────────────────────────────
 
 
-def _find_contradictions(values: Mapping[str, Any], given: Given) -> None:
+def _find_contradictions(values: Mapping[str, Any], given: Given, today: date) -> None:
     def wrong(name: str, text: str) -> None:
         reader, node = given[name]
         reader.problem(node, text)
@@ -181,6 +186,11 @@ def _find_contradictions(values: Mapping[str, Any], given: Given) -> None:
         if "stdout:" in (values["audit.sinks"] or ()):
             told = "several workers would mix their lines on stdout:; use a file, or one worker"
             wrong("audit.sinks", told)
+    until: date | None = values["posture.until"]
+    if values["posture.mode"] == "discover" and "posture.until" not in given:
+        wrong("posture.mode", "posture.until is missing: to discover is for a time")
+    if until is not None and (until - today).days > LONGEST:
+        wrong("posture.until", f"at most {LONGEST} days ahead")
 
 
 def _is_loopback(host: str) -> bool:
@@ -190,9 +200,15 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _weaknesses(values: Mapping[str, Any]) -> Iterator[str]:
+def _weaknesses(values: Mapping[str, Any], today: date) -> Iterator[str]:
     sinks: tuple[str, ...] | None = values["audit.sinks"]
     networks: tuple[Network, ...] = values["proxy.trusted"] or ()
+    until: date | None = values["posture.until"]
+    if values["posture.mode"] == "discover" and until is not None:
+        if until < today:
+            yield f"posture.until: {until} is over, so the posture is guard"
+        else:
+            yield f"posture: discover: no rule refuses anything until {until} is over"
     if values["identify.anonymous.write"] == "allow":
         yield "identify.anonymous.write: anybody may write whom no policy stops"
     if values["upstream.allow_http"]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -70,6 +71,15 @@ class Policies:
 
     directory: Annotated[Path | None, Setting(readers.directory, "", "the site's own policy files; without it the shipped ones apply", flag="--policies")]
     shipped: Annotated[str, Setting(readers.word("auto", "true", "false"), "auto", "whether shipped policies apply beside the site's own; auto: where it has an overrides.yaml")]
+    canary: Annotated[float, Setting(readers.seconds, "1m", "how often a write that must be refused is tried, to prove that the gate is shut; nothing of it reaches SOE")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posture:
+    """Whether rules decide."""
+
+    mode: Annotated[str, Setting(readers.word("guard", "discover"), "guard", "guard: rules decide; discover: for a time every rule only warns and anybody may write, to learn who writes what; posture sets it too")]
+    until: Annotated[date, Setting(readers.day, "", "the last day of discover (UTC), at most 30 days ahead; then rules decide again")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +87,7 @@ class State:
     """Where caps are counted and posts remembered."""
 
     url: Annotated[str | None, Setting(readers.store, "", "where caps and posts are remembered: sqlite:///path, redis://host, rediss://host, unix:///path or memory:; sqlite in the data directory without it", flag="--state")]
-    keep: Annotated[float, Setting(readers.seconds, "90d", "how long they are remembered")]
+    keep: Annotated[float, Setting(readers.seconds, "90d", "how long they are remembered; no rule may look back further")]
     posts: Annotated[int, Setting(readers.whole(1, 2**27), "262144", "among how many posts, the newest, near-copies are found, in SQLite: 96 bytes for each on disk and in memory; `memory:` takes 65536 at most, Redis all")]
     timeout: Annotated[float, Setting(readers.seconds, "800ms", "how long a call may take; then writes that ask state are refused")]
     after_loss: Annotated[str, Setting(readers.word("refuse", "accept"), "refuse", "where the state came back without what it held: refuse what asks it until an operator accepts the loss, or accept it")]
@@ -89,7 +99,7 @@ class Audit:
 
     sinks: Annotated[tuple[str, ...] | None, Setting(readers.sinks, "", "where the audit log goes, one or more of file:///directory and stdout:; a file in the data directory without it", flag="--audit")]
     key_file: Annotated[Path | None, Setting(readers.path, "", "the key that proves the audit log; made in the data directory without it")]
-    content: Annotated[str, Setting(readers.word("none"), "none", "how much of a post's text is kept; this version keeps none")]
+    content: Annotated[str, Setting(readers.word("none", "excerpt", "full"), "none", "how much of a post's title and body the record of its decision keeps: none, excerpt (the first 200 characters of each) or full")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +164,7 @@ class Settings:
     server: Server
     upstream: Upstream
     policies: Policies
+    posture: Posture
     state: State
     audit: Audit
     data: Data
@@ -191,7 +202,7 @@ FLAGS: Mapping[str, str] = {setting.flag: name for name, setting in TABLE.items(
 """The flags of `serve`, and the settings that they set."""
 SECTIONS = {name[:end] for name in TABLE for end, char in enumerate(name) if char == "."}
 """The dotted names of the sections."""
-SHORT = {"identify.anonymous": "identify.anonymous.write"}
+SHORT = {"identify.anonymous": "identify.anonymous.write", "posture": "posture.mode"}
 """What a single word in the place of a section sets."""
 
 

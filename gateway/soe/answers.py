@@ -25,7 +25,6 @@ from gateway.model import (
     Effect,
     Finding,
     Headers,
-    Mode,
     Outcome,
     Reply,
     Violation,
@@ -91,6 +90,7 @@ def refuse(api: Api, decision: Decision, write_id: str, contact: Contact | None)
     status, code, error_id = deciding.status, deciding.code, _V2_POLICY
     if decision.effect is Effect.HOLD:
         status, code, error_id = 403, "confirmation_required", 403
+        retry_after = None  # to wait confirms nothing
     elif retry_after is not None:
         error_id = _V2_LATER
     elif status == 422:
@@ -182,8 +182,8 @@ def outcome_unknown(api: Api, *, write_id: str | None, revision: str | None) -> 
 
 def _deciding(decision: Decision) -> tuple[Violation, float | None]:
     """The violation that gives the status, and the wait in seconds, None where it is permanent."""
-    strictest = Mode.HOLD if decision.effect is Effect.HOLD else Mode.ENFORCE
-    violations = [f.violation for f in decision.violations if f.violation and f.mode is strictest]
+    held = decision.effect is Effect.HOLD
+    violations = [f.violation for f in decision.violations if f.violation and f.holds is held]
     waits = [v.retry_after for v in violations if v.retry_after is not None]
     if len(waits) < len(violations):
         return next(v for v in violations if v.retry_after is None), None

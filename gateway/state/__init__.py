@@ -13,17 +13,31 @@ from collections.abc import Callable, Mapping
 
 from gateway.errors import StoreError
 from gateway.ports import Administered
+from gateway.state.lists import POSTS_AT_MOST
 from gateway.state.memory import MemoryStore
-from gateway.state.redis import open_redis
-from gateway.state.sqlite import open_sqlite
 from gateway.state.terms import Terms
 
+# An engine is imported where it is opened: who tests policies waits for none of them.
+
+
+def _sqlite(url: str, terms: Terms) -> Administered:
+    from gateway.state.sqlite import open_sqlite
+
+    return open_sqlite(url, terms)
+
+
+def _redis(url: str, terms: Terms) -> Administered:
+    from gateway.state.redis import open_redis
+
+    return open_redis(url, terms)
+
+
 STORES: Mapping[str, Callable[[str, Terms], Administered]] = {
-    "memory": lambda _url, terms: MemoryStore(terms.keep, terms.posts),
-    "sqlite": open_sqlite,
-    "redis": open_redis,
-    "rediss": open_redis,
-    "unix": open_redis,
+    "memory": lambda _url, terms: MemoryStore(terms.keep, min(terms.posts, POSTS_AT_MOST)),
+    "sqlite": _sqlite,
+    "redis": _redis,
+    "rediss": _redis,
+    "unix": _redis,
 }
 """By scheme, what opens a store from its URL."""
 

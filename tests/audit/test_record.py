@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import orjson
+import pytest
 
 from gateway.audit import record
-from gateway.model import Outcome, Post, Settlement
+from gateway.audit.record import NOTHING, Keeping
+from gateway.model import Consulted, Outcome, Post, Settlement
 from tests.audit.disks import ALLOW, NOW, REFUSE
 from tests.samples import PRINT, a_write
 
@@ -13,25 +17,32 @@ from tests.samples import PRINT, a_write
 def test_a_decision_tells_who_what_where_and_each_finding() -> None:
     """Enough to answer later why a write passed or did not."""
     write = a_write(person="jane", team="acme", thread="question/7", target="answer/9")
-    told = record.decision(write, REFUSE)
+    told = record.decision(write, REFUSE, NOW + 0.5, NOTHING)
 
     assert told == {
-        "schema": 1,
+        "schema": 2,
         "kind": "decision",
         "at": NOW,
+        "logged": NOW + 0.5,
         "write_id": "w1",
         "effect": "refuse",
         "revision": "rev-1",
         "repeats": None,
+        "state": None,
         "integration": "help-bot",
+        "tier": "probation",
         "person": "jane",
         "token": "token-1",
+        "credential": None,
         "api": "v3",
         "operation": "question.create",
         "team": "acme",
         "thread": "question/7",
         "target": "answer/9",
+        "publishes": True,
         "preview": False,
+        "user_agent": "help-bot/1.0",
+        "explicit_action": ["true"],
         "findings": [
             {
                 "rule": "cap",
@@ -40,25 +51,35 @@ def test_a_decision_tells_who_what_where_and_each_finding() -> None:
                 "result": "fail",
                 "code": "rate_cap",
                 "open": False,
+                "status": 429,
+                "evidence": {},
             }
         ],
-        "sizes": {"title": 24, "body": 12, "tags": 1},
+        "sizes": {"title": 24, "body": 12, "tags": 1, "user_agent": 12},
+        "tags": ["keys"],
         "digest": "r1",
-        "fingerprint": {"text": PRINT.text, "event": PRINT.event, "words": 20},
+        "key": None,
+        "fingerprint": {
+            "text": PRINT.text,
+            "event": PRINT.event,
+            "words": 20,
+            "prints": "",
+            "sketch": "",
+            "counts": None,
+        },
     }
 
 
-def test_no_text_and_no_header_is_in_a_record() -> None:
-    """What was written, and what the caller said of itself, stays out."""
+def test_no_text_and_no_person_is_in_a_record() -> None:
+    """What was written stays out, and so does the name in an assertion."""
     planted = {
-        "post": Post(title="PLANTED", body="PLANTED", tags=("PLANTED",)),
-        "actions": ("PLANTED",),
-        "user_agent": "PLANTED",
+        "post": Post(title="PLANTED", body="PLANTED"),
+        "actions": ('act="click", by="PLANTED", why="PLANTED"', "PLANTED or not"),
     }
     write = a_write(**planted)
-    settlement = Settlement(outcome=Outcome.OK, post="question/1", url="https://soe/q/1")
+    settlement = Settlement(outcome=Outcome.OK, post="question/1", answer=b"PLANTED")
     told = [
-        record.decision(write, ALLOW),
+        record.decision(write, ALLOW, NOW, NOTHING),
         record.sending(write.id, NOW),
         record.outcome(write, settlement, 201, NOW),
         record.recovered(write.id, Outcome.UNKNOWN, NOW),
@@ -67,13 +88,57 @@ def test_no_text_and_no_header_is_in_a_record() -> None:
     assert b"PLANTED" not in orjson.dumps(told)
 
 
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("none", None),
+        ("excerpt", {"title": "T" * 150, "body": "B" * 200}),
+        ("full", {"title": "T" * 150, "body": "B" * 300}),
+    ],
+)
+def test_as_much_text_is_kept_as_was_asked_for(content: str, text: dict[str, str] | None) -> None:
+    """Nothing by default."""
+    write = a_write(post=Post(title="T" * 150, body="B" * 300))
+
+    assert record.decision(write, ALLOW, NOW, Keeping(content=content)).get("text") == text
+
+
+def test_what_a_caller_says_of_itself_is_bounded() -> None:
+    """Nobody fills the disk with a header or with tags; the sizes tell that something is missing."""
+    write = a_write(user_agent="x" * 9000, post=Post(tags=("t" * 9000, *["t"] * 99)))
+    told = record.decision(write, ALLOW, NOW, NOTHING)
+
+    assert len(told["user_agent"]) == 256
+    assert told["tags"] == ["t"] * 19
+    assert told["sizes"]["user_agent"] == 9000
+    assert told["sizes"]["tags"] == 100
+
+
+def test_how_state_answered_is_told() -> None:
+    """The order of reservations is that of these numbers, whatever the order of the lines."""
+    asked = Consulted(at=NOW, number=7, in_flight=("w0",))
+    told = record.decision(a_write(), replace(ALLOW, consulted=asked), NOW, NOTHING)
+    failed = replace(ALLOW, consulted=Consulted(failed=True))
+
+    assert told["state"] == {"at": NOW, "number": 7, "in_flight": ("w0",)}
+    assert record.decision(a_write(), failed, NOW, NOTHING)["state"] == {"failed": True}
+
+
+def test_half_a_character_stops_no_record() -> None:
+    """What is no text is replaced, so that the record can be written."""
+    write = a_write(post=Post(title="\ud800", tags=("\ud800",)))
+    told = record.decision(write, ALLOW, NOW, Keeping(content="full"))
+
+    assert orjson.loads(orjson.dumps(told))["text"]["title"] == "?"
+
+
 def test_an_outcome_tells_the_post_and_how_long_it_took() -> None:
     """The answer to "which integration made this post?"."""
     settlement = Settlement(outcome=Outcome.OK, post="question/1", url="https://soe/q/1")
     told = record.outcome(a_write(at=NOW), settlement, 201, NOW + 1.5)
 
     assert told == {
-        "schema": 1,
+        "schema": 2,
         "kind": "outcome",
         "at": NOW + 1.5,
         "write_id": "w1",
@@ -82,6 +147,7 @@ def test_an_outcome_tells_the_post_and_how_long_it_took() -> None:
         "operation": "question.create",
         "upstream_status": 201,
         "post": {"id": "question/1", "url": "https://soe/q/1"},
+        "answer_kept": False,
         "latency": 1.5,
     }
 

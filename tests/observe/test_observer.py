@@ -47,6 +47,7 @@ class InForce:
     revision: str
     enforcing: bool = True
     shipped: bool = False
+    discovering: bool = False
     rules: tuple[object, ...] = ()
     warnings: tuple[str, ...] = ()
 

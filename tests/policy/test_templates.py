@@ -7,8 +7,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from gateway.offline.cases import read_cases, run_cases
-from gateway.policy.load import load, sources
+from gateway.offline.play import play
+from gateway.offline.report import told
+from gateway.offline.suite import read_suite
 from tests.text.posts import HONEST
 
 RULES = """\
@@ -31,9 +32,8 @@ def differences(
     """Run a story, and give what went otherwise."""
     facts = json.dumps({"as": "help-bot", **given})
     (directory / "p.yaml").write_text(RULES % (parameters, facts, json.dumps(steps)))
-    policies = load(directory, today=date(2026, 1, 5), shipped=False)
-    outcomes = run_cases(policies, read_cases(sources(directory, shipped=False)))
-    return [str(outcome.failure) for outcome in outcomes if outcome.failure]
+    suite = read_suite(directory, today=date(2026, 1, 5))
+    return [told(each.failure) for each in play(suite.policies, suite.cases) if each.failure]
 
 
 def event(n: int, after: str, expect: object) -> dict[str, Any]:

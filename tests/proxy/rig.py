@@ -18,6 +18,7 @@ from gateway.errors import StoreError
 from gateway.model import Contact, Reservation, Reserved, Settlement
 from gateway.observe.metrics import Metrics
 from gateway.observe.observer import Observer
+from gateway.pages.pages import Pages
 from gateway.policy.load import load
 from gateway.ports import Store
 from gateway.proxy.app import ProxyApp
@@ -219,5 +220,6 @@ def build(tmp_path: Path, port: int, store: Store, soe: Scripted) -> Rig:
         observer=observer,
         contact=contact,
         new_id=lambda: next(ids),
+        pages=Pages(store=store, clock=clock, contact=contact, anonymous="allow", secret=b"s" * 32),
     )
     return Rig(app, audit, clock, directory, log, soe.received, soe.answers)

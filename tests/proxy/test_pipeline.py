@@ -173,6 +173,20 @@ async def test_after_an_unknown_outcome_the_same_request_may_come_again(rig: Rig
     assert (first, again) == (504, 201)
 
 
+async def test_dry_runs_have_a_cap_of_their_own(rig: Rig) -> None:
+    """So that nobody tries texts until one passes; a minute later there is room again."""
+    dry = ((b"x-gateway-dry-run", b"true"),)
+    statuses = [(await rig.send(fields=dry))[0] for _ in range(61)]
+    other, _, _ = await rig.send(fields=dry, token=b"another-token")
+    rig.clock.at += 61
+    later, _, _ = await rig.send(fields=dry)
+    real, _, _ = await rig.send()
+
+    assert statuses == [200] * 60 + [429]
+    assert (other, later, real) == (200, 200, 201)
+    assert len(rig.received) == 1
+
+
 async def test_a_dry_run_sends_and_charges_nothing(rig: Rig) -> None:
     """It says what would be decided, any number of times."""
     dry = ((b"x-gateway-dry-run", b"true"),)

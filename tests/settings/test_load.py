@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -281,6 +282,20 @@ def test_two_listeners_need_two_addresses() -> None:
     assert free.server.listen == free.server.admin_listen
 
 
+def test_to_discover_is_for_a_time() -> None:
+    """It needs a last day, of the next thirty."""
+    discover = {"SOE_GATEWAY_POSTURE": "discover"}
+    today = datetime.now(UTC).date()
+
+    assert problems(discover) == [
+        "environment:1:1: SOE_GATEWAY_POSTURE: posture.until is missing: to discover is for a time"
+    ]
+    far = {**discover, "SOE_GATEWAY_POSTURE_UNTIL": str(today + timedelta(31))}
+    assert problems(far) == ["environment:1:1: SOE_GATEWAY_POSTURE_UNTIL: at most 30 days ahead"]
+    well = {**discover, "SOE_GATEWAY_POSTURE_UNTIL": str(today + timedelta(30))}
+    assert loaded(well).posture.until == today + timedelta(30)
+
+
 @given(st.dictionaries(st.sampled_from(sorted(TABLE)), st.text(max_size=12), max_size=5))
 def test_any_flags_give_settings_or_problems(flags: dict[str, str]) -> None:
     """Whatever is written, the answer is settings or a list of problems, never a crash."""
@@ -300,6 +315,17 @@ def test_any_flags_give_settings_or_problems(flags: dict[str, str]) -> None:
     [
         ({"SOE_GATEWAY_IDENTIFY_ANONYMOUS": "allow"}, "identify.anonymous.write"),
         ({"SOE_GATEWAY_STATE_URL": "memory:"}, "state.url"),
+        (
+            {"SOE_GATEWAY_POSTURE": "discover", "SOE_GATEWAY_POSTURE_UNTIL": "2026-01-01"},
+            "posture.until",
+        ),
+        (
+            {
+                "SOE_GATEWAY_POSTURE": "discover",
+                "SOE_GATEWAY_POSTURE_UNTIL": str(datetime.now(UTC).date()),
+            },
+            "posture",
+        ),
         ({"SOE_GATEWAY_AUDIT_SINKS": "stdout:"}, "audit.sinks"),
         ({"SOE_GATEWAY_PROXY_TRUSTED": "0.0.0.0/0"}, "proxy.trusted"),
         ({"SOE_GATEWAY_SITE_CONTACT_EMAIL": ""}, "site.contact"),

@@ -1,0 +1,150 @@
+"""Laws of consent: it passes exactly what asked for it."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.checks.explicit_action import ExplicitAction
+from gateway.checks.rate_cap import RateCap
+from gateway.model import (
+    Api,
+    Effect,
+    Finding,
+    Mode,
+    Outcome,
+    Result,
+    Settlement,
+    Violation,
+    Window,
+)
+from gateway.policy.decide import decide, judge, reservation, select
+from gateway.policy.policyset import PolicySet, Rule
+from gateway.policy.registry import Registry
+from gateway.soe.answers import refuse
+from gateway.soe.api import OPERATIONS
+from gateway.state.memory import MemoryStore
+from tests.samples import a_write
+
+NAMES = st.sampled_from("abcdefgh")
+CONSENT = st.frozensets(NAMES)
+VIOLATION = Violation(code="c", status=400, message="No.")
+
+
+@st.composite
+def a_finding(draw: st.DrawFn) -> Finding:
+    """What a rule may find, in any mode."""
+    result = draw(st.sampled_from(Result))
+    is_open = result is Result.ERROR and draw(st.booleans())
+    fails = result in (Result.FAIL, Result.ERROR) and not is_open
+    return Finding(
+        rule=draw(NAMES),
+        check="c",
+        mode=draw(st.sampled_from([Mode.OBSERVE, Mode.WARN, Mode.HOLD, Mode.ENFORCE])),
+        result=result,
+        violation=VIOLATION if fails else None,
+        open=is_open,
+    )
+
+
+FINDINGS = st.lists(a_finding(), max_size=6, unique_by=lambda each: each.rule).map(tuple)
+
+
+def a_set(*rules: Rule) -> PolicySet:
+    return PolicySet(rules=rules, waivers=(), registry=Registry(), revision="r", shipped=False)
+
+
+@given(FINDINGS, CONSENT)
+def test_consent_passes_exactly_what_asked_for_it(
+    findings: tuple[Finding, ...], consent: frozenset[str]
+) -> None:
+    """What is left holds or refuses as if the confirmed holds had passed."""
+    confirmed = {
+        each.rule
+        for each in findings
+        if each.mode is Mode.HOLD and each.result is Result.FAIL and each.rule in consent
+    }
+    rest = tuple(each for each in findings if each.rule not in confirmed)
+
+    decision = decide(a_set(), findings, consent)
+
+    assert decision.effect is decide(a_set(), rest).effect
+    assert {each.rule for each in decision.findings if each.consented} == confirmed
+    assert confirmed.isdisjoint(each.rule for each in decision.violations)
+
+
+@given(FINDINGS, CONSENT)
+def test_no_consent_passes_a_rule_that_enforces(
+    findings: tuple[Finding, ...], consent: frozenset[str]
+) -> None:
+    """Nor one that could not be judged."""
+    against = any(
+        each.violation
+        and (each.mode is Mode.ENFORCE or (each.mode is Mode.HOLD and each.result is Result.ERROR))
+        for each in findings
+    )
+
+    assert (decide(a_set(), findings, consent).effect is Effect.REFUSE) == against
+
+
+@given(FINDINGS, CONSENT, st.sampled_from([Api.V2, Api.V3]))
+def test_what_does_not_pass_can_be_told(
+    findings: tuple[Finding, ...], consent: frozenset[str], api: Api
+) -> None:
+    """Whatever was found, there is an answer to it."""
+    decision = decide(a_set(), findings, consent)
+    if decision.effect is Effect.ALLOW:
+        return
+
+    reply = refuse(api, decision, "w1", None)
+
+    assert (b"confirmation_required" in reply.body) == (decision.effect is Effect.HOLD)
+
+
+async def test_a_confirmed_write_is_known_though_a_cap_that_holds_is_full() -> None:
+    """Else its copy would be no copy."""
+    window = Window(limit=1, seconds=60.0)
+    cap = Rule(
+        id="cap",
+        policy="p",
+        title="T",
+        mode=Mode.HOLD,
+        operations=OPERATIONS,
+        check=RateCap(windows=(window,)),
+    )
+    policies = a_set(cap)
+    store = MemoryStore(86_400.0)
+    known = []
+    for number, consent in enumerate([frozenset[str](), frozenset({"cap"})]):
+        write = a_write(id=f"w{number}", request=f"r{number}")
+        rules = select(policies, write)
+        findings = judge(rules, write, None)
+        asked = reservation(rules, write, findings, consent)
+        assert asked is not None
+        reserved = await store.reserve(asked)
+        decision = decide(policies, judge(rules, write, reserved.answers, findings), consent)
+        await store.settle(write.id, Settlement(outcome=Outcome.OK))
+        known.append((decision.effect, reserved.taken))
+
+    assert known == [(Effect.ALLOW, True), (Effect.ALLOW, True)]
+
+
+def test_a_confirmed_write_is_charged_and_remembered() -> None:
+    """What a rule without state held passes, so it is a write like any other."""
+    act = Rule(
+        id="act",
+        policy="p",
+        title="T",
+        mode=Mode.HOLD,
+        operations=OPERATIONS,
+        check=ExplicitAction(),
+    )
+    write = a_write(actions=())
+    findings = judge((act,), write, None)
+
+    held = reservation((act,), write, findings)
+    confirmed = reservation((act,), write, findings, frozenset({"act"}))
+
+    assert held is None
+    assert confirmed is not None
+    assert confirmed.remember
