@@ -26,7 +26,7 @@ run: setup ## start the gateway before a sandbox, or before UPSTREAM=https://…
 test: setup ## run all tests
 	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
-check: setup ## format, lint, types, import contracts, dead code, generated files, policies
+check: setup ## format, lint, types, import contracts, dead code, generated files, policies and their tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -36,6 +36,7 @@ check: setup ## format, lint, types, import contracts, dead code, generated file
 	$(BIN)/python scripts/lookalikes.py --check
 	$(BIN)/python scripts/clean_words.py
 	$(BIN)/soe-gateway check
+	$(BIN)/soe-gateway check --coverage
 	$(BIN)/soe-gateway test
 
 gen: setup ## write the generated documents and tables anew

@@ -34,8 +34,9 @@ from gateway.soe.api import BodyKind
 
 _CASES_AT_MOST = 200
 """So many tests are looked at for one that serves."""
-_WEEK = range(7 * 24)
-"""The hours at which it must be refused: a rule for quiet hours would cry wolf by day."""
+_HOURS = (*range(24), *range(24, 7 * 24, 24))
+"""When it must be refused, each hour of a Monday and each day: a rule for quiet hours would cry
+wolf by day."""
 _SAID = ("title", "body", "user_agent", "action", "team")
 _MEDIA_TYPES = {
     BodyKind.OBJECT: b"application/json",
@@ -68,8 +69,8 @@ def canary_of(policies: PolicySet, sources: Iterable[Source]) -> Canary | None:
             if not rules or first.state_down:
                 continue
             anonymous = replace(first, request=_anonymous(first.request))
-            at_any_hour = [replace(anonymous, at=START + hour * 3600.0) for hour in _WEEK]
-            stories = [replace(case, steps=(step,)) for step in at_any_hour]
+            at_all_times = [replace(anonymous, at=START + hour * 3600.0) for hour in _HOURS]
+            stories = [replace(case, steps=(step,)) for step in at_all_times]
             if not any(each.failure for each in play(policies, stories)):
                 return _sent(anonymous.request, frozenset(rules))
     return None

@@ -300,8 +300,30 @@ class Found:
     posts: tuple[Remembered, ...]
 
 
-Need = Charge | Lookup
-Answer = Charged | Found
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sharers:
+    """Ask who else than `member` used what `name` says, within so many seconds.
+
+    The write's own use is recorded if it is remembered, and given back if it is released while it
+    is in flight; once it was kept, the use stays, whatever an operator does with the write. As with
+    caps, `name` begins with the rule, so that no rule's record answers another. An engine keeps the
+    newest use of a member, and of a name the sixteen newest members.
+    """
+
+    name: str
+    member: str
+    within: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """The others that `Sharers` asked for: at most 16, who used it last first."""
+
+    others: tuple[str, ...]
+
+
+Need = Charge | Lookup | Sharers
+Answer = Charged | Found | Shared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -504,6 +526,18 @@ class Decision:
     def observed(self) -> tuple[Finding, ...]:
         """The findings of rules in `observe` that failed."""
         return tuple(f for f in self.findings if f.violation and f.mode is Mode.OBSERVE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A person of the site, as SOE says who a token writes as.
+
+    `id` is the number that the site knows the account by; `email` is empty where SOE does not tell.
+    """
+
+    id: str
+    name: str
+    email: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,8 +40,6 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d)", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_SIZE = re.compile(r"(\d{1,9})(B|KiB|MiB|GiB)", re.ASCII)
-_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\ud800-\udfff\ufeff\ufff9-\uffff\U000e0000-\U000e007f]"
@@ -52,10 +50,11 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place in a file, from 1."""
+    """A place in a file, from 1; without `path`, in the file of whoever reads it."""
 
     line: int
     column: int
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ class Reader:
     def problem(self, at: Node | Mark, text: str) -> None:
         """Note a problem."""
         mark = at if isinstance(at, Mark) else at.mark
-        self.problems.append(Problem(self.path, mark.line, mark.column, text))
+        self.problems.append(Problem(mark.path or self.path, mark.line, mark.column, text))
 
     # ── from text to nodes ───────────────────────────────────────────────────────────────────
 
@@ -122,24 +121,25 @@ class Reader:
         if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
             self.problem(Mark(1, 1), f"the file is larger than {MAX_BYTES} bytes")
             return None
-        if self._has_unseen(text):
+        if self.has_unseen(text):
             return None
         try:
             root = self._document(yaml.parse(text, Loader=yaml.CSafeLoader))
         except yaml.MarkedYAMLError as error:
-            self.problem(_mark(error.problem_mark), str(error.problem))
+            self.problem(self._mark(error.problem_mark), str(error.problem))
             return None
         if root is not None and not isinstance(root, Mapping):
             self.problem(root, "expected keys with values here")
             return None
         return root
 
-    def _has_unseen(self, text: str) -> bool:
+    def has_unseen(self, text: str, path: str = "") -> bool:
+        """Note the characters of a text that nobody sees, and tell whether there are any."""
         found = False
         for number, line in enumerate(text.split("\n"), 1):
             for unseen in _UNSEEN.finditer(line):
                 told = f"the invisible character U+{ord(unseen[0]):04X} is not allowed"
-                self.problem(Mark(number, unseen.start() + 1), told)
+                self.problem(Mark(number, unseen.start() + 1, path), told)
                 found = True
         return found
 
@@ -153,16 +153,16 @@ class Reader:
             self.problem(Mark(1, 1), "the file is empty")
             return None
         if first.version or first.tags:
-            self.problem(_mark(first.start_mark), "directives (%) are not allowed")
+            self.problem(self._mark(first.start_mark), "directives (%) are not allowed")
         root = self._node(next(events), events, 1)
         next(events)  # the document ends
         after = next(events)
         if not isinstance(after, yaml.StreamEndEvent):
-            self.problem(_mark(after.start_mark), "a second document; a file holds one")
+            self.problem(self._mark(after.start_mark), "a second document; a file holds one")
         return root
 
     def _node(self, event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Node | None:
-        mark = _mark(event.start_mark)
+        mark = self._mark(event.start_mark)
         if isinstance(event, yaml.AliasEvent):
             self.problem(mark, "aliases (*name) are not allowed; write it out")
             return None
@@ -219,6 +219,11 @@ class Reader:
         keys[node.text] = node.mark
         return node.text
 
+    def _mark(self, mark: Any) -> Mark:  # the C parser has a mark class of its own
+        if mark is None:
+            return Mark(1, 1, self.path)
+        return Mark(mark.line + 1, mark.column + 1, self.path)
+
     # ── from nodes to values ─────────────────────────────────────────────────────────────────
 
     def mapping(
@@ -266,8 +271,9 @@ class Reader:
         text = self._plain(node, "a whole number")
         if text is None:
             return None
-        if not _INTEGER.fullmatch(text):
-            self.problem(node, f"expected a whole number here, not {text!r}")
+        if not _INTEGER.fullmatch(text) or _is_quoted(node):
+            told = f"the text {text!r}" if _is_quoted(node) else repr(text)
+            self.problem(node, f"expected a whole number here, not {told}")
             return None
         number = int(text)
         if at_least is not None and number < at_least:
@@ -281,10 +287,11 @@ class Reader:
     def boolean(self, node: Node) -> bool | None:
         """Read `true` or `false`; YAML's other spellings are problems."""
         text = self._plain(node, "true or false")
-        if text in ("true", "false"):
+        if text in ("true", "false") and not _is_quoted(node):
             return text == "true"
         if text is not None:
-            self.problem(node, f"expected true or false here, not {text!r}")
+            told = f"the text {text!r}" if _is_quoted(node) else repr(text)
+            self.problem(node, f"expected true or false here, not {told}")
         return None
 
     def duration(self, node: Node) -> float | None:
@@ -297,17 +304,6 @@ class Reader:
             self.problem(node, f"expected a duration such as 10s, 5m, 2h or 30d, not {text!r}")
             return None
         return int(found[1]) * _SECONDS[found[2]]
-
-    def size(self, node: Node) -> int | None:
-        """Read bytes from a number with its unit: 512B, 64KiB, 1MiB."""
-        text = self._plain(node, "a size such as 64KiB or 1MiB")
-        if text is None:
-            return None
-        found = _SIZE.fullmatch(text)
-        if found is None:
-            self.problem(node, f"expected a size such as 64KiB or 1MiB, not {text!r}")
-            return None
-        return int(found[1]) * _BYTES[found[2]]
 
     def percent(self, node: Node) -> float | None:
         """Read a share from 0 to 1 out of a percentage: 84%."""
@@ -384,9 +380,9 @@ def _skip(events: Iterator[yaml.Event]) -> None:
         depth -= isinstance(event, yaml.CollectionEndEvent)
 
 
+def _is_quoted(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.quoted
+
+
 def _shown(text: str) -> str:
     return repr(text) if text else "nothing"
-
-
-def _mark(mark: Any) -> Mark:  # the C parser has a mark class of its own
-    return Mark(1, 1) if mark is None else Mark(mark.line + 1, mark.column + 1)

@@ -6,11 +6,14 @@ Laws: every call that awaits has a time-out of its adapter's; adapters raise onl
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Protocol
+from enum import Enum
+from typing import Final, Literal, Protocol
 
 from gateway.model import (
+    Api,
     Decision,
     Headers,
+    Person,
     Published,
     Reservation,
     Reserved,
@@ -24,6 +27,54 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Unix seconds."""
+
+
+class Expected(Enum):
+    """What a note may be when another is put in its place, beside a value and None."""
+
+    ANY = "any"
+
+
+ANY: Final = Expected.ANY
+"""Put whatever is there."""
+
+
+class Notes(Protocol):
+    """Small named values, each with an end, that all processes share. Raises `StoreError` only.
+
+    A note that has ended is as absent, and goes away by itself. Time is the engine's: the later of
+    `at` and its last stamp, in Redis its own clock; so is what `until` is compared with. There is
+    room for 10,000 notes and 64 MiB; no note goes before its end to make room for another. Notes that
+    are lost with the data of a server are not put back.
+    """
+
+    async def get(self, name: str, at: float) -> bytes | None:
+        """Give a note's value; None where there is none."""
+
+    async def put(
+        self,
+        name: str,
+        value: bytes,
+        at: float,
+        *,
+        until: float,
+        expected: bytes | Literal[Expected.ANY] | None,
+    ) -> bool:
+        """Put a note, if what is there now is `expected` (None: nothing); whether it was put.
+
+        One atomic step among all processes. Where this raises, the note may have been put, or will
+        be: it is not taken back, for others may have acted on it. To try again is to `get` first.
+
+        Raises:
+            StoreError: also where a name has more than 200 bytes or a value more than 256 KiB, and
+                where there is no room.
+        """
+
+    async def names(self, prefix: str, limit: int, at: float) -> list[str]:
+        """Give the names that begin so, the last put first: `limit` at most, and 1,000."""
+
+    async def drop(self, name: str, at: float) -> bool:
+        """Take a note away; whether there was one."""
 
 
 class Store(Protocol):
@@ -59,6 +110,10 @@ class Store(Protocol):
 
 class Administered(Store, Protocol):
     """What operators ask of state, and `seed`. Raises `StoreError` only."""
+
+    @property
+    def notes(self) -> Notes:
+        """The notes that stand in the same state."""
 
     async def remember(self, posts: Sequence[Published], at: float) -> int:
         """Remember posts that stand on the site, as written `at`, in place of what was known.
@@ -118,6 +173,17 @@ class UpstreamResponse(Protocol):
 
     async def aclose(self) -> None:
         """Give the connection back, or close it if the body was not read to its end."""
+
+
+class Persons(Protocol):
+    """Who a token writes as. Never raises: what cannot be found out in time is not known."""
+
+    async def of(self, token: str, api: Api, team: str | None) -> Person | None:
+        """Give the person behind an SOE token, asked for at SOE where it is not known yet.
+
+        Args:
+            token: as it was presented; nothing keeps it.
+        """
 
 
 class Upstream(Protocol):

@@ -1,17 +1,26 @@
-"""Writes the reference pages that come from the code; with --check, says which are not fresh."""
+"""Writes what comes from the code, reference pages and schemas; --check says what is not fresh."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 from gateway.checks import CHECKS
 from gateway.observe.logs import events_reference
 from gateway.observe.metrics import metrics_reference
+from gateway.policy.schema import (
+    NAMES,
+    checks_reference,
+    conditions_reference,
+    keys_reference,
+    schema,
+)
 from gateway.settings import settings_reference
 from gateway.soe.api import ENDPOINTS
 
-REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "docs" / "reference"
 
 
 def operations() -> str:
@@ -34,24 +43,37 @@ def checks() -> str:
         for name, check in CHECKS.items()
     ]
     heads = "| check | passes when | status | names for messages |"
-    return "\n".join([heads, "|---|---|---|---|", *rows])
+    table = "\n".join([heads, "|---|---|---|---|", *rows])
+    return f"{table}\n\n{checks_reference()}"
 
 
 PAGES = {
     "checks.md": ("Checks", checks),
+    "conditions.md": ("Conditions", conditions_reference),
     "events.md": ("Log events", events_reference),
     "metrics.md": ("Metrics", metrics_reference),
+    "policy-keys.md": ("Keys of policy files", keys_reference),
     "operations.md": ("Operations", operations),
     "settings.md": ("Settings", settings_reference),
 }
 
 
+def files() -> dict[Path, str]:
+    """Give the text of everything that is made."""
+    made = {
+        REFERENCE / name: f"# {title}\n\nMade from the code by `make gen`.\n\n{table()}\n"
+        for name, (title, table) in PAGES.items()
+    }
+    return made | {
+        ROOT / "policies" / f"{name}.schema.json": json.dumps(schema(name), indent=1) + "\n"
+        for name in NAMES
+    }
+
+
 def main() -> int:
-    """Write or check every page."""
+    """Write or check every file."""
     stale = []
-    for name, (title, table) in PAGES.items():
-        text = f"# {title}\n\nMade from the code by `make gen`.\n\n{table()}\n"
-        path = REFERENCE / name
+    for path, text in files().items():
         if "--check" not in sys.argv:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)

@@ -2,7 +2,7 @@
 
 A check is a frozen dataclass whose fields are its YAML. It asks state at most one question
 (`need`) and judges with the answer (`judge`); it reads no clock and holds no state. To add one:
-a file here, a line in the table, a reader of its parameters in the same file.
+a file here, a line in the table, and its keys in `policy/parameters`.
 """
 
 from __future__ import annotations

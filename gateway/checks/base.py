@@ -10,13 +10,15 @@ from gateway.model import Answer, Need, Violation, Write
 class Check(Protocol):
     """A check with its parameters.
 
-    `status` is that of its violations, `needs_state` tells whether it ever asks state, and
-    `placeholders` are the names of its figures that a rule's message may use.
+    `status` is that of its violations, `needs_state` tells whether it ever asks state, `needs_text`
+    whether it passes whatever has no text, and `placeholders` are the names of its figures that a
+    rule's message may use.
     """
 
     name: ClassVar[str]
     status: ClassVar[int]
     needs_state: ClassVar[bool]
+    needs_text: ClassVar[bool]
     placeholders: ClassVar[tuple[str, ...]]
 
     def need(self, write: Write, rule: str) -> Need | None:

@@ -38,6 +38,7 @@ class Duplicate:
     name: ClassVar[str] = "duplicate"
     status: ClassVar[int] = 400
     needs_state: ClassVar[bool] = True
+    needs_text: ClassVar[bool] = True
     placeholders: ClassVar[tuple[str, ...]] = ("percent", "earlier", "similarity", "threshold")
 
     within: float
@@ -99,7 +100,7 @@ class Duplicate:
         Honest people repeat themselves briefly. And what was refused counts for log events alone.
         """
         events = self.compare == "event"
-        for each in Compared(write, found, self.templates).alike():
+        for each in Compared(write, found, self.templates).alike(self.similarity):
             post = each.post
             if was_refused(post) and not (events and post.equal):
                 continue

@@ -36,6 +36,7 @@ class ExplicitAction:
     name: ClassVar[str] = "explicit_action"
     status: ClassVar[int] = 403
     needs_state: ClassVar[bool] = False
+    needs_text: ClassVar[bool] = False
     placeholders: ClassVar[tuple[str, ...]] = ()
 
     evidence: Evidence = Evidence.LITERAL

@@ -32,6 +32,7 @@ class HiddenText:
     name: ClassVar[str] = "hidden_text"
     status: ClassVar[int] = 400
     needs_state: ClassVar[bool] = False
+    needs_text: ClassVar[bool] = True
     placeholders: ClassVar[tuple[str, ...]] = ("percent", "hidden", "visible", "disguised")
 
     ratio: int = 10

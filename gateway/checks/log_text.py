@@ -26,6 +26,7 @@ class LogText:
     name: ClassVar[str] = "log_text"
     status: ClassVar[int] = 400
     needs_state: ClassVar[bool] = False
+    needs_text: ClassVar[bool] = True
     placeholders: ClassVar[tuple[str, ...]] = ("percent", "lines", "words")
 
     share: float = 0.6

@@ -21,6 +21,7 @@ class RateCap:
     name: ClassVar[str] = "rate_cap"
     status: ClassVar[int] = 429
     needs_state: ClassVar[bool] = True
+    needs_text: ClassVar[bool] = False
     placeholders: ClassVar[tuple[str, ...]] = ("limit", "window", "used", "retry_after")
 
     windows: tuple[Window, ...]

@@ -117,7 +117,12 @@ def load_policies(settings: Settings) -> PolicySet:
         PolicyError: with all problems.
     """
     today = datetime.datetime.now(datetime.UTC).date()
-    return load(settings["policies.directory"], today=today, shipped=with_shipped(settings))
+    return load(
+        settings["policies.directory"],
+        today=today,
+        shipped=with_shipped(settings),
+        kept=settings["state.keep"],
+    )
 
 
 def open_pool(settings: Settings) -> Pool:

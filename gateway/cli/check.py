@@ -2,7 +2,8 @@
 
 Prints every problem of every file, tests among them, as path:line:column: text. Without DIRECTORY
 it looks at the policies that come with the gateway; they apply beside those of a directory that
-has an overrides.yaml. Exit 0 where all is well, 1 where it is not.
+has an overrides.yaml, and --diff-shipped tells what became of each: one that overrides.yaml does
+not name, as what an upgrade brought, is untouched. Exit 0 where all is well, 1 where it is not.
 
 With --coverage it tells which writes no rule looks at, takes away one rule of the directory after
 the other, plays the tests again, and names the rules that no test misses: exit 1 where there is
@@ -14,7 +15,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -22,6 +22,9 @@ from typing import TYPE_CHECKING, TextIO
 
 from gateway.errors import PolicyError
 from gateway.offline.suite import Suite, read_suite
+from gateway.policy.load import sources
+from gateway.policy.overrides import Tuning, tunings
+from gateway.policy.schema import NAMES, schema
 
 if TYPE_CHECKING:
     from gateway.offline.coverage import Coverage
@@ -35,10 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--coverage", action="store_true", help="tell what no rule looks at and no test would miss"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--diff-shipped", action="store_true", help="say how the shipped rules differ from those in force")  # fmt: skip
+    parser.add_argument("--schema", choices=NAMES, help="print the JSON Schema of such a file, for editors")  # fmt: skip
 
 
 def run(args: argparse.Namespace, out: TextIO) -> int:
     """Load the policies and say what was found."""
+    if args.schema:
+        print(json.dumps(schema(args.schema), indent=1), file=out)
+        return 0
     today = datetime.datetime.now(datetime.UTC).date()
     try:
         suite = read_suite(args.directory, today=today)
@@ -52,16 +60,20 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
     if args.coverage:
         return _cover(suite, args.json, out)
     policies = suite.policies
+    told: dict[str, object] = {
+        "revision": policies.revision,
+        "rules": {rule.id: rule.mode.value for rule in policies.rules},
+        "integrations": sorted(policies.registry.names),
+        "warnings": list(policies.warnings),
+        "problems": [],
+    }
+    tuned = tuple(tunings(sources(args.directory))) if args.diff_shipped else ()
+    if args.diff_shipped:
+        told["shipped"] = {each.rule: {"state": each.state, "changes": each.changes, "idle": each.idle} for each in tuned}  # fmt: skip
     if args.json:
-        told = {
-            "revision": policies.revision,
-            "rules": {rule.id: rule.mode.value for rule in policies.rules},
-            "integrations": sorted(policies.registry.names),
-            "warnings": list(policies.warnings),
-            "problems": [],
-        }
         print(json.dumps(told), file=out)
         return 0
+    _print_tunings(tuned, out)
     for warning in policies.warnings:
         print(f"{warning} (warning)", file=out)
     enforcing = sum(rule.mode.decides for rule in policies.rules)
@@ -78,7 +90,7 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
 def _cover(suite: Suite, as_json: bool, out: TextIO) -> int:  # noqa: FBT001 - a fact
     from gateway.offline.coverage import cover  # most calls do without
 
-    found = cover(suite, _progress if sys.stderr.isatty() else iter)
+    found = cover(suite, _shown)
     if as_json:
         print(json.dumps(_document(found)), file=out)
     else:
@@ -86,10 +98,15 @@ def _cover(suite: Suite, as_json: bool, out: TextIO) -> int:  # noqa: FBT001 - a
     return 1 if found.failing or found.untested else 0
 
 
-def _progress(rules: Sequence[Rule]) -> Iterable[Rule]:
-    from tqdm import tqdm  # for terminals alone
+def _shown(rules: Sequence[Rule]) -> Iterator[Rule]:
+    from gateway.cli.progress import progress  # most calls do without
 
-    return tqdm(rules, unit=" rules", delay=1.0, leave=False, file=sys.stderr)
+    bar = progress(None, " rules")
+    bar.begins("taken away", len(rules))
+    for rule in rules:
+        yield rule
+        bar.advances(1)
+    bar.ends("taken away")
 
 
 def _document(found: Coverage) -> dict[str, object]:
@@ -123,3 +140,12 @@ def _operations(title: str, operations: Sequence[str]) -> Iterator[str]:
     for noun, group in groupby(operations, key=lambda name: name.partition(".")[0]):
         verbs = [name.partition(".")[2] for name in group]
         yield f"  {noun:14} {len(verbs):2}  {', '.join(verbs)}"
+
+
+def _print_tunings(tuned: Iterable[Tuning], out: TextIO) -> None:
+    for each in tuned:
+        print(f"{each.rule}: {each.state}", file=out)
+        for key, (before, after) in each.changes.items():
+            print(f"  {key}: {before} → {after}", file=out)
+        for key in each.idle:
+            print(f"  {key}: as shipped, leave it out", file=out)

@@ -4,7 +4,9 @@ It speaks API v2.3 and v3, refuses what SOE refuses, and forgets everything when
 at / shows what stands on it. POST /_sandbox/next {"status": 404, "delay": 2, "drop": "after",
 "count": 1} tells how the next writes are answered, with "reads": true all requests, with "headers"
 and "members" what the answers get besides; /_sandbox/log lists what was asked; /_sandbox/reset
-begins anew.
+begins anew. The tokens ada (or demo), grace and alan act for people of these names, any other for
+somebody made up. Below /_sandbox/oidc is an OpenID provider, where one signs in as any of them: its
+client is soe-gateway with the secret sandbox-oidc-secret-and-nothing-else, on any loopback address.
 """
 
 from __future__ import annotations
@@ -37,13 +39,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--throttle", action="store_true", help="one post of a token a minute in v2.3, as SOE"
     )
+    parser.add_argument(
+        "--redirect-uri",
+        action="append",
+        default=[],
+        help="where the OpenID provider sends people back to, beside every loopback address",
+    )
     parser.add_argument("--lenient", action="store_true", help="take answers to questions that are not there and questions without a title, and compress nothing for who asks that")  # fmt: skip
 
 
 def run(args: argparse.Namespace, out: TextIO) -> int:
     """Serve until told to stop."""
     site = Site(lenient=args.lenient, tokens=tuple(args.token))
-    app = _abortable(sandbox_app(Sandbox(site, throttle=args.throttle)))
+    redirects = tuple(args.redirect_uri)
+    app = _abortable(sandbox_app(Sandbox(site, throttle=args.throttle, redirects=redirects)))
     host, _, port = args.listen.rpartition(":")
     tls = (args.tls_cert, args.tls_key) if args.tls_cert and args.tls_key else None
     asyncio.run(_serve(Listener(app, (host, int(port)), tls=tls), out))

@@ -334,7 +334,10 @@ class Gateway:
     def _load(self, clock: SystemClock) -> PolicySet:
         today = datetime.datetime.fromtimestamp(clock.now(), datetime.UTC).date()
         loaded = load(
-            self._settings["policies.directory"], today=today, shipped=with_shipped(self._settings)
+            self._settings["policies.directory"],
+            today=today,
+            shipped=with_shipped(self._settings),
+            kept=self._settings["state.keep"],
         )
         return discovering(loaded) if self._is_discovering(clock) else loaded
 

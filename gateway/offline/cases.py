@@ -19,9 +19,10 @@ from pathlib import Path
 
 from gateway.errors import PolicyError, Problem
 from gateway.offline.expect import Expected
-from gateway.offline.steps import SHARED, Step, StepReader
+from gateway.offline.steps import Step, StepReader
 from gateway.parse import Mapping as MappingNode
 from gateway.parse import Mark, Node, Reader, Sequence
+from gateway.policy.language import GIVEN, STEP_KEYS, TEST, TESTS
 from gateway.policy.load import CASES, INTEGRATIONS, OVERRIDES, Source
 
 START = 1_767_600_000.0
@@ -69,7 +70,7 @@ def read_cases(
 def _read_file(reader: Reader, text: str, steps: StepReader) -> list[Case]:
     root = reader.compose(text)
     if root is not None and reader.path.endswith(CASES):
-        reader.mapping(root, keys=("tests",), required=("tests",))
+        reader.mapping(root, keys=TESTS.rows, required=("tests",))
     tests = root.items.get("tests") if root else None
     mapping = reader.mapping(tests) if tests is not None else None
     if mapping is None:
@@ -82,18 +83,18 @@ def _read_file(reader: Reader, text: str, steps: StepReader) -> list[Case]:
 
 
 def _case(reader: Reader, name: str, mark: Mark, node: Node, steps: StepReader) -> Case | None:
-    mapping = reader.mapping(node, keys=("given", "steps"), required=("steps",))
+    mapping = reader.mapping(node, keys=TEST.rows, required=("steps",))
     if mapping is None or "steps" not in mapping.items:
         return None
     listed = mapping.items["steps"]
     given = reader.mapping(
-        mapping.items.get("given", MappingNode(mapping.mark, {}, {})), keys=(*SHARED, "at")
+        mapping.items.get("given", MappingNode(mapping.mark, {}, {})), keys=GIVEN.rows
     )
     if not isinstance(listed, Sequence) or given is None:
         reader.problem(listed, "'steps' takes a list")
         return None
     at = reader.instant(given.items["at"]) if "at" in given.items else START
-    shared = {key: value for key, value in given.items.items() if key in SHARED}
+    shared = {key: value for key, value in given.items.items() if key in STEP_KEYS}
     before = len(reader.problems)
     read = steps.read(listed, shared, at or START)
     if before == len(reader.problems) and not any(step.expect != Expected() for step in read):

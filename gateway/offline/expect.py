@@ -9,12 +9,12 @@ from typing import Any
 from gateway.model import Decision, Effect, Finding
 from gateway.parse import Node, Reader, Scalar, nearest
 from gateway.policy.decide import IDEMPOTENCY
+from gateway.policy.language import EXPECT
 
 WORDS: Mapping[str, Effect] = {"pass": Effect.ALLOW, "replayed": Effect.REPLAY}
 _STOPPED_BY = ("refused_by", "held_by")
 _RULES = (*_STOPPED_BY, "warned_by", "observed_by")
 _TOLD = ("code", "status", "error_id", "retry_after")
-_KEYS = (*_RULES, *_TOLD, "message")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ def read_expected(reader: Reader, node: Node, rules: Collection[str] | None) -> 
     """
     if isinstance(node, Scalar):
         return Expected(effect=WORDS.get(reader.choice(node, WORDS) or ""))
-    mapping = reader.mapping(node, keys=_KEYS)
+    mapping = reader.mapping(node, keys=EXPECT.rows)
     items = mapping.items if mapping else {}
     if mapping is not None and not mapping.keys:
         reader.problem(node, "nothing is expected here")

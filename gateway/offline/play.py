@@ -55,13 +55,19 @@ class Played:
 
     Attributes:
         failure: None where it passed.
-        judged: the rules that judged a write in it.
+        met: what became of each step, up to the one that failed.
     """
 
     case: Case
     failure: Failure | None
-    judged: frozenset[str]
+    met: tuple[Met, ...]
     seconds: float
+
+    @property
+    def judged(self) -> frozenset[str]:
+        """The rules that judged a write in it."""
+        decisions = [met.decision for met in self.met if met.decision is not None]
+        return frozenset(finding.rule for each in decisions for finding in each.findings)
 
 
 class Stage:
@@ -99,15 +105,16 @@ def _read(step: Step, registered: Mapping[str, Any], number: int) -> Write | Req
 def _play(policies: PolicySet, case: Case, writes: list[Write | RequestError]) -> Played:
     started = perf_counter()
     scene = _Scene(policies)
-    failure = None
+    failure, met_so_far = None, []
     for step, write in zip(case.steps, writes, strict=True):
         met = scene.meet(step, write)
+        met_so_far.append(met)
         differing = differences(step.expect, met)
         if differing:
             failure = Failure(step=step, met=met, differences=differing)
             break
     seconds = perf_counter() - started
-    return Played(case=case, failure=failure, judged=frozenset(scene.judged), seconds=seconds)
+    return Played(case=case, failure=failure, met=tuple(met_so_far), seconds=seconds)
 
 
 class _Scene:
@@ -118,7 +125,6 @@ class _Scene:
         self._store = MemoryStore(_KEEP)
         self._templates = Templates()
         self._held: dict[str, frozenset[str]] = {}
-        self.judged: set[str] = set()
 
     def meet(self, step: Step, write: Write | RequestError) -> Met:
         """Decide a write and let SOE answer it."""
@@ -131,7 +137,6 @@ class _Scene:
                 return Met(effect=Effect.ALLOW, problem=problem)
             consent = self._held.pop(write.request)  # once
         decision, settlement = self._decide(step, write, consent)
-        self.judged.update(finding.rule for finding in decision.findings)
         if decision.effect is Effect.HOLD:
             holding = frozenset(finding.rule for finding in decision.findings if finding.holds)
             self._held[write.request] = holding | consent

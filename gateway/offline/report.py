@@ -53,7 +53,7 @@ def lines(played: Sequence[Played], ink: Ink) -> Iterator[str]:
     seconds = sum(each.seconds for each in played)
     if failed:
         yield ""
-    told = f"{len(played)} tests, {failed} failed"
+    told = f"{len(played)} test{'s' if len(played) != 1 else ''}, {failed} failed"
     yield f"{ink.bad(told) if failed else ink.good(told)} {ink.faint(f'({seconds:.2f} s)')}"
 
 

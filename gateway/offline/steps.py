@@ -16,13 +16,11 @@ from gateway.offline.requests import NEW, Request, apis_of, endpoint_of, request
 from gateway.offline.saved import Saved, read_saved
 from gateway.parse import Mapping as MappingNode
 from gateway.parse import Mark, Node, Reader, Scalar, Sequence, nearest
+from gateway.policy.language import STEP_KEYS
 from gateway.soe.api import OPERATIONS
 from gateway.soe.read import is_slug
 
 _TEXTS = ("as", "token", "person", "team", "action", "title", "body", "user_agent", "key")
-SHARED = (*_TEXTS[:-1], "tags", "api", "soe", "state")
-"""What may stand in `given` as well."""
-_STEP = (*_TEXTS, *SHARED, "after", "times", "preview", "confirm", "expect")
 _TIMES_AT_MOST = 1000
 _WRITTEN = 1_000_000
 """From here on posts are numbered where no answer of SOE tells their number."""
@@ -121,12 +119,12 @@ class StepReader:
         )
 
     def _operation(self, node: MappingNode) -> str | None:
-        named = [key for key in node.keys if key not in _STEP]
+        named = [key for key in node.keys if key not in STEP_KEYS]
         meant = [key for key in named if key in OPERATIONS]
         for key in named:
             if key not in OPERATIONS:
-                told = f"unknown key {key!r}{nearest(key, _STEP)}"
-                if "." in key or not nearest(key, _STEP):
+                told = f"unknown key {key!r}{nearest(key, STEP_KEYS)}"
+                if "." in key or not nearest(key, STEP_KEYS):
                     told = f"no operation is called {key!r}{nearest(key, OPERATIONS)}"
                 self._reader.problem(node.keys[key], told)
         if len(meant) != 1:

@@ -55,7 +55,8 @@ _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 def select(policies: PolicySet, write: Write) -> tuple[Rule, ...]:
     """Give the rules that judge a write, in their order."""
-    return tuple(rule for rule in policies.rules if judges(rule, write, policies))
+    found = policies.by_operation.get(write.operation, ())
+    return tuple(rule for rule in found if judges(rule, write, policies))
 
 
 def judges(rule: Rule, write: Write, policies: PolicySet) -> bool:
@@ -83,7 +84,7 @@ def judge(
     if not before:
         return tuple(_finding(rule, write, answers) for rule in rules)
     return tuple(
-        _finding(rule, write, answers) if found.result is Result.SKIP else found
+        _answered(rule, write, answers) if found.result is Result.SKIP else found
         for rule, found in zip(rules, before, strict=True)
     )
 
@@ -94,9 +95,16 @@ def _finding(
     if rule.check is None:
         failed = rule.condition is not None and rule.condition(write)
         return _found(rule, write, _matched() if failed else None, None)
-    need = rule.check.need(write, rule.id)
-    if need is None:
+    if rule.check.need(write, rule.id) is None:
         return _found(rule, write, rule.check.judge(write, None), None)
+    return _answered(rule, write, answers)
+
+
+def _answered(
+    rule: Rule, write: Write, answers: Mapping[str, Answer] | StoreError | None
+) -> Finding:
+    """Judge by a check that asks something of state."""
+    assert rule.check is not None
     if isinstance(answers, StoreError):
         return _unanswered(rule)
     answer = None if answers is None else answers.get(rule.id)
@@ -114,7 +122,17 @@ def _found(rule: Rule, write: Write, violation: Violation | None, answer: Answer
     if violation is None:
         return _bare(rule, Result.PASS, charged=charged)
     worded = _worded(rule, write, violation)
+    if rule.mode is Mode.HOLD:
+        worded = replace(worded, fix=f"{worded.fix} {_whom_to_ask(rule)}".strip())
     return _bare(rule, Result.FAIL, violation=worded, charged=charged)
+
+
+def _whom_to_ask(rule: Rule) -> str:
+    owner = f"{rule.owner}, who answer for the policy {rule.policy}," if rule.owner else "them"
+    return (
+        "Else a person must confirm this post, and this version of the gateway has no page for "
+        f"that: ask {owner} before you send it again."
+    )
 
 
 def _unanswered(rule: Rule) -> Finding:
@@ -195,11 +213,6 @@ def _filled(template: str, names: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda found: names.get(found[1], ""), template)
 
 
-def unknown_placeholders(template: str, known: Sequence[str]) -> list[str]:
-    """Give the `{name}`s of a message that its rule does not have."""
-    return [name for name in _PLACEHOLDER.findall(template) if name not in known]
-
-
 # ── what to ask of state, and what follows ───────────────────────────────────────────────────
 
 
@@ -216,12 +229,13 @@ def reservation(
     that a person may pass is charged by itself: full, it must not keep the write from being known.
     """
     refused = any(each.refuses or each.holds for each in _marked(findings, consent))
-    needs: list[tuple[Rule, Need]] = []
-    for rule in rules:
-        need = rule.check.need(write, rule.id) if rule.check else None
-        if need is None or (refused and not _is_attempt(need)):
-            continue
-        needs.append((rule, need))
+    needs = [
+        (rule, need)
+        for rule, found in zip(rules, findings, strict=True)
+        if found.result is Result.SKIP and rule.check is not None
+        if (need := rule.check.need(write, rule.id)) is not None
+        if not refused or _is_attempt(need)
+    ]
     is_text = write.publishes and write.fingerprint is not None
     if not needs and write.key is None and (refused or not is_text):
         return None

@@ -1,211 +1,202 @@
-"""How the parameters of each check are read from YAML, one reader a check."""
+"""The parameters of checks: rows of keys for each, and how its check is made of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
 from typing import Any
 
 from gateway.checks import Check
 from gateway.checks.boilerplate import Boilerplate
 from gateway.checks.duplicate import Duplicate
-from gateway.checks.earlier import COPY
 from gateway.checks.explicit_action import Evidence, ExplicitAction
 from gateway.checks.hidden_text import HiddenText
 from gateway.checks.log_text import LogText
 from gateway.checks.rate_cap import PER, RateCap
-from gateway.model import Post, Window
-from gateway.parse import Mapping as MappingNode
-from gateway.parse import Node, Reader, Sequence
-from gateway.text.fingerprint import fingerprint
-from gateway.text.similarity import FEW_WORDS
+from gateway.model import Window
+from gateway.policy.composites import Items, Many
+from gateway.policy.keys import Key, Keys, NotWith, OnlyWith, Some
+from gateway.policy.kinds import Duration, Flag, Kind, Percent, Template, Text, Whole, Word, written
 
-LONGEST = 90 * 86_400.0
-"""Seconds that state is kept at most: no window or look back may be longer."""
-
-
-def _explicit_action(reader: Reader, node: Node) -> Check | None:
-    keys = ("evidence", "values", "max_age", "members")
-    mapping = reader.mapping(node, keys=keys, required=("evidence",))
-    if mapping is None or "evidence" not in mapping.items:
-        return None
-    level = reader.choice(mapping.items["evidence"], [evidence.value for evidence in Evidence])
-    values = reader.texts(mapping.items["values"]) if "values" in mapping.items else ("true",)
-    age = _duration(reader, mapping, "max_age", 300.0)
-    members = reader.texts(mapping.items["members"]) if "members" in mapping.items else ()
-    if "values" in mapping.items and level == Evidence.ASSERTED:
-        reader.problem(mapping.keys["values"], "'values' counts for evidence 'literal' alone")
-    if level is None or not values or age is None or members is None:
-        return None
-    return ExplicitAction(evidence=Evidence(level), values=values, max_age=age, members=members)
+_MANY = 1_000_000
+_COUNT = {"accepted": False, "attempts": True}
 
 
-def _rate_cap(reader: Reader, node: Node) -> Check | None:
-    mapping = reader.mapping(node, keys=("limit", "window", "windows", "per", "count"))
-    if mapping is None:
-        return None
-    windows = _windows(reader, mapping)
-    per = reader.texts(mapping.items["per"]) if "per" in mapping.items else ("integration",)
-    for part in per or ():
-        if part not in PER:
-            reader.problem(mapping.items["per"], f"{part!r} is none of {', '.join(PER)}")
-    count: str | None = "accepted"
-    if "count" in mapping.items:
-        count = reader.choice(mapping.items["count"], ("accepted", "attempts"))
-    if not windows or not per or count is None:
-        return None
-    return RateCap(windows=windows, per=per, attempts=count == "attempts")
+def _parameters(check: type[Any], rows: Mapping[str, tuple[Kind, str]]) -> Keys:
+    """Make the keys of a check whose fields are its YAML: what has no default is required."""
+    defaults = {each.name: each.default for each in fields(check)}
+    return Keys(
+        {
+            name: Key(kind, meaning, defaults[name] is MISSING, _default(kind, defaults[name]))
+            for name, (kind, meaning) in rows.items()
+        },
+        name=check.name,
+        make=check,
+    )
 
 
-def _windows(reader: Reader, mapping: MappingNode) -> tuple[Window, ...]:
-    if "windows" not in mapping.items:
-        one = _window(reader, mapping)
-        return () if one is None else (one,)
-    for key in ("limit", "window"):
-        if key in mapping.keys:
-            reader.problem(mapping.keys[key], f"'{key}' stands under 'windows' already")
-    several = mapping.items["windows"]
-    if not isinstance(several, Sequence) or not several.items:
-        reader.problem(several, "'windows' takes a list of {limit, window}")
-        return ()
-    read = []
-    for item in several.items:
-        each = reader.mapping(item, keys=("limit", "window"))
-        if each is not None:
-            read.append(_window(reader, each))
-    return tuple(window for window in read if window is not None)
+def _default(kind: Kind, value: object) -> str:
+    """Write a default as it is read; nothing where there is none to speak of."""
+    if value is MISSING or value in ((), False):
+        return ""
+    if isinstance(kind, Percent):
+        return f"{float(str(value)):.0%}"
+    if isinstance(kind, Duration):
+        return written(float(str(value)))
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
 
 
-def _window(reader: Reader, mapping: MappingNode) -> Window | None:
-    for key in ("limit", "window"):
-        if key not in mapping.items:
-            reader.problem(mapping, f"the key {key!r} is missing")
-            return None
-    limit = reader.integer(mapping.items["limit"], at_least=1, at_most=1_000_000)
-    seconds = _duration(reader, mapping, "window", None)
-    return None if limit is None or seconds is None else Window(limit=limit, seconds=seconds)
+_WITHIN = (Duration(), "how far to look back")
+_SIMILARITY = (
+    Percent("at 0% every text would be a copy"),
+    "how alike two texts are from which on one is a copy, see [detection](../detection.md)",
+)
+_ACROSS = (
+    Flag(),
+    "looks at all teams; else at the write's own alone, the main site being one of its own",
+)
+_TEMPLATES = (Many(Template()), "texts that are nobody's own: sharing them is no likeness")
 
-
-def _duplicate(reader: Reader, node: Node) -> Check | None:
-    keys = ("similarity", "within", "compare", "across_teams", "templates")
-    mapping = reader.mapping(node, keys=keys, required=("within",))
-    if mapping is None:
-        return None
-    compare: str | None = "text"
-    if "compare" in mapping.items:
-        compare = reader.choice(mapping.items["compare"], ("text", "event"))
-    read = {"compare": compare, **_likeness(reader, mapping)}
-    return None if None in read.values() else Duplicate(**read)
-
-
-def _boilerplate(reader: Reader, node: Node) -> Check | None:
-    keys = ("similarity", "threads", "within", "across_teams", "templates", "forbidden")
-    mapping = reader.mapping(node, keys=keys, required=("threads", "within"))
-    if mapping is None or "threads" not in mapping.items:
-        return None
-    read = {
-        "threads": reader.integer(mapping.items["threads"], at_least=2, at_most=64),
-        "forbidden": _templates(reader, mapping, "forbidden"),
-        **_likeness(reader, mapping),
-    }
-    return None if None in read.values() else Boilerplate(**read)
-
-
-def _likeness(reader: Reader, mapping: MappingNode) -> dict[str, Any]:
-    """Read what checks that compare have in common; None stands for what could not be read."""
-    return {
-        "within": _duration(reader, mapping, "within", None),
-        "similarity": _similarity(reader, mapping),
-        "across_teams": _flag(reader, mapping, "across_teams"),
-        "templates": _templates(reader, mapping, "templates"),
-    }
-
-
-def _log_text(reader: Reader, node: Node) -> Check | None:
-    mapping = reader.mapping(node, keys=("share", "lines", "words"))
-    if mapping is None:
-        return None
-    usual = LogText()
-    share = _share(reader, mapping, "share", usual.share)
-    lines = _number(reader, mapping, "lines", usual.lines)
-    words = _number(reader, mapping, "words", usual.words)
-    if share is None or lines is None or words is None:
-        return None
-    return LogText(share=share, lines=lines, words=words)
-
-
-def _hidden_text(reader: Reader, node: Node) -> Check | None:
-    mapping = reader.mapping(node, keys=("ratio", "letters", "share"))
-    if mapping is None:
-        return None
-    usual = HiddenText()
-    ratio = _number(reader, mapping, "ratio", usual.ratio)
-    letters = _number(reader, mapping, "letters", usual.letters)
-    share = _share(reader, mapping, "share", usual.share)
-    if ratio is None or letters is None or share is None:
-        return None
-    return HiddenText(ratio=ratio, letters=letters, share=share)
-
-
-def _templates(reader: Reader, mapping: MappingNode, key: str) -> tuple[str, ...] | None:
-    """Read registered texts; one that is too short to be told from others is a problem."""
-    if key not in mapping.items:
-        return ()
-    texts = reader.texts(mapping.items[key])
-    for text in texts or ():
-        if fingerprint(Post(body=text)).words < FEW_WORDS:
-            told = f"a registered text needs {FEW_WORDS} words, or it could be anybody's"
-            reader.problem(mapping.items[key], told)
-            return None
-    return texts
-
-
-def _duration(
-    reader: Reader, mapping: MappingNode, key: str, default: float | None
-) -> float | None:
-    if key not in mapping.items:
-        return default
-    seconds = reader.duration(mapping.items[key])
-    if seconds is not None and not 0 < seconds <= LONGEST:
-        reader.problem(mapping.items[key], "must be more than nothing and at most 90d")
-        return None
-    return seconds
-
-
-def _similarity(reader: Reader, mapping: MappingNode) -> float | None:
-    if "similarity" not in mapping.items:
-        return COPY
-    share = reader.percent(mapping.items["similarity"])
-    if share == 0:
-        reader.problem(mapping.items["similarity"], "at 0% every text would be a copy")
-        return None
-    return share
-
-
-def _share(reader: Reader, mapping: MappingNode, key: str, default: float) -> float | None:
-    if key not in mapping.items:
-        return default
-    share = reader.percent(mapping.items[key])
-    if share == 0:
-        reader.problem(mapping.items[key], "at 0% every text would fail")
-        return None
-    return share
-
-
-def _number(reader: Reader, mapping: MappingNode, key: str, default: int) -> int | None:
-    if key not in mapping.items:
-        return default
-    return reader.integer(mapping.items[key], at_least=1, at_most=1_000_000)
-
-
-def _flag(reader: Reader, mapping: MappingNode, key: str) -> bool | None:
-    return reader.boolean(mapping.items[key]) if key in mapping.items else False
-
-
-READERS: Mapping[str, Callable[[Reader, Node], Check | None]] = {
-    "explicit_action": _explicit_action,
-    "rate_cap": _rate_cap,
-    "duplicate": _duplicate,
-    "boilerplate": _boilerplate,
-    "log_text": _log_text,
-    "hidden_text": _hidden_text,
+_WINDOW = {
+    "limit": Key(Whole(1, _MANY), "so many writes at most", required=True),
+    "window": Key(Duration(), "in any stretch of this length", required=True),
 }
+
+
+def _window(limit: int, window: float) -> Window:
+    return Window(limit=limit, seconds=window)
+
+
+def _rate_cap(
+    limit: int | None = None,
+    window: float | None = None,
+    windows: tuple[Window, ...] = (),
+    per: tuple[str, ...] = ("integration",),
+    count: str = "accepted",
+) -> Check:
+    if limit is not None and window is not None:
+        windows = (_window(limit, window),)
+    return RateCap(windows=windows, per=per, attempts=_COUNT[count])
+
+
+def _explicit_action(evidence: str, **others: Any) -> Check:
+    return ExplicitAction(evidence=Evidence(evidence), **others)
+
+
+PARAMETERS: Mapping[str, Keys] = {
+    "explicit_action": Keys(
+        {
+            "evidence": Key(
+                Word(tuple(Evidence)),
+                "how strongly the act must be told: the header is one of `values`, or it is an "
+                "assertion, which satisfies `literal`, too",
+                required=True,
+            ),
+            "values": Key(
+                Many(Text("what a header can hold", "[!-~](?:[ -~]*[!-~])?")),
+                "what counts as `literal`, byte for byte",
+                default="['true']",
+            ),
+            "max_age": Key(
+                Duration(kept=False), "how old the act of an assertion may be", default="5m"
+            ),
+            "members": Key(
+                Many(Text("a member of RFC 9651, as `by`", "[a-z*][a-z0-9_.*-]*")),
+                "what an assertion must tell beside `act` and `at`",
+            ),
+        },
+        name="explicit_action",
+        make=_explicit_action,
+        bonds=(OnlyWith("values", "evidence", "literal"),),
+    ),
+    "rate_cap": Keys(
+        {
+            "limit": Key(_WINDOW["limit"].kind, "so many writes at most; with `window`"),
+            "window": Key(_WINDOW["window"].kind, "in any stretch of this length"),
+            "windows": Key(
+                Items(
+                    Keys(_WINDOW, name="window", told="`limit`, `window`", make=_window),
+                    "{limit, window}",
+                ),
+                "several of both, none of which may be exceeded",
+            ),
+            "per": Key(
+                Many(Word(PER)), "what is counted apart; several together", default="[integration]"
+            ),
+            "count": Key(
+                Word(tuple(_COUNT)), "what SOE accepted, or every attempt", default="accepted"
+            ),
+        },
+        name="rate_cap",
+        bonds=(
+            Some(("windows", "limit"), "the key 'limit' is missing"),
+            Some(("windows", "window"), "the key 'window' is missing"),
+            NotWith("limit", "windows", "'limit' stands under 'windows' already"),
+            NotWith("window", "windows", "'window' stands under 'windows' already"),
+        ),
+        make=_rate_cap,
+    ),
+    "duplicate": _parameters(
+        Duplicate,
+        {
+            "within": _WITHIN,
+            "compare": (
+                Word(("text", "event")),
+                "`event`: what is equal but for numbers, ids, times and paths counts too, in "
+                "however few words, and where the earlier one was refused",
+            ),
+            "similarity": _SIMILARITY,
+            "templates": _TEMPLATES,
+            "across_teams": _ACROSS,
+        },
+    ),
+    "boilerplate": _parameters(
+        Boilerplate,
+        {
+            "threads": (
+                Whole(2, 64),
+                "under so many threads the same author's text is boilerplate, this one among them",
+            ),
+            "within": _WITHIN,
+            "similarity": _SIMILARITY,
+            "templates": _TEMPLATES,
+            "forbidden": (Many(Template()), "texts that nobody may post"),
+            "across_teams": _ACROSS,
+        },
+    ),
+    "log_text": _parameters(
+        LogText,
+        {
+            "share": (
+                Percent("at 0% every text would fail"),
+                "log lines, stack traces and dumps make so much of the letters outside headings "
+                "and labels",
+            ),
+            "lines": (
+                Whole(1, _MANY),
+                "fewer lines of a log do not count, unless there is nothing else",
+            ),
+            "words": (
+                Whole(1, _MANY),
+                "with so many words of its own a post passes, however long its log; where "
+                "headings say that a tool filled a form in, with five times as many",
+            ),
+        },
+    ),
+    "hidden_text": _parameters(
+        HiddenText,
+        {
+            "ratio": (
+                Whole(1, _MANY),
+                "so many hidden or encoded letters for each one that a reader sees are too many",
+            ),
+            "letters": (Whole(1, _MANY), "fewer hidden letters do not count"),
+            "share": (
+                Percent("at 0% every text would fail"),
+                "of the words, six at least, that mix scripts or have invisible characters in or "
+                "beside them",
+            ),
+        },
+    ),
+}
+"""The parameters of each check, by its name."""

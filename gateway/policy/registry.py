@@ -9,30 +9,13 @@ from __future__ import annotations
 import base64
 import datetime
 import hashlib
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from typing import Any
 
-from gateway.model import ANONYMOUS
 from gateway.parse import Mapping as MappingNode
-from gateway.parse import Node, Reader, nearest
-
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
-_KEYS = (
-    "owner",
-    "contact",
-    "purpose",
-    "approver",
-    "expires",
-    "tier",
-    "operations",
-    "keys",
-    "tokens",
-)
-_EARNS_NOTHING = ("user_agent", "api_key", "v2_key", "path")
-TIERS = ("probation", "trusted")
+from gateway.policy.language import REGISTRY
+from gateway.policy.reader import PolicyReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,91 +66,41 @@ def digest(secret: bytes) -> str:
     return hashlib.sha256(secret).hexdigest()
 
 
-def read_registry(reader: Reader, text: str, operations: Collection[str]) -> Registry:
-    """Read `integrations.yaml`; what is wrong is noted in the reader.
-
-    Args:
-        operations: all operations there are.
-    """
+def read_registry(reader: PolicyReader, text: str) -> Registry:
+    """Read `integrations.yaml`; what is wrong is noted in the reader."""
     root = reader.compose(text)
-    if root is None or reader.mapping(root, keys=("integrations",)) is None:
+    read = REGISTRY.read(reader, root) if root is not None else None
+    listed = (read or {}).get("integrations")
+    if listed is None or root is None:
         return Registry()
-    listed = root.items.get("integrations")
-    mapping = reader.mapping(listed) if listed is not None else None
-    if mapping is None:
-        return Registry()
-    read = [_integration(reader, mapping, name, operations) for name in mapping.items]
-    integrations = [integration for integration in read if integration is not None]
-    _refuse_shared(reader, mapping, integrations)
+    integrations = [_integration(name, told) for name, told in listed.items() if told is not None]
+    node = root.items["integrations"]
+    assert isinstance(node, MappingNode)
+    _refuse_shared(reader, node, integrations)
     return Registry(integrations)
 
 
-def _integration(
-    reader: Reader, listed: MappingNode, name: str, operations: Collection[str]
-) -> Integration | None:
-    if not _NAME.fullmatch(name) or name == ANONYMOUS:
-        reader.problem(listed.keys[name], f"{name!r} cannot name an integration; use kebab-case")
-    node = listed.items[name]
-    if isinstance(node, MappingNode):
-        for key in _EARNS_NOTHING:
-            if key in node.keys:
-                reader.problem(node.keys[key], f"{key} identifies nobody: anybody can send it")
-    mapping = reader.mapping(
-        node, keys=(*_KEYS, *_EARNS_NOTHING), required=("owner", "contact", "purpose")
-    )
-    if mapping is None:
-        return None
-    items = mapping.items
-    expires = reader.date(items["expires"]) if "expires" in items else None
-    tier = reader.choice(items["tier"], TIERS) if "tier" in items else "probation"
+def _integration(name: str, told: Mapping[str, Any]) -> Integration:
+    """Make an integration; where something was wrong, the rest of it is looked at all the same."""
+    texts = ("owner", "contact", "purpose", "approver")
+    operations = told.get("operations")
     return Integration(
         name=name,
-        owner=_text(reader, items, "owner"),
-        contact=_text(reader, items, "contact"),
-        purpose=_text(reader, items, "purpose"),
-        approver=_text(reader, items, "approver"),
-        expires=expires,
-        tier=tier or "probation",
-        operations=_operations(reader, items, operations),
-        keys=_digests(reader, items, "keys"),
-        tokens=_digests(reader, items, "tokens"),
+        **{key: told.get(key) or "" for key in texts},
+        expires=told.get("expires"),
+        tier=told.get("tier") or "probation",
+        operations=operations or ("*",),
+        keys=_digests(told.get("keys")),
+        tokens=_digests(told.get("tokens")),
     )
 
 
-def _text(reader: Reader, items: Mapping[str, Node], key: str) -> str:
-    return (reader.text(items[key]) or "") if key in items else ""
-
-
-def _operations(
-    reader: Reader, items: Mapping[str, Node], operations: Collection[str]
-) -> tuple[str, ...]:
-    if "operations" not in items:
-        return ("*",)
-    globs = reader.texts(items["operations"]) or ()
-    for glob in globs:
-        if not any(fnmatchcase(operation, glob) for operation in operations):
-            told = f"no operation is called {glob!r}{nearest(glob, operations)}"
-            reader.problem(items["operations"], told)
-    return globs
-
-
-def _digests(reader: Reader, items: Mapping[str, Node], key: str) -> tuple[str, ...]:
-    if key not in items:
-        return ()
-    digests = []
-    for text in reader.texts(items[key]) or ():
-        found = _DIGEST.fullmatch(text)
-        if found is None:
-            reader.problem(items[key], f"{key} are digests, as sha256: and 64 hex digits")
-        else:
-            digests.append(found[1])
-    if key == "keys" and len(digests) > 2:
-        reader.problem(items[key], "at most two keys are active, the old one and the new one")
-    return tuple(digests)
+def _digests(written: tuple[str, ...] | None) -> tuple[str, ...]:
+    return tuple(each.removeprefix("sha256:") for each in written or ())
 
 
 def _refuse_shared(
-    reader: Reader, mapping: MappingNode, integrations: Collection[Integration]
+    reader: PolicyReader, mapping: MappingNode, integrations: Collection[Integration]
 ) -> None:
     owners: dict[str, str] = {}
     for integration in integrations:

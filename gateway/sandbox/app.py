@@ -7,12 +7,10 @@ import gzip
 import hashlib
 import json
 import re
-import secrets
 import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -20,13 +18,16 @@ from starlette.responses import (
     HTMLResponse,
     JSONResponse,
     PlainTextResponse,
-    RedirectResponse,
     Response,
 )
 from starlette.routing import Route
 
-from gateway.sandbox import page, v3, v23
-from gateway.sandbox.site import Site, SiteError, User
+from gateway.sandbox import page, v3, v3_shapes, v23, v23_shapes
+from gateway.sandbox.fields import base_of, fields_of
+from gateway.sandbox.oauth import OAuth
+from gateway.sandbox.oidc import Provider
+from gateway.sandbox.people import User
+from gateway.sandbox.site import Site, SiteError
 
 _VERBS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 _THROTTLE = {
@@ -61,13 +62,33 @@ class Behaviour:
 
 @dataclass(slots=True)
 class Sandbox:
-    """The site, what it was told, and what it was asked."""
+    """The site, what it was told, and what it was asked.
+
+    Attributes:
+        redirects: where the OpenID provider sends people back to, beside loopback addresses.
+    """
 
     site: Site
     throttle: bool = False
+    redirects: tuple[str, ...] = ()
     next: Behaviour = field(default_factory=Behaviour)
     log: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=10_000))
     posted: dict[str, float] = field(default_factory=dict)
+    oauth: OAuth = field(init=False)
+    oidc: Provider = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.oauth = OAuth(self.site.people)
+        self.oidc = Provider(self.site.people, self.redirects)
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self.site.reset()
+        self.oauth.reset()
+        self.oidc.reset()
+        self.log.clear()
+        self.posted.clear()
+        self.next = Behaviour()
 
 
 class _Drop(Response):
@@ -85,8 +106,9 @@ def sandbox_app(sandbox: Sandbox) -> Starlette:
         Route("/_sandbox/next", pages.behave, methods=["POST"]),
         Route("/_sandbox/log", pages.log),
         Route("/_sandbox/reset", pages.reset, methods=["POST"]),
-        Route("/oauth", pages.authorize),
-        Route("/oauth/dialog", pages.authorize),
+        *sandbox.oidc.routes(),
+        Route("/oauth", sandbox.oauth.authorize),
+        Route("/oauth/dialog", sandbox.oauth.authorize),
         Route("/oauth/access_token", pages.exchange, methods=["POST"]),
         Route("/oauth/access_token/json", pages.exchange, methods=["POST"]),
         Route("/api/v3/{path:path}", pages.v3, methods=_VERBS),
@@ -113,10 +135,7 @@ class _Pages:
         return JSONResponse(list(self.sandbox.log))
 
     async def reset(self, _: Request) -> Response:
-        self.sandbox.site.reset()
-        self.sandbox.log.clear()
-        self.sandbox.posted.clear()
-        self.sandbox.next = Behaviour()
+        self.sandbox.reset()
         return JSONResponse({"status": "reset"})
 
     async def v3(self, request: Request) -> Response:
@@ -132,17 +151,6 @@ class _Pages:
 
     async def exchange(self, request: Request) -> Response:
         return await _answered(self.sandbox, request, _exchange)
-
-    async def authorize(self, request: Request) -> Response:
-        """Sign somebody in at once, as a person would with a click."""
-        asked = request.query_params
-        target = asked.get("redirect_uri", "/")
-        secret = secrets.token_urlsafe(16)
-        if request.url.path.endswith("dialog"):
-            return RedirectResponse(f"{target}#access_token={secret}&expires=86400", 302)
-        self.sandbox.site.codes[secret] = secrets.token_urlsafe(16)
-        told = urlencode({"code": secret, "state": asked.get("state", "")})
-        return RedirectResponse(f"{target}{'&' if '?' in target else '?'}{told}", 302)
 
 
 async def _answered(sandbox: Sandbox, request: Request, act: Any) -> Response:
@@ -188,30 +196,12 @@ def _compressed(response: Response) -> Response:
     return response
 
 
-def _base(request: Request) -> str:
-    return f"{request.url.scheme}://{request.headers.get('host', 'sandbox')}"
-
-
-def _fields(request: Request, raw: bytes) -> dict[str, str]:
-    form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
-    pairs = parse_qsl(raw.decode(errors="replace"), keep_blank_values=True) if form else []
-    return dict([*parse_qsl(request.url.query, keep_blank_values=True), *pairs])
-
-
 async def _scim(_: Sandbox, request: Request, _raw: bytes) -> Response:
     return JSONResponse({"id": request.path_params["path"].rpartition("/")[2]})
 
 
 async def _exchange(sandbox: Sandbox, request: Request, raw: bytes) -> Response:
-    token = sandbox.site.codes.pop(_fields(request, raw).get("code", ""), None)
-    if token is None:
-        return JSONResponse({"error": {"type": "OAuthException"}}, 400)
-    if sandbox.site.tokens:
-        sandbox.site.tokens.add(token)
-    told = {"access_token": token, "expires": 86_400}
-    if request.url.path.lower().rstrip("/").endswith("json"):
-        return JSONResponse(told)
-    return PlainTextResponse(urlencode(told))
+    return await sandbox.oauth.exchange(request, raw)
 
 
 # ── v3 ───────────────────────────────────────────────────────────────────────────────────────
@@ -229,11 +219,11 @@ async def _v3(sandbox: Sandbox, request: Request, raw: bytes) -> Response:
         method, numbers, words = v3.find(
             "GET" if request.method == "HEAD" else request.method, path
         )
-        call = v3.Call(
+        call = v3_shapes.Call(
             site=sandbox.site,
             space=sandbox.site.space(team),
             user=user,
-            base=_base(request),
+            base=base_of(request),
             client=request.headers.get("user-agent", ""),
             path=numbers,
             words=words,
@@ -254,7 +244,7 @@ async def _v3(sandbox: Sandbox, request: Request, raw: bytes) -> Response:
 
 def _user_v3(site: Site, request: Request) -> User | None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token or not site.knows(token):
+    if scheme.lower() != "bearer" or not token or not site.people.knows(token):
         return None
     return site.user_of(token)
 
@@ -265,38 +255,46 @@ def _user_v3(site: Site, request: Request) -> User | None:
 async def _v23(sandbox: Sandbox, request: Request, raw: bytes) -> Response:
     if not re.fullmatch(r"2\.\d{1,2}", request.path_params["version"]):
         return PlainTextResponse("Not found", 404)
-    fields = _fields(request, raw)
-    token = _token_v23(request, fields)
-    if request.method == "POST" and (not token or not sandbox.site.knows(token)):
-        told = {"error_id": 402, "error_name": "invalid_access_token"}
-        return JSONResponse(told | {"error_message": "`access_token` is not valid"}, 400)
-    if sandbox.throttle and request.url.path.rstrip("/").endswith("/add"):
-        waited = time.monotonic() - sandbox.posted.get(token, -_BACKOFF)
-        if waited < _BACKOFF:
-            told = {"error_id": 502, "error_name": "throttle_violation"}
-            left = int(_BACKOFF - waited) + 1
-            return JSONResponse(told | {"error_message": "too many requests", "backoff": left}, 400)
-        sandbox.posted[token] = time.monotonic()
+    fields = fields_of(request, raw)
     try:
-        path = request.path_params["path"].lower().rstrip("/")
-        method, number, word = v23.find("GET" if request.method == "HEAD" else request.method, path)
-        call = v23.Call(
+        verb = "GET" if request.method == "HEAD" else request.method
+        found = v23.find(verb, request.path_params["path"].rstrip("/"))
+        token, bearer = _tokens_v23(request, fields)
+        user = v23.acting(found, sandbox.site.people, token, bearer)
+        if waits := _throttle(sandbox, request, token or bearer):
+            return waits
+        headers = request.headers
+        call = v23_shapes.Call(
             site=sandbox.site,
             space=sandbox.site.space(fields.get("team", "").rpartition("/")[2] or None),
-            user=sandbox.site.user_of(token or "nobody"),
-            base=_base(request),
-            client=request.headers.get("user-agent", ""),
+            user=user,
+            base=base_of(request),
+            client=headers.get("user-agent", ""),
             fields=fields,
-            id=number,
-            word=word,
+            key=headers.get("x-api-key") or headers.get("key") or fields.get("key", ""),
+            id=found.id,
+            word=found.word,
         )
-        return JSONResponse(v23.wrapper(method(call), call.filter))
+        return JSONResponse(v23.wrapper(found.method(call), call.filter))
     except SiteError as error:
         return JSONResponse(v23.error(error), 400)
 
 
-def _token_v23(request: Request, fields: dict[str, str]) -> str:
+def _throttle(sandbox: Sandbox, request: Request, token: str) -> Response | None:
+    if not sandbox.throttle or not request.url.path.rstrip("/").endswith("/add"):
+        return None
+    waited = time.monotonic() - sandbox.posted.get(token, -_BACKOFF)
+    if waited < _BACKOFF:
+        told = {"error_id": 502, "error_name": "throttle_violation"}
+        left = int(_BACKOFF - waited) + 1
+        return JSONResponse(told | {"error_message": "too many requests", "backoff": left}, 400)
+    sandbox.posted[token] = time.monotonic()
+    return None
+
+
+def _tokens_v23(request: Request, fields: dict[str, str]) -> tuple[str, str]:
+    """What was sent as a token, and what may be a token or a key."""
     headers = request.headers
-    bearer = headers.get("authorization", "").removeprefix("Bearer ").strip()
     given = (headers.get("x-api-access-token"), headers.get("access_token"))
-    return next(filter(None, (*given, fields.get("access_token"), bearer)), "")
+    bearer = headers.get("authorization", "").removeprefix("Bearer ").strip()
+    return next(filter(None, (*given, fields.get("access_token"))), ""), bearer

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyromark
+
+from gateway.sandbox.people import People, User
 
 MAX_TITLE = 150
 MAX_BODY = 30_000
@@ -26,15 +27,6 @@ class SiteError(Exception):
         self.kind = kind
         self.title = title
         self.detail = detail
-
-
-@dataclass(slots=True)
-class User:
-    """A person, made up from the token that acts for it."""
-
-    id: int
-    name: str
-    role: str = "Registered"
 
 
 @dataclass(slots=True)
@@ -132,14 +124,15 @@ class Site:
         lenient: makes a thread that somebody writes to without its being there, and takes
             questions without a title.
         tokens: the only ones that are known; with none, every token is somebody's.
+
+    Attributes:
+        people: who there is, and the tokens that act for them.
     """
 
     def __init__(self, *, lenient: bool = False, tokens: tuple[str, ...] = ()) -> None:
         self.lenient = lenient
-        self.tokens = set(tokens)
+        self.people = People(tokens)
         self.images: dict[str, bytes] = {}
-        self.codes: dict[str, str] = {}
-        self.users: dict[int, User] = {}
         self.filters: dict[str, Filter] = dict(BUILT_IN)
         self._spaces: dict[str, Space] = {}
         self._ids: Iterator[int] = itertools.count(1)
@@ -148,11 +141,10 @@ class Site:
     def reset(self) -> None:
         """Begin anew: a site with one question, its answer and a few tags."""
         self._spaces.clear()
-        self.users.clear()
+        self.people.reset()
         self.images.clear()
         self._ids = itertools.count(1)
-        person = self.user_of("somebody at the keyboard")
-        person.name = "Ada"
+        person = self.user_of("ada")
         main = self.space(None)
         main.communities[1] = Group(1, "Platform", "Those who keep it running", [person.id])
         main.groups[1] = Group(1, "Reviewers", "Those who look twice", [person.id])
@@ -184,12 +176,7 @@ class Site:
 
     def user_of(self, token: str) -> User:
         """The person for whom a token acts; always the same."""
-        number = int.from_bytes(hashlib.sha256(token.encode()).digest()[:3], "big") + 1
-        return self.users.setdefault(number, User(number, f"user{number}"))
-
-    def knows(self, token: str) -> bool:
-        """Whether a token is known."""
-        return not self.tokens or token in self.tokens
+        return self.people.user_of(token)
 
     # ── posts ────────────────────────────────────────────────────────────────────────────────
 

@@ -2,116 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
-import html
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any
 
-from gateway.sandbox.site import BUILT_IN, Filter, Post, Site, SiteError, Space, User
+from gateway.sandbox import v23_tokens
+from gateway.sandbox.people import People, User
+from gateway.sandbox.site import BUILT_IN, Filter, SiteError
+from gateway.sandbox.v23_lists import create_filter, listed, mine, one
+from gateway.sandbox.v23_shapes import Call, Method, Page, item, owner, required, tags_of
 
-_ERRORS = {400: (407, "write_failed"), 404: (404, "no_method"), 405: (404, "no_method")}
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call: fields of form and query together."""
-
-    site: Site
-    space: Space
-    user: User
-    base: str
-    client: str
-    fields: Mapping[str, str]
-    id: int
-    word: str
-
-    @property
-    def preview(self) -> bool:
-        """Whether SOE is asked to look at it only."""
-        return self.fields.get("preview", "").lower() == "true"
-
-    @property
-    def filter(self) -> Filter:
-        """Which members are asked for; clients bake in filters that were made elsewhere."""
-        name = self.fields.get("filter") or "default"
-        if name not in self.site.filters and not name.startswith("!"):
-            raise SiteError(406, "filter", "Invalid filter specified")
-        return self.site.filters.get(name, Filter())
-
-
-class Page(list[dict[str, Any]]):
-    """The items of one page, and what there is beside it."""
-
-    has_more = False
-    total = 0
-
-
-Method = Callable[[Call], list[dict[str, Any]]]
-
-
-def _owner(call: Call, who: User) -> dict[str, Any]:
-    return {
-        "user_id": who.id,
-        "account_id": who.id,
-        "display_name": who.name,
-        "user_type": "registered",
-        "reputation": 1,
-        "link": f"{call.base}/users/{who.id}",
-    }
-
-
-def item(call: Call, post: Post) -> dict[str, Any]:
-    """A post as v2.3 shows it: its text where the filter names it, escaped where that is safe."""
-    asked = call.filter
-    told: dict[str, Any] = {
-        f"{post.kind}_id": post.id,
-        "owner": _owner(call, post.owner),
-        "score": post.score,
-        "creation_date": int(post.created.timestamp()),
-        "link": f"{call.base}/{post.kind[0]}/{post.id}",
-    }
-    if post.kind != "comment":
-        told["last_activity_date"] = int(post.active.timestamp())
-    if f"{post.kind}.body" in asked.include:
-        told["body"] = post.html
-    if f"{post.kind}.body_markdown" in asked.include:
-        told["body_markdown"] = post.body
-    if post.kind in ("question", "article"):
-        told |= {"title": post.title, "tags": list(post.tags)}
-    if not asked.unsafe:
-        plain = {name: told[name] for name in ("title", "body_markdown") if name in told}
-        told |= {name: html.escape(text) for name, text in plain.items()}
-    if post.kind == "question":
-        told |= {"answer_count": len(call.space.of("answer", post.id)), "is_answered": False}
-    if post.kind == "answer":
-        told |= {"question_id": post.parent, "is_accepted": post.accepted}
-    if post.kind == "comment":
-        told["post_id"] = post.parent
-    return told
-
-
-def _tags(call: Call) -> tuple[str, ...]:
-    return tuple(filter(None, re.split(r"[;,\s]+", call.fields.get("tags", ""))))
-
-
-def _required(call: Call, name: str) -> str:
-    if not call.fields.get(name):
-        raise SiteError(400, name, f"{name} is required")
-    return call.fields[name]
+_ERRORS = {
+    400: (407, "write_failed"),
+    401: (401, "access_token_required"),
+    402: (402, "invalid_access_token"),
+    403: (403, "access_denied"),
+    404: (404, "no_method"),
+    405: (405, "key_required"),
+}
+_ANONYMOUS = User(0, "nobody")
 
 
 def _add(kind: str, *, titled: bool) -> Method:
     def method(call: Call) -> list[dict[str, Any]]:
-        title = _required(call, "title") if titled else ""
+        title = required(call, "title") if titled else ""
         post = call.site.add(
             call.space,
             kind,
             call.user,
             title=title,
-            body=_required(call, "body"),
-            tags=_tags(call),
+            body=required(call, "body"),
+            tags=tags_of(call),
             parent=None if titled else call.id,
             client=call.client,
             dry=call.preview,
@@ -126,7 +47,7 @@ def _edit(kind: str) -> Method:
         post = call.site.get(call.space, kind, call.id)
         if not call.preview:
             title = call.fields.get("title", post.title)
-            tags = _tags(call) or post.tags
+            tags = tags_of(call) or post.tags
             body = call.fields.get("body", post.body)
             call.site.edit(call.space, post, body=body, title=title, tags=tags)
         return [item(call, post)]
@@ -177,96 +98,20 @@ def _nothing(_: Call) -> list[dict[str, Any]]:
     return []
 
 
-def _exchange(call: Call) -> list[dict[str, Any]]:
-    parent = _required(call, "access_tokens")
-    account = _required(call, "account_id")
-    return [
-        {
-            "access_token": f"{parent}-as-{account}",
-            "original_access_token": parent,
-            "account_id": int(account),
-            "scope": ["write_access", "custom_timestamps"],
-            "expires_on_date": 2_000_000_000,
-        }
-    ]
-
-
 def _render(call: Call) -> list[dict[str, Any]]:
     return [
         {"body": f"<p>{call.fields.get('body', '')}</p>", "title": call.fields.get("title", "")}
     ]
 
 
-_SORTS: Mapping[str, Callable[[Post], int]] = {
-    "activity": lambda post: int(post.active.timestamp()),
-    "creation": lambda post: int(post.created.timestamp()),
-    "votes": lambda post: post.score,
-}
-
-
-def _listed(kind: str) -> Method:
-    def method(call: Call) -> Page:
-        posts = _ordered(call, call.space.of(kind, call.id or None))
-        number, size = _number(call, "page", 1, 2**31), _number(call, "pagesize", 30, 100)
-        first = (number - 1) * size
-        page = Page(item(call, post) for post in posts[first : first + size])
-        page.has_more, page.total = len(posts) > first + size, len(posts)
-        return page
-
-    return method
-
-
-def _ordered(call: Call, posts: list[Post]) -> list[Post]:
-    """The posts of a list in the order and range that are asked for; ends are within."""
-    key = _SORTS.get(call.fields.get("sort", "activity"))
-    order = call.fields.get("order", "desc")
-    if key is None or order not in ("asc", "desc"):
-        raise SiteError(406, "sort", "sort")
-    for low, high, of in (("min", "max", key), ("fromdate", "todate", _SORTS["creation"])):
-        least, most = _number(call, low, None, 2**40), _number(call, high, None, 2**40)
-        posts = [
-            post
-            for post in posts
-            if (least is None or of(post) >= least) and (most is None or of(post) <= most)
-        ]
-    return sorted(posts, key=lambda post: (key(post), post.id), reverse=order == "desc")
-
-
-@overload
-def _number(call: Call, name: str, usual: int, most: int) -> int: ...
-@overload
-def _number(call: Call, name: str, usual: None, most: int) -> int | None: ...
-def _number(call: Call, name: str, usual: int | None, most: int) -> int | None:
-    text = call.fields.get(name, "")
-    if not text:
-        return usual
-    if not re.fullmatch(r"\d{1,12}", text) or not (1 if usual else 0) <= int(text) <= most:
-        raise SiteError(406, name, name)
-    return int(text)
-
-
-def _create_filter(call: Call) -> list[dict[str, Any]]:
-    """Make a filter; the same words make the same one."""
-    base = call.site.filters.get(call.fields.get("base") or "default")
-    named = frozenset(filter(None, call.fields.get("include", "").split(";")))
-    if base is None or not all(re.fullmatch(r"(?:[a-z_]+)?\.[a-z_]+", each) for each in named):
-        raise SiteError(406, "include", "Invalid filter specified")
-    unsafe = call.fields.get("unsafe", "").lower() == "true"
-    made = Filter(base.include | named, unsafe)
-    told = f"{sorted(made.include)}{unsafe}".encode()
-    name = f"!{hashlib.sha256(told).hexdigest()[:12]}"
-    call.site.filters[name] = made
-    kind = "unsafe" if unsafe else "safe"
-    return [{"filter": name, "filter_type": kind, "included_fields": sorted(made.include)}]
-
-
-def _one(kind: str) -> Method:
-    return lambda call: [item(call, call.site.get(call.space, kind, call.id))]
-
-
 def _site(call: Call) -> list[dict[str, Any]]:
     told = {"name": "Stack Overflow", "api_site_parameter": "stackoverflow", "site_url": call.base}
     return [told]
+
+
+def _user(call: Call) -> list[dict[str, Any]]:
+    found = call.site.people.users.get(call.id)
+    return [owner(call, found)] if found else []
 
 
 _WRITES: dict[str, Method] = {
@@ -293,11 +138,6 @@ _WRITES: dict[str, Method] = {
     "me/tag-preferences/edit": _nothing,
     "users/{id}/tag-preferences/edit": _nothing,
     "enterprise/usersync": _nothing,
-    "access-tokens/exchange": _exchange,
-    "filters/create": _create_filter,
-    "questions/render": _render,
-    "questions/{id}/answers/render": _render,
-    "posts/{id}/comments/render": _render,
 }
 for _kind in ("question", "answer", "comment"):
     _WRITES[f"{_kind}s/{{id}}/upvote"] = _vote(_kind, "up")
@@ -305,56 +145,103 @@ for _kind in ("question", "answer", "comment"):
     _WRITES[f"{_kind}s/{{id}}/downvote"] = _vote(_kind, "down")
     _WRITES[f"{_kind}s/{{id}}/downvote/undo"] = _vote(_kind, "down", undo=True)
     _WRITES[f"{_kind}s/{{id}}/flags/add"] = _flag(_kind)
+_ASKS: dict[str, Method] = {
+    "access-tokens/exchange": v23_tokens.exchange,
+    "filters/create": create_filter,
+    "questions/render": _render,
+    "questions/{id}/answers/render": _render,
+    "posts/{id}/comments/render": _render,
+}
+"""What is posted without a token of one's own."""
+_MINE: dict[str, Method] = {
+    "me": lambda call: [owner(call, call.user)],
+    "me/questions": mine("question"),
+    "me/answers": mine("answer"),
+    "me/comments": mine("comment"),
+    "me/articles": mine("article"),
+}
 _READS: dict[str, Method] = {
     "sites": _site,
     "info": lambda _: [{"total_questions": 1}],
-    "me": lambda call: [_owner(call, call.user)],
-    "questions": _listed("question"),
-    "questions/{id}": _one("question"),
-    "questions/{id}/answers": _listed("answer"),
-    "answers": _listed("answer"),
-    "answers/{id}": _one("answer"),
-    "posts/{id}/comments": _listed("comment"),
-    "articles": _listed("article"),
-    "articles/{id}": _one("article"),
+    "questions": listed("question"),
+    "questions/{id}": one("question"),
+    "questions/{id}/answers": listed("answer"),
+    "answers": listed("answer"),
+    "answers/{id}": one("answer"),
+    "posts/{id}/comments": listed("comment"),
+    "articles": listed("article"),
+    "articles/{id}": one("article"),
     "tags": lambda call: [{"name": n, "count": 1, "has_synonyms": False} for n in call.space.tags],
-    "users": lambda call: [_owner(call, who) for who in call.site.users.values()],
-    "search": _listed("question"),
-    "filters/create": _create_filter,
-    "access-tokens/{word}/invalidate": _nothing,
-    "apps/{word}/de-authenticate": _nothing,
+    "users": lambda call: [owner(call, who) for who in call.site.people.users.values()],
+    "users/{id}": _user,
+    "search": listed("question"),
+    "filters/create": create_filter,
+    "access-tokens/{word}": v23_tokens.read,
+    "access-tokens/{word}/invalidate": v23_tokens.invalidate,
+    "apps/{word}/de-authenticate": v23_tokens.deauthenticate,
 }
 
 
-def _compiled(verb: str, table: Mapping[str, Method]) -> list[tuple[str, re.Pattern[str], Method]]:
-    return [
-        (
-            verb,
-            re.compile(
-                re.sub(r"(question|answer|comment|article|post)s", r"\1s?", path)
-                .replace("{id}", r"(?P<id>\d{1,10})")
-                .replace("{word}", "(?P<word>[^/]+)")
-            ),
-            method,
-        )
-        for path, method in table.items()
-    ]
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A method, what its path names, and whether it needs a token."""
+
+    method: Method
+    id: int
+    word: str
+    needs_token: bool
 
 
-_METHODS = _compiled("POST", _WRITES) + _compiled("GET", _READS)
+def _pattern(path: str) -> re.Pattern[str]:
+    either = re.sub(r"(question|answer|comment|article|post)s", r"\1s?", path)
+    named = either.replace("{id}", r"(?P<id>\d{1,10})").replace("{word}", "(?P<word>[^/]+)")
+    return re.compile(named, re.IGNORECASE)
 
 
-def find(verb: str, path: str) -> tuple[Method, int, str]:
+_METHODS = [
+    (verb, _pattern(path), method, needs_token)
+    for verb, table, needs_token in (
+        ("POST", _WRITES, True),
+        ("POST", _ASKS, False),
+        ("GET", _MINE, True),
+        ("GET", _READS, False),
+    )
+    for path, method in table.items()
+]
+
+
+def find(verb: str, path: str) -> Found:
     """Find the method for a path below `/api/2.x`.
 
     Raises:
         SiteError: 404.
     """
-    for named, pattern, method in _METHODS:
+    for named, pattern, method, needs_token in _METHODS:
         if named == verb and (found := pattern.fullmatch(path)):
             groups = found.groupdict()
-            return method, int(groups.get("id") or 0), groups.get("word") or ""
+            number, word = int(groups.get("id") or 0), groups.get("word") or ""
+            return Found(method, number, word, needs_token)
     raise SiteError(404, "no_method", "no method found with this name")
+
+
+def acting(found: Found, people: People, token: str, bearer: str) -> User:
+    """The person for whom a call is made; for one that needs no token, perhaps nobody.
+
+    Args:
+        token: what was sent where only tokens are.
+        bearer: what was sent in `Authorization`, which may be a key where no token is needed.
+
+    Raises:
+        SiteError: 401 without a token, 402 where it is not known.
+    """
+    given = token or bearer
+    if people.knows(given):
+        return people.user_of(given)
+    if token or (given and found.needs_token):
+        raise SiteError(402, "access_token", "`access_token` is not valid")
+    if found.needs_token:
+        raise SiteError(401, "access_token", "`access_token` is required")
+    return _ANONYMOUS
 
 
 def wrapper(items: list[dict[str, Any]], asked: Filter) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -24,12 +25,17 @@ def text(reader: Reader, node: Node) -> str | None:
 
 def switch(reader: Reader, node: Node) -> bool | None:
     """Read `true` or `false`."""
-    return reader.boolean(node)
+    return reader.boolean(_bare(node))
 
 
 def whole(at_least: int, at_most: int) -> Read:
     """Make the reader of a whole number between bounds, both allowed."""
-    return lambda reader, node: reader.integer(node, at_least=at_least, at_most=at_most)
+    return lambda reader, node: reader.integer(_bare(node), at_least=at_least, at_most=at_most)
+
+
+def _bare(node: Node) -> Node:
+    """A value without its quotes: in the environment nobody can leave them out."""
+    return replace(node, quoted=False) if isinstance(node, Scalar) else node
 
 
 def word(*words: str) -> Read:

@@ -87,7 +87,7 @@ class State:
     """Where caps are counted and posts remembered."""
 
     url: Annotated[str | None, Setting(readers.store, "", "where caps and posts are remembered: sqlite:///path, redis://host, rediss://host, unix:///path or memory:; sqlite in the data directory without it", flag="--state")]
-    keep: Annotated[float, Setting(readers.seconds, "90d", "how long they are remembered")]
+    keep: Annotated[float, Setting(readers.seconds, "90d", "how long they are remembered; no rule may look back further")]
     posts: Annotated[int, Setting(readers.whole(1, 2**27), "262144", "among how many posts, the newest, near-copies are found, in SQLite: 96 bytes for each on disk and in memory; `memory:` takes 65536 at most, Redis all")]
     timeout: Annotated[float, Setting(readers.seconds, "800ms", "how long a call may take; then writes that ask state are refused")]
     after_loss: Annotated[str, Setting(readers.word("refuse", "accept"), "refuse", "where the state came back without what it held: refuse what asks it until an operator accepts the loss, or accept it")]

@@ -90,6 +90,7 @@ def refuse(api: Api, decision: Decision, write_id: str, contact: Contact | None)
     status, code, error_id = deciding.status, deciding.code, _V2_POLICY
     if decision.effect is Effect.HOLD:
         status, code, error_id = 403, "confirmation_required", 403
+        retry_after = None  # to wait confirms nothing
     elif retry_after is not None:
         error_id = _V2_LATER
     elif status == 422:

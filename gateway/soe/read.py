@@ -25,9 +25,9 @@ from gateway.soe.wire import (
 __all__ = ["Credentials", "Reading", "check_head", "credentials", "is_slug", "read_write"]
 
 # SOE's own limits, in characters.
-_TITLE_LIMIT = 150
+TITLE_LIMIT = 150
 _BODY_LIMIT = 30_000
-_ARTICLE_LIMIT = 100_000
+ARTICLE_LIMIT = 100_000
 _IMAGE_LIMIT = 2 << 20
 
 
@@ -62,12 +62,12 @@ def read_write(route: Route, headers: Headers, body: bytes) -> Reading:
     """
     reading = _READERS[route.endpoint.body](route, headers, body)
     post = reading.post
-    limit = _ARTICLE_LIMIT if route.endpoint.operation.startswith("article.") else _BODY_LIMIT
-    if len(post.title) > _TITLE_LIMIT or len(post.body) > limit:
+    limit = ARTICLE_LIMIT if route.endpoint.operation.startswith("article.") else _BODY_LIMIT
+    if len(post.title) > TITLE_LIMIT or len(post.body) > limit:
         raise RequestError(
             400,
             "text_too_long",
-            f"SOE takes titles of {_TITLE_LIMIT} and here bodies of {limit} characters at most.",
+            f"SOE takes titles of {TITLE_LIMIT} and here bodies of {limit} characters at most.",
         )
     return reading
 
@@ -193,8 +193,13 @@ _TARGETS = (
     *("tag", "user_group", "community", "account", "user"),
 )
 _MADE_IN_THREAD = frozenset({"answer.create", "comment.create"})
-_SLUG = r"[a-z0-9][a-z0-9._-]{0,99}"
-_TEAM = re.compile(rf"(?:(?:https?://)?[a-z0-9.:-]+/c/)?({_SLUG})/?")
+SLUG = r"[a-z0-9][a-z0-9._-]{0,99}"
+"""How a team is named."""
+THREADS = ("question", "article")
+"""What a path names where it names a thread."""
+POSTS = ("answer", "comment", "post")
+"""What a path names where the thread goes by the post's own number."""
+_TEAM = re.compile(rf"(?:(?:https?://)?[a-z0-9.:-]+/c/)?({SLUG})/?")
 
 
 def _target(route: Route) -> str | None:
@@ -207,15 +212,15 @@ def _target(route: Route) -> str | None:
 def _thread(route: Route) -> str | None:
     """Where the post stands; by its own number where the path does not name the thread."""
     params = route.params
-    for noun in ("question", "article"):
+    for noun in THREADS:
         if noun in params:
             return f"{noun}/{params[noun]}"
-    return next((f"post/{params[n]}" for n in ("answer", "comment", "post") if n in params), None)
+    return next((f"post/{params[n]}" for n in POSTS if n in params), None)
 
 
 def is_slug(text: str) -> bool:
     """Whether a text names a team as `Write.team` does."""
-    return re.fullmatch(_SLUG, text) is not None
+    return re.fullmatch(SLUG, text) is not None
 
 
 def _team(value: str) -> str | None:

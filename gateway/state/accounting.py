@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.model import (
@@ -19,8 +19,10 @@ from gateway.model import (
     Reservation,
     Reserved,
     Settlement,
+    Sharers,
     Window,
 )
+from gateway.state.sharing import shared
 
 PENDING_SECONDS = 60.0
 """After this long a reservation that nobody settled counts as kept, its outcome as unknown."""
@@ -149,6 +151,7 @@ def answered(
     reservation: Reservation,
     times: Callable[[Charge], Sequence[float]],
     find: Callable[[Lookup], Found],
+    uses: Callable[[Sharers], Iterable[tuple[str, float]]],
     now: float,
     number: int,
 ) -> Reserved:
@@ -158,13 +161,23 @@ def answered(
         reservation: what is asked.
         times: gives the instants of a cap's earlier charges, ascending.
         find: gives the earlier posts of a lookup.
+        uses: gives who used a thing, and when.
         now: the reservation's stamp.
         number: where it stands among the reservations.
     """
+    found: dict[Lookup, Found] = {}  # several rules ask the same
+
+    def answer(need: Need) -> Answer:
+        if isinstance(need, Charge):
+            return charged(need, times(need), now)
+        if not isinstance(need, Lookup):
+            return shared(need, uses(need), now)
+        if need not in found:
+            found[need] = find(need)
+        return found[need]
+
     answers: dict[str, Answer] = {
-        rule: charged(need, times(need), now) if isinstance(need, Charge) else find(need)
-        for group in reservation.groups
-        for rule, need in group.items()
+        rule: answer(need) for group in reservation.groups for rule, need in group.items()
     }
     taken = is_taken(reservation.groups[0], answers)
     return Reserved(answers=answers, taken=taken, at=now, number=number)

@@ -18,7 +18,7 @@ FAILS = {"answer.create": 1, "expect": {"refused_by": ["copies"]}}
 def test_a_test_is_chosen_by_a_part_of_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     """Of its file's name, too, in any case."""
     assert main(["test", "-k", "DISGUISE"]) == 0
-    assert "1 tests, 0 failed" in capsys.readouterr().out
+    assert "1 test, 0 failed" in capsys.readouterr().out
 
     assert main(["test", "-k", "no-copies"]) == 0
     assert "5 tests, 0 failed" in capsys.readouterr().out

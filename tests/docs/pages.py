@@ -27,11 +27,15 @@ class Block:
 
 
 def blocks(*languages: str) -> list[Block]:
-    """Every block in one of the languages, in all pages."""
+    """Every block in one of the languages, in all pages; `settings` is YAML that says so."""
     return [
-        Block(page, text.count("\n", 0, found.start()) + 1, found[1], found[2])
+        Block(page, text.count("\n", 0, found.start()) + 1, _language(found), found[2])
         for page in PAGES
         for text in [page.read_text()]
         for found in _BLOCK.finditer(text)
-        if found[1] in languages
+        if _language(found) in languages
     ]
+
+
+def _language(found: re.Match[str]) -> str:
+    return "settings" if found[2].startswith("# gateway.yaml\n") else found[1]

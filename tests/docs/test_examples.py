@@ -7,10 +7,13 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from gateway.cli import main
+from gateway.settings.load import load_settings
 from tests.docs.pages import PAGES, Block, blocks
 from tests.shared import ROOT
 
@@ -74,22 +77,55 @@ def test_a_command_prints_what_is_shown(block: Block, demo: str) -> None:
         assert holds(done.stdout, shown), f"{command}\n{done.stdout}{done.stderr}"
 
 
+FILES = {"policy": "shown.yaml", "integrations": "integrations.yaml", "tests": "more.test.yaml"}
+
+
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)
-def test_a_file_that_is_shown_is_right_and_holds_its_tests(block: Block, tmp_path: Path) -> None:
-    """A page's policies, registrations and overrides load, beside the registrations it shows."""
-    for each in blocks("yaml"):
-        if each.page == block.page and each.text.startswith("integrations:"):
-            (tmp_path / "integrations.yaml").write_text(each.text)
+def test_a_file_that_is_shown_is_right_and_holds_its_tests(
+    block: Block, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A page's policies, tests and overrides load, beside the registrations that it shows."""
     kind = block.text.partition(":")[0]
-    names = {"policy": "shown.yaml", "integrations": "integrations.yaml"}
-    (tmp_path / names.get(kind, "overrides.yaml")).write_text(block.text)
+    beside = ("integrations", "policy") if kind == "tests" else ("integrations",)
+    for each in blocks("yaml"):
+        shown = each.text.partition(":")[0]
+        if each.page == block.page and shown in beside:
+            (tmp_path / FILES[shown]).write_text(each.text)
+    (tmp_path / FILES.get(kind, "overrides.yaml")).write_text(block.text)
 
     # An override changes what the shipped tests expect, so it is looked at alone.
-    for command in ("check", "test") if kind == "policy" else ("check",):
-        words = [sys.executable, "-m", "gateway", command, str(tmp_path)]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    for command in ("check", "test") if kind in ("policy", "tests") else ("check",):
+        code = main([command, str(tmp_path)])
 
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert code == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("block", blocks("settings"), ids=str)
+def test_settings_that_are_shown_can_be_read(block: Block, tmp_path: Path) -> None:
+    """On the last day for which they are meant, where they have one."""
+    path = tmp_path / "gateway.yaml"
+    path.write_text(block.text)
+    ends = re.search(r"until: (\S+?)[,}]", block.text)
+    today = date.fromisoformat(ends[1]) if ends else None
+
+    load_settings(flags={}, environ={}, config=path, required=(), today=today)
+
+
+COOKBOOK = [block for block in blocks("yaml") if block.page.name == "cookbook.md"]
+
+
+@pytest.mark.parametrize(
+    "block", [each for each in COOKBOOK if each.text.startswith("policy:")], ids=str
+)
+def test_each_rule_of_the_cookbook_is_missed_by_a_test_of_its_block(
+    block: Block, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who copies a rule copies what shows that it works."""
+    registered = next(each for each in COOKBOOK if each.text.startswith("integrations:"))
+    (tmp_path / "integrations.yaml").write_text(registered.text)
+    (tmp_path / "shown.yaml").write_text(block.text)
+
+    assert main(["check", "--coverage", str(tmp_path)]) == 0, capsys.readouterr().out
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -56,6 +56,17 @@ def test_a_rule_that_is_disabled_is_not_asked_for(tmp_path: Path) -> None:
     assert (found.tried, found.untested) == (1, ())
 
 
+def test_shipped_rules_are_tested_by_their_own_tests(tmp_path: Path) -> None:
+    """Who tunes one need not test them all."""
+    (tmp_path / "overrides.yaml").write_text("already-posted: {mode: observe}")
+    step = {"question.edit": 2, "expect": {"refused_by": ["copies"]}}
+    steps: list[dict[str, Any]] = [{"question.edit": 1, "expect": "pass"}, step]
+
+    found = cover(suite(tmp_path, COPIES, steps, body=LONG))
+
+    assert (found.tried, found.failing, found.untested) == (1, (), ())
+
+
 def test_nothing_is_tried_while_a_test_fails(tmp_path: Path) -> None:
     """A test that fails anyway notices nothing."""
     steps: list[dict[str, Any]] = [{"answer.create": 1, "expect": {"refused_by": ["copies"]}}]

@@ -162,7 +162,7 @@ def test_an_exception_ends_with_its_day(tmp_path: Path) -> None:
     (tmp_path / "integrations.yaml").write_text(
         "integrations: {bot: {owner: o, contact: c, purpose: p, expires: 2027-01-01}}"
     )
-    exceptions = "[{rules: [act], integrations: [bot], reason: r, owner: o, expires: 2026-12-31}]"
+    exceptions = "[{rules: [act], integrations: [bot], reason: r, owner: o, ticket: T-1, expires: 2026-12-31}]"
     steps: list[dict[str, Any]] = [
         {"answer.create": 1, "expect": "pass"},
         {"answer.create": 1, "after": "2h", "expect": {"refused_by": ["act"], "status": 403}},

@@ -45,7 +45,7 @@ def test_people_see_the_step_the_difference_and_what_was_found(failed: list[Play
         "    cap: passed",
         "",
     ]  # fmt: skip
-    assert told[-1].startswith("1 tests, 1 failed (")
+    assert told[-1].startswith("1 test, 1 failed (")
 
 
 def test_a_rule_that_does_not_look_at_the_write_is_told(tmp_path: Path) -> None:

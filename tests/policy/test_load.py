@@ -2,65 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from gateway.errors import PolicyError
-from gateway.policy import load as loader
 from gateway.policy.load import load, shipped_directory
 
 TODAY = date(2026, 11, 24)
-BAD = sorted((Path(__file__).parent / "bad").glob("*.yaml"))
-
-
-@pytest.mark.parametrize("path", BAD, ids=[path.stem for path in BAD])
-def test_a_bad_file_is_told_with_its_place(path: Path, tmp_path: Path) -> None:
-    """The first line of the file says what the loader must say."""
-    expected = path.read_text().splitlines()[0].removeprefix("# error: ")
-    named = "integrations.yaml" if path.stem.startswith("registry") else path.name
-    named = "overrides.yaml" if path.stem.startswith("overrides") else named
-    (tmp_path / named).write_text(path.read_text())
-
-    with pytest.raises(PolicyError) as caught:
-        load(tmp_path, today=TODAY)
-
-    told = [f"{p.line}:{p.column}: {p.text}" for p in caught.value.problems]
-    assert told == [expected]
-
-
-def test_every_message_of_the_loader_has_a_bad_file() -> None:
-    """A new problem comes with an example of it, here or in a test of its own."""
-    elsewhere = {"cannot be read", "stands in"}  # of more than one file, or of none
-    folder = Path(loader.__file__).parent
-    source = "".join(
-        (folder / f"{name}.py").read_text() for name in ("load", "match", "parameters", "registry")
-    )
-    written = re.findall(r'(?:problem\((?:[^()"]|\([^()]*\))*, |told = )f?"([^"]+)"', source)
-    told = "\n".join(path.read_text().splitlines()[0] for path in BAD)
-    missing = [
-        message
-        for message in written
-        if not any(word in message for word in elsewhere)
-        and not all(part.strip(" '") in told for part in re.split(r"\{+[^}]*\}+", message))
-    ]
-
-    assert len(written) >= 25
-    assert missing == []
-
-
-def test_a_rule_stands_in_one_file_only(tmp_path: Path) -> None:
-    """Its name is that of its counters."""
-    rule = "rules: {r: {title: T, mode: warn, for: ['*'], explicit_action: {evidence: literal}}}"
-    for name in ("a.yaml", "b.yaml"):
-        (tmp_path / name).write_text(f"policy: p\nowner: o\n{rule}")
-
-    with pytest.raises(PolicyError, match=r"b.yaml:3:9: a rule 'r' stands in .*a.yaml already"):
-        load(tmp_path, today=TODAY)
 
 
 def test_a_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
@@ -122,28 +72,3 @@ def test_the_revision_names_the_files(tmp_path: Path) -> None:
     assert (
         load(tmp_path / "one", today=TODAY).revision == load(tmp_path / "two", today=TODAY).revision
     )
-
-
-SNIPPETS = st.lists(
-    st.sampled_from(
-        ["policy: a", "owner: b", "rules:", "  r:", "    title: t", "    mode: enforce", "    mode: on",
-         "    for: ['*']", "    rate_cap: {limit: 1, window: 1m}", "    if: {title: {matches: '('}}",
-         "    unknown: x", "exceptions: []", "  - x", "tests: {}", "\t", "a: &b c"]
-    ),
-    max_size=12,
-).map("\n".join)  # fmt: skip
-
-
-@given(SNIPPETS | st.text(max_size=100))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
-def test_no_text_crashes_the_loader(tmp_path: Path, text: str) -> None:
-    """It loads, or says what is wrong; nothing unknown is accepted silently."""
-    (tmp_path / "a.yaml").write_text(text)
-
-    try:
-        load(tmp_path, today=TODAY)
-    except PolicyError as error:
-        assert error.problems
-    else:
-        assert "unknown" not in text
-        assert "mode: on" not in text

@@ -8,17 +8,16 @@ import hashlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.parse import Reader
+from gateway.policy.reader import PolicyReader
 from gateway.policy.registry import Integration, Registry, digest, new_key, read_registry
 
-OPERATIONS = ("question.create", "answer.create", "answer.edit")
 KEY, TOKEN = digest(b"sgw_key"), digest(b"token")
 
 
 def read(text: str) -> tuple[Registry, list[str]]:
     """The registry of a file, and what is wrong with it."""
-    reader = Reader("integrations.yaml")
-    registry = read_registry(reader, text, OPERATIONS)
+    reader = PolicyReader("integrations.yaml")
+    registry = read_registry(reader, text)
     return registry, [f"{each.line}:{each.column}: {each.text}" for each in reader.problems]
 
 
@@ -99,12 +98,12 @@ integrations:
         "2:3: 'Help_Bot' cannot name an integration; use kebab-case",
         "3:3: 'anonymous' cannot name an integration; use kebab-case",
         "4:6: the key 'contact' is missing",
-        "4:52: expected a date such as 2026-12-31, not 'soon'",
         "4:35: 'trused' is none of probation, trusted; did you mean 'trusted'?",
+        "4:52: expected a date such as 2026-12-31, not 'soon'",
         "5:66: user_agent identifies nobody: anybody can send it",
-        "5:53: no operation is called 'answers.*'; did you mean 'answer.edit'?",
+        "5:54: no operation is called 'answers.*'; did you mean 'answer.edit'?",
         "6:57: unknown key 'token'; did you mean 'tokens'?",
-        "6:47: keys are digests, as sha256: and 64 hex digits",
+        "6:48: expected digests, as sha256: and 64 hex digits",
         "7:3: has a key or token twice",
         "8:3: shares a key or token with d",
     ]

@@ -12,10 +12,12 @@ from gateway.checks import Check
 from gateway.checks.duplicate import Duplicate
 from gateway.checks.explicit_action import ExplicitAction
 from gateway.checks.rate_cap import RateCap
+from gateway.errors import StoreError
 from gateway.model import Effect, Fingerprint, Mode, Outcome, Settlement, Window
 from gateway.policy.decide import decide, judge, reservation, select
 from gateway.policy.policyset import PolicySet, Rule
 from gateway.policy.registry import Registry
+from gateway.soe.answers import refuse
 from gateway.soe.api import OPERATIONS
 from gateway.state.memory import MemoryStore
 from tests.samples import a_write
@@ -33,6 +35,7 @@ CHECKS: st.SearchStrategy[Check] = st.one_of(
         attempts=st.booleans(),
     ),
 )
+CAP = RateCap(windows=(Window(limit=2, seconds=10.0),))
 ENFORCED = st.lists(CHECKS, max_size=3)
 WRITES = st.lists(
     st.tuples(
@@ -118,8 +121,7 @@ def test_the_order_of_rules_does_not_matter(
 @settings(max_examples=100)
 def test_a_cap_is_never_exceeded(writes: list[tuple[float, str, bool, Outcome]]) -> None:
     """No window holds more than its limit of writes that happened, or may have."""
-    cap = RateCap(windows=(Window(limit=2, seconds=10.0),))
-    decided = asyncio.run(effects(a_set([cap], []), writes))
+    decided = asyncio.run(effects(a_set([CAP], []), writes))
 
     at, kept = 1_795_000_000.0, []  # as the writes: seconds have their own rounding there
     for (gap, _, _, outcome), effect in zip(writes, decided, strict=True):
@@ -127,3 +129,16 @@ def test_a_cap_is_never_exceeded(writes: list[tuple[float, str, bool, Outcome]])
         if effect is Effect.ALLOW and outcome.keeps:
             kept.append(at)
     assert all(sum(end - 10.0 < each <= end for each in kept) <= 2 for end in kept)
+
+
+def test_a_hold_whose_question_state_cannot_answer_is_refused() -> None:
+    """Nobody knows what there would be to confirm: 503, and not a page."""
+    held = a_set([CAP], [], Mode.OBSERVE)
+    policies = replace(held, rules=tuple(replace(rule, mode=Mode.HOLD) for rule in held.rules))
+    write = a_write()
+    rules = select(policies, write)
+
+    found = decide(policies, judge(rules, write, StoreError("away"), judge(rules, write, None)))
+
+    assert found.effect is Effect.REFUSE
+    assert refuse(write.api, found, "w1", None).status == 503

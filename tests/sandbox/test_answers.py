@@ -37,6 +37,8 @@ CALLS: list[tuple[str, str, Any]] = [
     ("POST", "/tags/1/subject-matter-experts/users", [1]),
     ("GET", "/users", None),
     ("GET", "/users/me", None),
+    ("GET", "/users/1", None),
+    ("GET", "/users/by-external-id/1", None),
     ("POST", "/user-groups", {"name": "G", "userIds": [1]}),
     ("GET", "/user-groups", None),
     ("GET", "/communities/1", None),
@@ -145,15 +147,3 @@ async def test_the_page_shows_text_as_text(client: httpx.AsyncClient) -> None:
 
     assert "<script>alert" not in page
     assert "&lt;script&gt;" in page
-
-
-async def test_a_code_is_exchanged_for_a_token_once(client: httpx.AsyncClient) -> None:
-    """The OAuth code of the consent page gives a token that writes."""
-    consent = await client.get("/oauth?client_id=1&redirect_uri=http://app/back&state=s")
-    code = httpx.URL(consent.headers["location"]).params["code"]
-
-    first = await client.post("/oauth/access_token/json", data={"code": code})
-    second = await client.post("/oauth/access_token/json", data={"code": code})
-
-    assert first.json()["access_token"]
-    assert second.status_code == 400

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from gateway.model import Post
 from gateway.text.fingerprint import fingerprint
-from gateway.text.similarity import FEW_WORDS, Likeness, Placed, Template, compare
+from gateway.text.similarity import (
+    FEW_WORDS,
+    Comparison,
+    Likeness,
+    Placed,
+    Registered,
+    Template,
+    compare,
+)
+from gateway.text.sketch import read
 from tests.text.posts import DISGUISES, HONEST, QUOTES, Disguise
 
 COPY = 0.84
@@ -168,3 +177,42 @@ def test_a_likeness_is_a_share(one: str, other: str) -> None:
     found = likeness(one, placed(other))
 
     assert all(0 <= share <= 1 for share in (found.score, found.of_new, found.of_earlier))
+
+
+SYLLABLES = [a + b + c for a in "bdkmrst" for b in "aeiou" for c in "lnpx"]
+PHRASES = [" ".join(random.Random(seed).sample(SYLLABLES, 2 + seed % 4)) for seed in range(30)]
+pieces = st.lists(st.sampled_from(PHRASES), min_size=1, max_size=8, unique=True)
+
+
+@given(
+    text=pieces,
+    earlier=st.lists(
+        st.tuples(st.integers(0, 8), st.just([]) | pieces, st.sampled_from("abc")),
+        min_size=1,
+        max_size=6,
+    ),
+    templates=st.lists(st.sampled_from(PHRASES), max_size=3),
+)
+def test_what_scores_enough_is_never_passed_over(
+    text: list[str],
+    earlier: list[tuple[int, list[str], str]],
+    templates: list[str],
+) -> None:
+    """However much is common property or registered: what is asked for is compared in full."""
+    posts = tuple(
+        placed("\n".join([*text[-copied:], *other]), author, str(number))
+        for number, (copied, other, author) in enumerate(earlier)
+    )
+    known = [read(placed(each).text) for each in templates]
+    registered = Registered(
+        frozenset(value for each in known for value in each.own.kept),
+        frozenset(value for each in known for value in each.own_words.kept),
+    )
+
+    def compared() -> Comparison:
+        return Comparison(new("\n".join(text), "john", "here"), posts, 4, registered)
+
+    exact = [compared().likeness(post) for post in posts]
+    asked = [compared().likeness(post, each.score) for post, each in zip(posts, exact, strict=True)]
+
+    assert asked == exact

@@ -3,6 +3,7 @@
 local REFUSED = 64  -- of the writes under a digest, so many are kept where more of the kind are refused
 
 local function uncharge(write)
+  give_back_uses(write)
   for _, counter in ipairs(write.caps) do redis.call('ZREM', site .. ':cap:' .. counter, write.number) end
   redis.call('ZREM', site .. ':request:' .. write.request, write.number)
 end
@@ -25,14 +26,16 @@ end
 
 -- Remember a write and what it is charged to; gives it as a table. What is written needs no
 -- `request`: only a try of which nobody knows is looked for there.
-local function insert(core, at, keep, outcome, place, key, caps, replaces)
+local function insert(core, at, keep, outcome, place, key, caps, replaces, uses)
   redis.call('HINCRBY', site .. ':meta', 'seq', 1)
   local bytes = packed({
     at = at, outcome = outcome, core = core, place = place, key = key, caps = caps, replaces = replaces,
+    uses = outcome == '' and uses or {},
   })
   local number, first = put(bytes, at, keep)
   local write = opened(number, bytes)
   for _, counter in ipairs(caps) do add(site .. ':cap:' .. counter, number, at, keep) end
+  record_uses(write, uses, keep)
   if write.request ~= '' and (outcome == '' or outcome == 'failed' or outcome == 'unknown') then
     add(site .. ':request:' .. write.request, number, at, keep)
   end
@@ -59,6 +62,7 @@ local function keep_write(write, outcome, place)
     local bytes = read(old)
     if bytes and outcome_of(bytes) ~= 'ok' then forget(opened(old, bytes)) end
   end
+  keep_uses(write)
   write.outcome, write.place, write.replaces = outcome, place, {}
   if outcome == 'ok' then redis.call('ZREM', site .. ':request:' .. write.request, write.number) end
   write_again(write)

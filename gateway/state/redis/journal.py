@@ -12,6 +12,7 @@ from itertools import islice
 
 from gateway.model import Outcome, Settlement
 from gateway.state.redis.records import place_of
+from gateway.state.sharing import Use
 
 _ENTRIES_AT_MOST = 10_000
 """Some 15 MiB; what is older is not put back."""
@@ -26,6 +27,7 @@ class Entry:
     at: float
     caps: list[str]
     attempts: list[str]
+    uses: list[Use]
     outcome: str = ""
     place: bytes = b""
 
@@ -54,7 +56,8 @@ class Journal:
             entry.outcome = settlement.outcome.value
             entry.place = place_of(settlement.post, settlement.url)
         elif settlement.template and settlement.outcome is Outcome.NOT_SENT:
-            entry.outcome, entry.key, entry.caps = Outcome.REFUSED.value, b"", []
+            entry.outcome, entry.key = Outcome.REFUSED.value, b""
+            entry.caps, entry.uses = [], []
         else:
             del self._entries[write_id]
 

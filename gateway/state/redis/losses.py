@@ -13,6 +13,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import orjson
 
@@ -72,6 +74,40 @@ class Losses:
         else:
             self.epoch, self.seq = epoch, seq
             self._terms.take_note(epoch)
+
+    def introduced(self) -> dict[str, object]:
+        """Say to a script whose data this process knows, as `admit` in `prelude.lua` asks it."""
+        return {
+            "epoch": self.epoch,
+            "seq": self.seq,
+            "new_epoch": new_epoch(),
+            "identity": self._terms.identity,
+        }
+
+    async def asked(self, ask: Callable[[], Awaitable[Any]]) -> Any:
+        """Ask for something, and once more when what is known was put back, where data is gone.
+
+        Raises:
+            StoreError: as what is asked, and as `look`, and where what is lost may not be.
+        """
+        await self.look()
+        known = self.epoch
+        try:
+            return await ask()
+        except StoreError as error:
+            if error.code not in GONE:
+                raise
+            return await self._asked_again(ask, error.code, known)
+
+    async def _asked_again(self, ask: Callable[[], Awaitable[Any]], code: str, known: str) -> Any:
+        """Ask when what is known was put back; whoever waits too long for that is refused."""
+        try:
+            async with asyncio.timeout(self._terms.timeout):
+                if self.epoch == known:  # else another call had it mended meanwhile
+                    await self.mended(code)
+                return await ask()
+        except TimeoutError:
+            raise StoreError("what the state lost is being put back") from None
 
     async def mended(self, code: str) -> None:
         """Wait for the one mending, which all share and which nobody's leaving ends.
@@ -184,6 +220,7 @@ def _facts(entry: Entry) -> dict[str, object]:
         "outcome": entry.outcome,
         "caps": entry.caps,
         "attempts": entry.attempts,
+        "uses": entry.uses,
     }
 
 

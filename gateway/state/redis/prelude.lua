@@ -2,10 +2,10 @@
 -- hash tag.
 --
 -- Keys of a site: `meta` (epoch, last stamp, seq, identity, where posts are put), `posts:<block>`,
--- `rows` and `same:<4 bytes>` (rows.lua); by score of their stamp `cap:<counter>` and
--- `request:<digest>`; `key:<digest>` and `again:<request>` hold answers, and `answers` their names by
--- age; `lost` and `accepted` name epochs; `gone:<id>` turns back what comes too late, and
--- `pushed:<number>` was pushed out of a row while it was in flight.
+-- `rows` and `same:<4 bytes>` (rows.lua); by score of their stamp `cap:<counter>`, `uses:<name>`
+-- (uses.lua) and `request:<digest>`; `key:<digest>` and `again:<request>` hold answers, and `answers`
+-- their names by age; `lost` and `accepted` name epochs; `gone:<id>` turns back what comes too late,
+-- and `pushed:<number>` was pushed out of a row while it was in flight; notes stand in notes.lua.
 --
 -- A write has a number: its place in the lists `posts:<block>`, which Redis packs tightly and which
 -- expire as a whole. There it is one string of bytes, as records.py writes it; where it was, when it
@@ -24,6 +24,35 @@ local OUTCOMES = {[0] = '', 'ok', 'refused', 'failed', 'unknown'}
 local function text(number) return string.format('%.17g', number) end
 
 local function lost() return redis.error_reply('LOST: the data that was kept here is gone') end
+
+-- Look whose data this is, for who asks: `ask` says what he knows of them. Gives an error where he is not
+-- to be answered; then the epoch, the last stamp, and the number of the newest write or ending.
+local function admit(ask)
+  local meta = redis.call('HMGET', site .. ':meta', 'epoch', 'last', 'seq', 'identity', 'opens')
+  local epoch, seq, identity = meta[1], tonumber(meta[3] or '0'), meta[4]
+  if (ask.epoch ~= '' and epoch ~= ask.epoch) or redis.call('EXISTS', site .. ':lost') == 1 then
+    return lost()
+  end
+  if meta[5] then
+    local time = redis.call('TIME')
+    if tonumber(time[1]) + tonumber(time[2]) / 1000000 < tonumber(meta[5]) then
+      return redis.error_reply('MENDING: what was lost is being put back')
+    end
+    redis.call('HDEL', site .. ':meta', 'opens')
+  end
+  if seq < ask.seq then return redis.error_reply('BEHIND: the newest writes are gone') end
+  if identity and identity ~= '' and ask.identity ~= '' and identity ~= ask.identity then
+    return redis.error_reply('STRANGER: who shares a state shares one audit.key')
+  end
+  if not epoch then
+    epoch = ask.new_epoch
+    redis.call('HSET', site .. ':meta', 'epoch', epoch)
+  end
+  if ask.identity ~= '' and (identity or '') == '' then  -- new, or operators made it, or accepted a loss
+    redis.call('HSET', site .. ':meta', 'identity', ask.identity)
+  end
+  return nil, epoch, meta[2], seq
+end
 
 -- The stamp of what comes now: of Redis's clock, or of the caller's where `at` is given.
 local function stamp(at, last)
@@ -57,8 +86,8 @@ end
 
 local function id_of(bytes) return (names_of(bytes, 9)) end
 
--- A write as a table. `core` is what never changes; `key`, `caps` and `replaces` are kept while it may be
--- taken back.
+-- A write as a table. `core` is what never changes; `key`, `caps`, `replaces` and `uses` are kept while it
+-- may be taken back.
 local function opened(number, bytes)
   local at, outcome, _, _, _, _, _, listed, _, id, request, facts, sketch = struct.unpack(FORMAT, bytes)
   local start = HEAD + listed
@@ -69,15 +98,16 @@ local function opened(number, bytes)
     number = number, at = at, outcome = OUTCOMES[outcome], core = string.sub(bytes, 10, last),
     id = string.sub(bytes, start + 1, start + id),
     request = string.sub(bytes, start + id + 1, start + id + request),
-    place = place, key = open[1], caps = open[2], replaces = open[3],
+    place = place, key = open[1], caps = open[2], replaces = open[3], uses = open[4] or {},
   }
 end
 
 local function packed(write)
-  local is_over = write.outcome == 'ok' or write.key == '' and #write.caps == 0 and #write.replaces == 0
+  local is_over = write.outcome == 'ok'
+    or write.key == '' and #write.caps == 0 and #write.replaces == 0 and #write.uses == 0
   return struct.pack('<dB', write.at, CODES[write.outcome]) .. write.core
     .. struct.pack('<I2c0', #write.place, write.place)
-    .. (is_over and '' or cmsgpack.pack({write.key, write.caps, write.replaces}))
+    .. (is_over and '' or cmsgpack.pack({write.key, write.caps, write.replaces, write.uses}))
 end
 
 local function write_again(write)

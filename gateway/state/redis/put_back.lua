@@ -1,5 +1,5 @@
 -- Put back what a process knows, where it is gone, or where it is gone how it ended.
--- ARGV: {keep, key_seconds, entries: [{at, outcome, caps, attempts}, …]} as JSON; then of each entry its
+-- ARGV: {keep, key_seconds, entries: [{at, outcome, caps, attempts, uses}, …]} as JSON; then of each entry its
 -- `core`, the name of its key, and where its post stands. Returns how many that were.
 
 local ask = cjson.decode(ARGV[1])
@@ -27,7 +27,9 @@ for i, entry in ipairs(ask.entries) do
     keep_write(write, entry.outcome, place)
   end
   local is_gone = not write
-  if is_gone then write = insert(core, entry.at, ask.keep, entry.outcome, place, key, entry.caps, {}) end
+  if is_gone then
+    write = insert(core, entry.at, ask.keep, entry.outcome, place, key, entry.caps, {}, entry.uses)
+  end
   if is_open or is_gone then
     if key ~= '' then put_back_key(key, write, entry) end
     back = back + 1

@@ -17,7 +17,7 @@ from struct import Struct
 
 from gateway.model import Fingerprint, Outcome, Remembered, Write
 from gateway.state.accounting import PENDING_SECONDS
-from gateway.state.prints import REMEMBERED
+from gateway.state.prints import listed
 
 _START = Struct("<dB")
 _CORE = Struct("<4s4s8s8s4sBBHHHH")
@@ -243,7 +243,7 @@ def core_of(write: Write, *, across: bool = False) -> bytes:
     found = write.fingerprint if write.publishes else None
     found = found or Fingerprint(text="", event="", words=0)
     scope, short_id, request = scope_of(write.team), named(write.id), named(write.request)
-    listed = salted(in_order(found.prints[: 4 * REMEMBERED]), scope)
+    stored = salted(listed(in_order(found.prints)), scope)
     texts = (
         *(write.integration, write.token, _author(write), write.operation),
         *(write.team, write.thread, write.target),
@@ -254,9 +254,9 @@ def core_of(write: Write, *, across: bool = False) -> bytes:
         raise ValueError("it is too long")
     head = _CORE.pack(
         *(scope, hashed(write.author), digested(found.text), digested(found.event)),
-        *(mark_of(short_id), len(listed), across, *sizes),
+        *(mark_of(short_id), len(stored), across, *sizes),
     )
-    return b"".join((head, listed, short_id, request, facts, found.sketch))
+    return b"".join((head, stored, short_id, request, facts, found.sketch))
 
 
 def has_text(record: bytes) -> bool:

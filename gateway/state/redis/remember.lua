@@ -11,7 +11,7 @@ for i = 2, #ARGV, 2 do
   local core = ARGV[i]
   local known = find(names_of(core, 0), mark_of(core))
   if known then forget(known) end  -- also what is known: it counts as written at this instant
-  insert(core, now, ask.keep, 'ok', ARGV[i + 1], '', {}, {})
+  insert(core, now, ask.keep, 'ok', ARGV[i + 1], '', {}, {}, {})
   if not known or texts(known.core) ~= texts(core) then new = new + 1 end
 end
 return new

@@ -8,34 +8,13 @@
 --
 -- Returns the stamp, the epoch, the number of the newest write or ending; then how it repeats an
 -- earlier write, or nothing, the writes that were found, and per need what was there before: instants,
--- or where in those writes the equal ones stand, and the near ones, below zero.
+-- or where in those writes the equal ones stand, and the near ones, below zero, or uses with their instants.
 
 local EQUAL, CANDIDATES, AT_LEAST = 64, 24, 2  -- posts that are told, and prints that near ones share
 
 local ask = cjson.decode(ARGV[1])
-local meta = redis.call('HMGET', site .. ':meta', 'epoch', 'last', 'seq', 'identity', 'opens')
-local epoch, last, seq, identity = meta[1], meta[2], tonumber(meta[3] or '0'), meta[4]
-if (ask.epoch ~= '' and epoch ~= ask.epoch) or redis.call('EXISTS', site .. ':lost') == 1 then
-  return lost()
-end
-if meta[5] then
-  local time = redis.call('TIME')
-  if tonumber(time[1]) + tonumber(time[2]) / 1000000 < tonumber(meta[5]) then
-    return redis.error_reply('MENDING: what was lost is being put back')
-  end
-  redis.call('HDEL', site .. ':meta', 'opens')
-end
-if seq < ask.seq then return redis.error_reply('BEHIND: the newest writes are gone') end
-if identity and identity ~= '' and ask.identity ~= '' and identity ~= ask.identity then
-  return redis.error_reply('STRANGER: who shares a state shares one audit.key')
-end
-if not epoch then
-  epoch = ask.new_epoch
-  redis.call('HSET', site .. ':meta', 'epoch', epoch)
-end
-if ask.identity ~= '' and (identity or '') == '' then  -- new, or operators made it, or accepted a loss
-  redis.call('HSET', site .. ':meta', 'identity', ask.identity)
-end
+local refusal, epoch, last, seq = admit(ask)
+if refusal then return refusal end
 local core, key, looked = ARGV[2], ARGV[3], ARGV[4]
 local id, request = names_of(core, 0)
 if redis.call('EXISTS', site .. ':gone:' .. id) == 1 then
@@ -251,6 +230,8 @@ for i, group in ipairs(ask.groups) do
     if need.cap then
       found = times(need)
       group_taken[i] = has_room(need, found) and group_taken[i]
+    elseif need.uses then
+      found = uses_of(need.uses, forgotten)
     else
       found = find_posts(need)
     end
@@ -271,7 +252,7 @@ for i, group in ipairs(ask.groups) do
   end
 end
 if held then
-  insert(core, now, ask.keep, '', '', key, caps, replaced)
+  insert(core, now, ask.keep, '', '', key, caps, replaced, ask.uses)
   seq = seq + 1
   if key ~= '' then
     local kept_as = site .. ':key:' .. key

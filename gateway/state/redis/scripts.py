@@ -13,13 +13,13 @@ SITE = "{soe-gateway}"
 """How all keys begin; its hash tag keeps them together in a cluster."""
 _NAMES = (
     *("reserve", "settle", "keep_answer", "remember", "put_back", "adopt", "accept_loss"),
-    *("forget", "posts", "release"),
+    *("forget", "posts", "release", "notes"),
 )
 
 
 _FOLDER = Path(__file__).parent
 PRELUDE = "\n".join(
-    (_FOLDER / f"{name}.lua").read_text() for name in ("prelude", "rows", "endings")
+    (_FOLDER / f"{name}.lua").read_text() for name in ("prelude", "rows", "uses", "endings")
 )
 """What stands before each script."""
 

@@ -42,7 +42,8 @@ from gateway.state.accounting import (
 from gateway.state.published import as_write
 from gateway.state.redis.client import Client
 from gateway.state.redis.journal import Entry
-from gateway.state.redis.losses import GONE, Losses
+from gateway.state.redis.losses import Losses
+from gateway.state.redis.notes import RedisNotes
 from gateway.state.redis.records import (
     core_of,
     has_text,
@@ -60,7 +61,6 @@ from gateway.state.redis.wire import (
     asked_of,
     becomes,
     flag,
-    new_epoch,
 )
 from gateway.state.terms import Terms
 
@@ -100,6 +100,7 @@ class RedisStore:
             raise StoreError(f"state.url: {error}") from None
         self._scripts = Scripts(self._redis)
         self._losses = Losses(self._redis, self._scripts, terms)
+        self.notes = RedisNotes(self._scripts, self._losses, stamped=stamped)
 
     async def reserve(self, reservation: Reservation) -> Reserved:
         """As `ports.Store.reserve`; what is reserved too late for its caller is released."""
@@ -195,14 +196,8 @@ class RedisStore:
     # ── asking ───────────────────────────────────────────────────────────────────────────────
 
     async def _ask(self, reservation: Reservation, *, peek: bool) -> Reserved:
-        await self._losses.look()
-        known, asked = self._losses.epoch, _asked(reservation)
-        try:
-            told = await self._reserve(reservation, asked, peek=peek)
-        except StoreError as error:
-            if error.code not in GONE:
-                raise
-            told = await self._ask_mended(reservation, asked, error.code, known, peek=peek)
+        asked = _asked(reservation)
+        told = await self._losses.asked(lambda: self._reserve(reservation, asked, peek=peek))
         stamp, epoch, seq, how, *rest = told
         self._losses.adopt(epoch.decode(), seq)
         if how:
@@ -212,22 +207,10 @@ class RedisStore:
             return Reserved(answers={}, taken=False, repeat=repeat)
         now = float(stamp)
         answers = Answers(rest[0], rest[1], now)
-        reserved = answered(reservation, answers.times, answers.found, now, seq)
+        reserved = answered(reservation, answers.times, answers.found, answers.uses, now, seq)
         if not peek:
             self._note(reservation, asked, reserved, now)
         return reserved
-
-    async def _ask_mended(
-        self, reservation: Reservation, asked: Asked, code: str, known: str, *, peek: bool
-    ) -> Any:
-        """Ask again when what is known was put back; whoever waits too long for that is refused."""
-        try:
-            async with asyncio.timeout(self._terms.timeout):
-                if self._losses.epoch == known:  # else another call had it mended meanwhile
-                    await self._losses.mended(code)
-                return await self._reserve(reservation, asked, peek=peek)
-        except TimeoutError:
-            raise StoreError("what the state lost is being put back") from None
 
     async def _reserve(self, reservation: Reservation, asked: Asked, *, peek: bool) -> Any:
         question = {
@@ -236,13 +219,11 @@ class RedisStore:
             "pending": PENDING_SECONDS,
             "key_seconds": int(KEY_SECONDS),
             "lost_seconds": int(LOST_SECONDS),
-            "epoch": self._losses.epoch,
-            "seq": self._losses.seq,
-            "new_epoch": new_epoch(),
-            "identity": self._terms.identity,
+            **self._losses.introduced(),
             "peek": peek,
             "remember": reservation.remember,
             "groups": asked.groups,
+            "uses": asked.uses,
         }
         try:
             packed = orjson.dumps(question)
@@ -263,6 +244,7 @@ class RedisStore:
             at=now,
             caps=[charge.cap for charge in made if not charge.attempts],
             attempts=[charge.cap for charge in made if charge.attempts],
+            uses=asked.uses,
         )
         self._losses.journal.reserved(reservation.write.id, entry)
 

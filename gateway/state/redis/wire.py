@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gateway.model import Charge, Found, Lookup, Need, Outcome, Reservation, Settlement
+from gateway.model import Charge, Found, Lookup, Need, Outcome, Reservation, Settlement, Sharers
 from gateway.state.redis.records import (
     core_of,
     digested,
@@ -20,6 +20,7 @@ from gateway.state.redis.records import (
     salted,
     scope_of,
 )
+from gateway.state.sharing import Use, uses_of
 
 _ACROSS = bytes(4)
 """The salt of those who look across teams: none."""
@@ -61,6 +62,7 @@ class Asked:
         key: the name of its key, empty without one.
         looked: of each look-up, what narrows it.
         prints: of each scope in which near-copies are looked for, the rows and the prints.
+        uses: what the write itself uses, if it is remembered.
     """
 
     core: bytes
@@ -68,6 +70,7 @@ class Asked:
     groups: list[list[dict[str, Any]]]
     looked: bytes
     prints: list[bytes] = field(repr=False)
+    uses: list[Use]
 
 
 def asked_of(reservation: Reservation) -> Asked:
@@ -104,6 +107,7 @@ def asked_of(reservation: Reservation) -> Asked:
             for mixed in (salted(prints, salt) for salt in scopes)
             for part in (rows_of(mixed), mixed)
         ],
+        uses=uses_of(reservation),
     )
 
 
@@ -111,7 +115,8 @@ def _told(need: Need) -> dict[str, Any]:
     if isinstance(need, Charge):
         windows = [{"limit": each.limit, "seconds": each.seconds} for each in need.windows]
         return {"cap": need.cap, "windows": windows, "attempts": need.attempts}
-    assert isinstance(need, Lookup)
+    if isinstance(need, Sharers):
+        return {"uses": need.name}
     return {
         "compare": need.compare,
         "within": need.within,
@@ -130,6 +135,12 @@ class Answers:
     def times(self, _: Charge) -> list[float]:
         """The instants of a cap's earlier charges, ascending."""
         return [float(at) for at in reversed(next(self._each))]
+
+    def uses(self, _: Sharers) -> list[tuple[str, float]]:
+        """Who used a thing, and when; behind the number of a write in flight."""
+        told = next(self._each)
+        members = (use.decode().partition(":")[2] for use in told[::2])
+        return list(zip(members, map(float, told[1::2]), strict=True))
 
     def found(self, lookup: Lookup) -> Found:
         """The posts of a look-up. What the script only compared by hashes is compared here."""

@@ -30,6 +30,9 @@ _EXPIRED = (
     "DELETE FROM writes WHERE at <= :before AND seq IN (SELECT seq FROM writes ORDER BY seq LIMIT :step)",
     "DELETE FROM charges WHERE at <= :before AND id IN (SELECT id FROM charges ORDER BY id LIMIT :step)",
     "DELETE FROM kept WHERE name IN (SELECT name FROM kept WHERE until <= :now LIMIT :step)",
+    "DELETE FROM notes WHERE name IN (SELECT name FROM notes WHERE until <= :now LIMIT :step)",
+    "DELETE FROM uses WHERE (name, member, seq) IN"
+    " (SELECT name, member, seq FROM uses WHERE at <= :before LIMIT :step)",
     "DELETE FROM sources WHERE source IN (SELECT source FROM sources WHERE used <= :unused LIMIT :step)",
 )
 _SURPLUS = """

@@ -17,7 +17,7 @@ from gateway.model import Lookup, Outcome, Remembered, Write
 from gateway.state.accounting import PENDING_SECONDS
 from gateway.state.prints import listed
 from gateway.state.published import SITE, id_of
-from gateway.state.sqlite.schema import ACROSS, KEYED, digest, packed, unpacked
+from gateway.state.sqlite.schema import ACROSS, KEYED, SHARING, digest, packed, unpacked
 
 USED_SECONDS = 86_400.0
 """How exactly is known when a source was last used."""
@@ -163,13 +163,14 @@ class Rows:
         now: float,
         *,
         across: bool = False,
+        shares: bool = False,
         replaced: Collection[int] = (),
         outcome: str | None = None,
         url: str | None = None,
     ) -> None:
         """Store a write under a number."""
         found = write.fingerprint if write.publishes else None
-        flags = (ACROSS if across else 0) | (KEYED if write.key is not None else 0)
+        flags = ACROSS * across | KEYED * (write.key is not None) | SHARING * shares
         values = (
             number,
             _stored_id(write),

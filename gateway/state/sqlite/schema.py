@@ -89,11 +89,26 @@ CREATE INDEX writes_text ON writes (text & 0x7fffffff) WHERE text IS NOT NULL;
 CREATE INDEX writes_event ON writes (event & 0x7fffffff) WHERE event IS NOT NULL;
 CREATE INDEX charges_cap ON charges (cap, at);
 """,
+    """
+CREATE TABLE notes (
+    name TEXT PRIMARY KEY, at REAL NOT NULL, until REAL NOT NULL, size INTEGER NOT NULL,
+    value BLOB NOT NULL
+);
+CREATE INDEX notes_at ON notes (at, name, until);
+CREATE INDEX notes_until ON notes (until, size);
+CREATE TABLE uses (
+    name TEXT NOT NULL, member TEXT NOT NULL, seq INTEGER NOT NULL, at REAL NOT NULL,
+    PRIMARY KEY (name, member, seq)
+) WITHOUT ROWID;
+CREATE INDEX uses_seq ON uses (seq) WHERE seq != 0;
+CREATE INDEX uses_at ON uses (at);
+""",
 )
 """A file says in `user_version` how many it has had."""
 
-ACROSS, KEYED = 1, 2
-"""Flags of a write: its post is listed for all teams too; something is kept under its key."""
+ACROSS, KEYED, SHARING = 1, 2, 4
+"""Flags of a write: its post is listed for all teams too; something is kept under its key; it uses
+what others may use."""
 
 CHARGES = 10
 """Bits of a charge's number that are its place among its write's charges."""

@@ -33,15 +33,18 @@ from gateway.state.accounting import (
 )
 from gateway.state.prints import ACROSS, CANDIDATES, listed, salts
 from gateway.state.published import as_write
+from gateway.state.sharing import uses_of
 from gateway.state.sqlite import file, schema
 from gateway.state.sqlite.caps import Caps
 from gateway.state.sqlite.janitor import Janitor
 from gateway.state.sqlite.keys import Keys
 from gateway.state.sqlite.near import Neighbours, Search
+from gateway.state.sqlite.notes import SqliteNotes
 from gateway.state.sqlite.rows import Row, Rows
-from gateway.state.sqlite.schema import KEYED, digest, packed
+from gateway.state.sqlite.schema import KEYED, SHARING, digest, packed
 from gateway.state.sqlite.table import MappedTable
 from gateway.state.sqlite.transactions import Transactions
+from gateway.state.sqlite.uses import Uses
 from gateway.state.terms import LOST, Terms
 
 _REPLACED = """
@@ -77,6 +80,7 @@ class SqliteStore:
         self._rows = Rows(self._db)
         self._caps = Caps(self._db, terms.keep)
         self._keys = Keys(self._db)
+        self._uses = Uses(self._db, terms.keep)
         try:
             self._table = _open_table(self._db, path, terms.posts)
             self._near = Neighbours(self._db, self._rows, self._table)
@@ -85,6 +89,7 @@ class SqliteStore:
             raise StoreError(f"{path}: no table of prints beside it: {error}") from error
         self._transactions = Transactions(self._db, timeout=terms.timeout, edges=self._near)
         self._janitor = Janitor(path, terms, self._table)
+        self.notes = SqliteNotes(self._db, self._transactions, self._clock, self._advance)
 
     async def reserve(self, reservation: Reservation) -> Reserved:
         """As `ports.Store.reserve`; what is reserved too late for its caller is released."""
@@ -159,8 +164,11 @@ class SqliteStore:
         reserved = self._answers(reservation, complete, replaced, now, number)
         self._caps.charge(number, charges(reservation, reserved.answers), now)
         if reserved.taken and reservation.remember:
-            across = ACROSS in salts(reservation)
-            self._rows.insert(write, number, now, across=across, replaced=replaced)
+            across, uses = ACROSS in salts(reservation), uses_of(reservation)
+            self._rows.insert(
+                write, number, now, across=across, shares=bool(uses), replaced=replaced
+            )
+            self._uses.record(number, uses, now)
             self._list(write, number, across=across)
             self._keys.reserve(write, now)
         self._advance(now, number)
@@ -184,7 +192,7 @@ class SqliteStore:
             self._keys.settle(write_id, told)
         outcome = settlement.outcome
         if outcome is Outcome.NOT_SENT and settlement.template:
-            self._caps.give_back(row.number)
+            self._give_back(row)
             outcome, settlement = Outcome.REFUSED, Settlement(outcome=Outcome.REFUSED)
         elif not outcome.keeps:
             self._forget([row])
@@ -192,6 +200,8 @@ class SqliteStore:
         elif row.replaces:
             taken_over = [each for (each,) in self._db.execute(_TAKEN_OVER, (row.replaces,))]
             self._forget(self._rows.numbered(taken_over))
+        if outcome.keeps and row.flags & SHARING:
+            self._uses.keep(row.number)
         told_url = self._rows.short(settlement.url)
         ends = (outcome.value, settlement.post, told_url, row.number)
         self._db.execute("UPDATE writes SET outcome = ?, post = ?, url = ? WHERE seq = ?", ends)
@@ -230,6 +240,7 @@ class SqliteStore:
             reservation,
             lambda charge: self._caps.times(charge, replaced, now),
             lambda lookup: self._find(lookup, search, replaced, now),
+            lambda sharers: self._uses.of(sharers.name, now),
             now,
             number,
         )
@@ -302,9 +313,14 @@ class SqliteStore:
 
     def _forget(self, rows: Sequence[Row]) -> None:
         for row in rows:
-            self._caps.give_back(row.number)
+            self._give_back(row)
             self._db.execute("DELETE FROM writes WHERE seq = ?", (row.number,))
             self._near.leave(row)
+
+    def _give_back(self, row: Row) -> None:
+        self._caps.give_back(row.number)
+        if row.flags & SHARING:
+            self._uses.give_back(row.number)
 
 
 class _Asking:

@@ -1,0 +1,39 @@
+"""The example by which the language of policies was designed works as it was written."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gateway.offline.play import play
+from gateway.offline.suite import read_suite
+from tests.offline.stories import TODAY
+
+REGISTERED = """\
+integrations:
+  help-bot: {owner: it-service, contact: c, purpose: answers what was asked in chat}
+  official-import: {owner: knowledge-team, contact: c, purpose: moves the old wiki}
+  release-bot: {owner: release-team, contact: c, purpose: announces releases}
+"""
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """The policy, and the integrations that it names."""
+    shutil.copy(Path(__file__).parent / "design.yaml", tmp_path)
+    (tmp_path / "integrations.yaml").write_text(REGISTERED)
+    return tmp_path
+
+
+def test_it_loads_and_its_tests_pass(directory: Path) -> None:
+    """With a warning for each mode that holds: the page on which people confirm is to come."""
+    suite = read_suite(directory, today=TODAY)
+
+    assert [re.findall(r":(\d+):\d+: (mode 'hold')", each) for each in suite.policies.warnings] == [
+        [("22", "mode 'hold'")]
+    ]
+    assert suite.cases
+    assert [each.case.name for each in play(suite.policies, suite.cases) if each.failure] == []
