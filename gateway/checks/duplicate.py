@@ -100,7 +100,7 @@ class Duplicate:
         Honest people repeat themselves briefly. And what was refused counts for log events alone.
         """
         events = self.compare == "event"
-        for each in Compared(write, found, self.templates).alike():
+        for each in Compared(write, found, self.templates).alike(self.similarity):
             post = each.post
             if was_refused(post) and not (events and post.equal):
                 continue

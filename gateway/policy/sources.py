@@ -82,7 +82,9 @@ def _files(directory: Path, *, shipped: bool, tests: bool = False) -> list[Sourc
         found = []
         for at in paths:
             with at.open("rb") as file:
-                found.append(Source(str(at), file.read(MAX_BYTES + 1).decode(), shipped))
+                read = file.read(MAX_BYTES + 1)
+            cut = "strict" if len(read) <= MAX_BYTES else "replace"  # its size is told, no more
+            found.append(Source(str(at), read.decode(errors=cut), shipped))
         return found
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyError((Problem(str(at), 1, 1, _unreadable(error)),)) from error

@@ -10,7 +10,7 @@ import numpy as np
 from gateway.model import Fingerprint, Post
 from gateway.text import markdown
 from gateway.text.normalize import Read, normalize_stepwise
-from gateway.text.prints import Prints
+from gateway.text.prints import Prints, distinct
 from gateway.text.sketch import SHORT, Samples
 from gateway.text.visible import finish
 
@@ -38,7 +38,7 @@ def fingerprint_stepwise(
     kept, whole = samples.sketches()
     asked = samples.prints[:_ASKED_AT_MOST]
     if 0 < normal.words < SHORT:
-        asked = np.union1d(_of(author), asked)
+        asked = distinct(np.concatenate([_of(author), asked]))
     return Fingerprint(
         text=_digest(normal.text),
         event=_digest(normal.event),

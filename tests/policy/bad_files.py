@@ -45,7 +45,7 @@ def write(path: Path, directory: Path) -> None:
     if path.is_dir():
         shutil.copytree(path, directory, dirs_exist_ok=True)
     else:
-        padding = b"#" * MAX_BYTES if path.stem == "yaml-too-large" else b""
+        padding = "é".encode() * MAX_BYTES if path.stem == "yaml-too-large" else b""
         (directory / named(path)).write_bytes(path.read_bytes() + padding)
 
 
