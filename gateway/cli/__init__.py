@@ -21,7 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "check": "look for problems in policies, without running anything",
     "test": "run the tests that stand in policy files",
     "replay": "judge recorded writes by other policies: what would change, and why",
-    "explain": "tell how alike two texts are, and why",
+    "explain": "tell why a write was decided so, what a request would meet, or how alike two texts are",
     "state": "mend state by hand: accept a loss, forget, release, reset",
     "keys": "make a gateway key for an integration",
     "seed": "remember what stands on the site, so that copies of it are found",
