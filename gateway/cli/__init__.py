@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "test": "run the tests that stand in policy files",
     "replay": "judge recorded writes by other policies: what would change, and why",
     "explain": "tell why a write was decided so, what a request would meet, or how alike two texts are",
+    "integrations": "draft the registrations out of what was seen",
     "state": "mend state by hand: accept a loss, forget, release, reset",
     "keys": "make a gateway key for an integration",
     "seed": "remember what stands on the site, so that copies of it are found",
