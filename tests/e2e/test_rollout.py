@@ -127,7 +127,10 @@ def a_week() -> list[Write]:
         for second in range(6):
             at = START + 2 * DAY + hour * 3600 + second
             text = f"2026-11-20 10:{hour:02}:{second:02} ERROR ledger: node {second} timeout\n" * 4
-            fields = {"title": f"Error {hour} {second} of the ledger service", "body": text}
+            fields: dict[str, Any] = {
+                "title": f"Error {hour} {second} of the ledger service",
+                "body": text,
+            }
             writes.append(
                 Write(
                     "acme-error-logger",
