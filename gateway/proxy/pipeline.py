@@ -154,7 +154,7 @@ class Pipeline:
             confirmed = replace(write, confirmed=taken.confirmed)
             return await self._pass(came, confirmed, taken.consent, delivery)
         finally:
-            await self.confirming.ended(taken, delivery.outcome)
+            await self.confirming.ended(taken, delivery.outcome, delivery.url)
 
     async def _pass(
         self, came: _Came, write: Write, consent: frozenset[str], delivery: _Delivery
