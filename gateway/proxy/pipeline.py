@@ -152,7 +152,7 @@ class Pipeline:
         try:
             return await self._pass(came, replace(write, confirmed=taken.confirmed), delivery)
         finally:
-            await self.confirming.ended(taken, delivery.outcome)
+            await self.confirming.ended(taken, delivery.outcome, delivery.url)
 
     async def _pass(self, came: _Came, write: Write, delivery: _Delivery) -> Response:
         """Decide a write, then answer it or send it."""
