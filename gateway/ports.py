@@ -150,6 +150,13 @@ class AuditLog(Protocol):
     async def settled(self, write: Write, settlement: Settlement, status: int | None) -> None:
         """Record the outcome, and SOE's status where there was one."""
 
+    def told(self, event: str, *, person: str = "", **facts: object) -> None:
+        """Record something that was done to the gateway, and by whom; owed where it cannot be now.
+
+        Args:
+            person: by which he is known; recorded as a pseudonym.
+        """
+
     async def close(self) -> None:
         """Write, sync and close."""
 

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from gateway.audit import record
+from gateway.audit.acts import pseudonym
 from gateway.audit.chain import Chain
 from gateway.audit.record import Keeping
 from gateway.errors import RequestError, UpstreamError
@@ -22,9 +23,11 @@ from gateway.policy.policyset import PolicySet
 from gateway.ports import Store
 from gateway.proxy.exchange import Exchange, Response
 from gateway.proxy.forward import Forwarding
+from gateway.proxy.holds import Holds
 from gateway.proxy.identify import Identifier
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.stored import Seal
+from gateway.proxy.waiting import Confirming
 from gateway.soe.api import classify
 from tests.proxy.rig import Quiet, Ticking
 
@@ -52,7 +55,9 @@ class Log:
     async def settled(self, write: Write, settlement: Settlement, status: int | None) -> None:
         self._append(record.outcome(write, settlement, status, self._clock.now()))
 
-    def told(self, event: str, **facts: object) -> None:
+    def told(self, event: str, *, person: str = "", **facts: object) -> None:
+        if person:
+            facts["by"] = pseudonym(person, self._keeping.secret)
         self._append(record.admin(event, self._clock.now(), **facts))
 
     async def close(self) -> None:
@@ -187,18 +192,29 @@ async def play(
     clock.at = START
     log = Log(clock, Keeping(content=content, secret=b"p" * 32))
     soe = _Soe()
+    observer = Observer(Quiet(), Metrics())
+    ids = iter(range(10_000))
+    holds = Holds(
+        store=store,
+        audit=log,
+        clock=clock,
+        observer=observer,
+        seal=Seal(b"h" * 32),
+        new_id=lambda: f"{next(ids):032x}",
+    )
     pipeline = Pipeline(
         store=store,
         audit=log,
         upstream=soe,
         forwarding=Forwarding(authority=b"soe.example.com", url=b"https://soe.example.com"),
         clock=clock,
-        observer=Observer(Quiet(), Metrics()),
+        observer=observer,
         contact=Contact(name="Team"),
         anonymous=anonymous,
         identifier=Identifier(secret=b"s" * 32, clock=clock),
         secret=b"s" * 32,
         seal=Seal(b"a" * 32),
+        confirming=Confirming(holds=holds, observer=observer),
     )
     played = Played(log=log)
     open_tasks: dict[int, asyncio.Task[int]] = {}

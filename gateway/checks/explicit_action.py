@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import http_sf
 
-from gateway.model import Answer, Violation, Write
+from gateway.model import Answer, Approver, Violation, Write
 
 SKEW = 30.0
 """Seconds by which an integration's clock may be ahead of ours."""
@@ -21,6 +21,9 @@ class Evidence(StrEnum):
 
     LITERAL = "literal"
     ASSERTED = "asserted"
+    CONFIRMED = "confirmed"
+    """Not by the header: the acting person saw this very text, where it will stand and under which
+    name, and pressed the button. What lacks it is held, so that he can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +51,11 @@ class ExplicitAction:
         """Ask nothing: the request says it all."""
 
     def judge(self, write: Write, answer: Answer | None) -> Violation | None:
-        """Pass the write whose one field is the act that the rule wants."""
+        """Pass the write that a person confirmed, or whose one field is the act that is wanted."""
+        if write.confirmed is not None and write.confirmed.known is Approver.PERSON:
+            return None
+        if self.evidence is Evidence.CONFIRMED:
+            return self._unconfirmed()
         if len(write.actions) != 1:
             found = "was not sent" if not write.actions else "was sent more than once"
             return self._violation(f"The header X-Explicit-Action {found}.")
@@ -67,6 +74,15 @@ class ExplicitAction:
         """A value that passes, or the shape of one."""
         literal = self.evidence is Evidence.LITERAL and self.values
         return self.values[0] if literal else 'act="…", by="…", at=@…'
+
+    def _unconfirmed(self) -> Violation:
+        return Violation(
+            code=self.name,
+            status=self.status,
+            message="Who posts this has not confirmed it.",
+            evidence={"evidence": self.evidence.value},
+            confirmable=True,
+        )
 
     def _violation(self, message: str) -> Violation:
         return Violation(

@@ -103,6 +103,10 @@ class LateAudit:
         if self._audit is not None:
             await self._audit.close()
 
+    def told(self, event: str, *, person: str = "", **facts: object) -> None:
+        """As `AuditLog.told`."""
+        self._there().told(event, person=person, **facts)
+
     def _there(self) -> AuditLog:
         if self._audit is None:
             raise AuditError("the audit log could not be opened yet")

@@ -270,6 +270,12 @@ _ORIGIN = Text(
     r"https://[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[0-9]{1,5})?"
     r"|http://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?",
 )
+_RETURN = Text(
+    "addresses, as `https://bot.example.com/done`, the host in lower case; http from this machine "
+    "alone",
+    r"(?:https://[a-z0-9-]+(?:\.[a-z0-9-]+)*|http://(?:localhost|127\.0\.0\.1|\[::1\]))"
+    r"(?::[0-9]{1,5})?(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?",
+)
 INTEGRATION = Keys(
     {
         "owner": Key(Text(), "the team that answers for it", required=True),
@@ -301,6 +307,11 @@ INTEGRATION = Keys(
             Secret(),
             "holds its SOE token: the gateway sends it for whoever shows this integration's key or "
             "certificate",
+        ),
+        "return_to": Key(
+            Many(_RETURN),
+            "where the page on which somebody confirms may lead back to: these addresses, and what "
+            "lies below their paths",
         ),
     },
     name="integration",

@@ -10,15 +10,23 @@ from __future__ import annotations
 import base64
 import datetime
 import hashlib
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
+from urllib.parse import unquote
 
 from gateway.parse import Mapping as MappingNode
 from gateway.policy.language import REGISTRY
 from gateway.policy.reader import PolicyReader
 from gateway.policy.sources import Held
+
+_URL = re.compile(
+    r"(?P<origin>https?://[a-z0-9.:\[\]-]+)(?P<path>(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)*)"
+    r"(?:[?#][!-~]*)?"
+)
+_CLIMBS = re.compile(r"/\.{1,2}/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +56,15 @@ class Integration:
     oauth_clients: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     upstream_token: Held | None = None
+    return_to: tuple[str, ...] = ()
+
+    def may_return_to(self, url: str) -> bool:
+        """Whether a page of ours may lead to a URL: one of `return_to`, or below its path."""
+        found = _URL.fullmatch(url)
+        if found is None or _CLIMBS.search(unquote(found["path"]) + "/"):
+            return False
+        place = f"{found['origin']}{found['path']}".rstrip("/") + "/"
+        return any(place.startswith(f"{each.rstrip('/')}/") for each in self.return_to)
 
 
 class Registry:
@@ -149,6 +166,7 @@ def _integration(name: str, told: Mapping[str, Any]) -> Integration:
         oauth_clients=told.get("oauth_clients") or (),
         origins=told.get("origins") or (),
         upstream_token=told.get("upstream_token"),
+        return_to=told.get("return_to") or (),
     )
 
 

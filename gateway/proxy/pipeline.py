@@ -51,9 +51,10 @@ from gateway.proxy.dry_run import too_many
 from gateway.proxy.exchange import Exchange, Response, one
 from gateway.proxy.forward import Forwarding
 from gateway.proxy.identify import Caller, Identifier, objection
-from gateway.proxy.stored import Seal
+from gateway.proxy.stored import Seal, packed, unpacked
 from gateway.proxy.templates import Templates
 from gateway.proxy.tokens import OPERATIONS as TOKEN_OPERATIONS
+from gateway.proxy.waiting import Confirming
 from gateway.soe import answers
 from gateway.soe.api import BodyKind, Route, body_limit
 from gateway.soe.read import credentials, read_write
@@ -92,6 +93,19 @@ class _Decided:
     template: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """A write as it came: its request, who calls, and what was found of him (`told`)."""
+
+    exchange: Exchange
+    route: Route
+    policies: PolicySet
+    caller: Caller
+    fields: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    told: tuple[Finding, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
     """Decides writes, and sends those that pass.
@@ -102,6 +116,7 @@ class Pipeline:
         identifier: names callers.
         secret: keys the digests of requests and idempotency keys.
         seal: seals the answers that state keeps.
+        confirming: lets writes wait for a person.
         templates: whose refused texts are remembered, and how often.
     """
 
@@ -116,6 +131,7 @@ class Pipeline:
     identifier: Identifier
     secret: bytes = field(repr=False)
     seal: Seal
+    confirming: Confirming
     templates: Templates = field(default_factory=Templates)
 
     async def handle(self, exchange: Exchange, route: Route, policies: PolicySet) -> Response:
@@ -133,12 +149,32 @@ class Pipeline:
         if one(exchange.headers, b"x-gateway-dry-run") == b"true":
             return await self._dry_run(write, policies, told)
 
-        decided = await self._decide(write, policies, self.store.reserve, told)
-        decision, delivery = decided.decision, _Delivery()
+        came = _Came(exchange, route, policies, caller, reading.fields, body, told)
+        delivery = _Delivery()
+        taken = await self.confirming.take(write, policies)
+        if taken is None:
+            return await self._pass(came, write, delivery)
+        try:
+            return await self._pass(came, replace(write, confirmed=taken.confirmed), delivery)
+        finally:
+            await self.confirming.ended(taken, delivery.outcome, delivery.url)
+
+    async def _pass(self, came: _Came, write: Write, delivery: _Delivery) -> Response:
+        """Decide a write, then answer it or send it."""
+        exchange, route, policies = came.exchange, came.route, came.policies
+        decided = await self._decide(write, policies, self.store.reserve, came.told)
+        decision, waiting = decided.decision, None
         if decision.effect is not Effect.ALLOW and decided.held:
             # Before it is recorded: who waits for its place need not wait for the disk as well.
             template = decided.template and self.templates.takes(write.author, write.at)
             await self._release(write, template=template)
+        if decision.effect is Effect.HOLD and not write.preview:
+            token = (
+                credentials(route, exchange.headers, came.fields).token or came.caller.held or None
+            )
+            decision, waiting = await self.confirming.wait(
+                exchange, write, decision, policies, came.caller, token
+            )
         try:
             await self.audit.decided(write, decision)  # durable, or AuditError: nothing was sent
             self.observer.decided(write, decision)
@@ -146,15 +182,15 @@ class Pipeline:
             if decided.answer is not None:
                 return self._replayed(decided.answer, decision, write.id)
             if decision.effect is not Effect.ALLOW:
-                reply = answers.refuse(route.endpoint.api, decision, write.id, self.contact)
-                return Response.of(reply)
+                refusal = answers.refuse(write.api, decision, write.id, self.contact, waiting)
+                return Response.of(refusal)
             ends = asyncio.get_running_loop().time() + _ENDED_WITHIN
-            upstream = await self._send(exchange, write, body, delivery, ends)
+            upstream = await self._send(exchange, write, came.body, delivery, ends)
             response = await self._receive(upstream, route, write, decision, delivery, ends)
             tokens = self.identifier.tokens
             if tokens and write.operation in TOKEN_OPERATIONS and delivery.outcome is Outcome.OK:
                 answer = _inflated(response.body, response.headers)
-                exchanged = (write.operation, exchange.target, reading.fields)
+                exchanged = (write.operation, exchange.target, came.fields)
                 await tokens.learn(*exchanged, answer, policies.registry)
             return response
         finally:
@@ -199,9 +235,9 @@ class Pipeline:
         """
         rules = select(policies, write)
         findings = judge(rules, write, None)
-        asked = reservation(rules, write, findings)
+        asked = reservation(rules, write, findings, write.consent)
         if asked is None:
-            return _Decided(decide(policies, (*told, *findings)))
+            return _Decided(decide(policies, (*told, *findings), write.consent))
         try:
             reserved = await ask(asked)
         except StoreError as error:
@@ -209,7 +245,7 @@ class Pipeline:
             keyed = (unanswered_key(),) if write.key is not None else ()
             # Nothing is held: what the store takes too late, it releases by itself.
             judged = judge(rules, write, error, findings)
-            unsure = decide(policies, (*told, *keyed, *judged))
+            unsure = decide(policies, (*told, *keyed, *judged), write.consent)
             return _Decided(replace(unsure, consulted=Consulted(failed=True)))
         if reserved.repeat is not None:
             return self._repeated(policies, reserved.repeat)
@@ -217,7 +253,7 @@ class Pipeline:
         decision = None
         try:
             judged = judge(rules, write, reserved.answers, findings)
-            decision = decide(policies, (*told, *judged))
+            decision = decide(policies, (*told, *judged), write.consent)
         finally:
             if decision is None and held and ask == self.store.reserve:
                 await self._release(write, template=False)  # a fault of ours must hold nothing
@@ -227,10 +263,10 @@ class Pipeline:
 
     def _repeated(self, policies: PolicySet, repeat: Repeat) -> _Decided:
         """Let the earlier write decide, with its answer where that can be read."""
-        answer = repeat.answer and self.seal.open(repeat.write_id, repeat.answer)
-        if repeat.kind is Repeated.ANSWERED and not answer:  # sealed by a key that is gone
+        kept = repeat.answer and self.seal.open(repeat.write_id, repeat.answer)
+        if repeat.kind is Repeated.ANSWERED and not kept:  # sealed by a key that is gone
             repeat = replace(repeat, kind=Repeated.UNKEPT)
-        return _Decided(repeated(policies, repeat), answer=answer or None)
+        return _Decided(repeated(policies, repeat), answer=unpacked(kept) if kept else None)
 
     def _replayed(self, answer: Reply, decision: Decision, write_id: str) -> Response:
         """Give SOE's stored answer, with the decision that gives it again."""
@@ -287,7 +323,7 @@ class Pipeline:
         if upstream.complete and write.publishes and len(body) <= _REPLY_KEPT:
             reply = Reply(upstream.status, fields, body)
             if write.key is not None and answers.is_final(route.endpoint.api, reply, plain):
-                delivery.answer = self.seal.close(write.id, reply)
+                delivery.answer = self.seal.close(write.id, packed(reply))
             if delivery.outcome is Outcome.OK:
                 when_lost = partial(self._keep_answer, write.id, reply)
         fields += answers.decision_fields(decision, write.id)
@@ -296,7 +332,7 @@ class Pipeline:
     async def _keep_answer(self, write_id: str, reply: Reply) -> None:
         """Keep an answer for the client that left: it will send the same request again."""
         try:
-            await self.store.keep_answer(write_id, self.seal.close(write_id, reply))
+            await self.store.keep_answer(write_id, self.seal.close(write_id, packed(reply)))
         except StoreError as error:
             self.observer.store_failed("keep_answer", error)
 

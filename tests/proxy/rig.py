@@ -15,14 +15,18 @@ from gateway.audit.chain import Chain
 from gateway.audit.sinks import FileSink
 from gateway.audit.writer import AuditWriter
 from gateway.errors import StoreError
-from gateway.model import Contact, Reservation, Reserved, Settlement
+from gateway.model import Api, Contact, Person, Reservation, Reserved, Settlement
 from gateway.observe.metrics import Metrics
 from gateway.observe.observer import Observer
+from gateway.pages.confirm import Confirm
 from gateway.pages.pages import Pages
+from gateway.pages.people import People
+from gateway.pages.session import Sessions
 from gateway.policy.load import load
 from gateway.ports import Notes, Store
 from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
+from gateway.proxy.holds import Holds
 from gateway.proxy.identify import Identifier
 from gateway.proxy.passthrough import Passthrough
 from gateway.proxy.pipeline import Pipeline
@@ -30,6 +34,7 @@ from gateway.proxy.reload import Policies
 from gateway.proxy.stored import Seal
 from gateway.proxy.tokens import Tokens
 from gateway.proxy.upstream import Origin, Pool, Timeouts
+from gateway.proxy.waiting import Confirming
 
 RULES = """\
 policy: tests
@@ -88,6 +93,16 @@ class Broken:
     @property
     def notes(self) -> Notes:
         raise StoreError("away")
+
+
+class Known:
+    """Says who acts with a token that names him, as `of-jane`."""
+
+    async def of(self, token: str, api: Api, team: str | None) -> Person | None:
+        name = token.removeprefix("of-")
+        if name == token:
+            return None
+        return Person(id=name, name=name.title(), email=f"{name}@example.com")
 
 
 @dataclass
@@ -207,7 +222,17 @@ def build(tmp_path: Path, port: int, store: Store, soe: Scripted) -> Rig:
     tokens = Tokens(store, clock, observer, b"s" * 32)
     identifier = Identifier(secret=b"s" * 32, clock=clock, tokens=tokens)
     contact = Contact(name="Team", email="team@example.com")
+    holding = iter(range(1000))
     ids = iter(f"{number:032x}" for number in range(1000))
+    holds = Holds(
+        store=store,
+        audit=audit,
+        clock=clock,
+        observer=observer,
+        seal=Seal(b"h" * 32),
+        new_id=lambda: f"{next(holding):032x}",
+    )
+    sessions = Sessions(seal=Seal(b"c" * 32), clock=clock, secret=b"f" * 32)
     app = ProxyApp(
         policies=Policies(lambda: load(policies, today=date(2026, 11, 24)), policies, observer),
         pipeline=Pipeline(
@@ -222,6 +247,7 @@ def build(tmp_path: Path, port: int, store: Store, soe: Scripted) -> Rig:
             identifier=identifier,
             secret=b"s" * 32,
             seal=Seal(b"a" * 32),
+            confirming=Confirming(holds=holds, observer=observer, persons=Known()),
         ),
         passthrough=Passthrough(
             upstream=pool, forwarding=forwarding, anonymous="allow", identifier=identifier
@@ -230,7 +256,22 @@ def build(tmp_path: Path, port: int, store: Store, soe: Scripted) -> Rig:
         contact=contact,
         new_id=lambda: next(ids),
         pages=Pages(
-            store=store, clock=clock, contact=contact, anonymous="allow", identifier=identifier
+            store=store,
+            people=People(
+                confirm=Confirm(
+                    holds=holds,
+                    sessions=sessions,
+                    contact=contact,
+                    site="https://soe.example.com",
+                    can_sign_in=False,
+                ),
+                sign_in=None,
+                observer=observer,
+            ),
+            clock=clock,
+            contact=contact,
+            anonymous="allow",
+            identifier=identifier,
         ),
     )
     return Rig(app, audit, clock, directory, log, soe.received, soe.answers)
