@@ -83,6 +83,7 @@ class StrictProtocol(HttpToolsProtocol):
         self._due = inf
         self._act = self._late
         self._timer: asyncio.TimerHandle | None = None
+        self._rings = inf
         self._unread: asyncio.TimerHandle | None = None
 
     # ── the connection ───────────────────────────────────────────────────────────────────────
@@ -292,19 +293,24 @@ class StrictProtocol(HttpToolsProtocol):
         """
         self._due = self.loop.time() + seconds
         self._act = act or self._late
-        if self._timer is None or self._timer.when() > self._due:
+        if self._timer is None or self._rings > self._due:
             self._clear_timer()
-            self._timer = self.loop.call_at(self._due, self._ring)
+            self._set_timer()
 
     def _ring(self) -> None:
         self._timer = None
         if self._due == inf:
             return
         if self._due > self.loop.time():
-            self._timer = self.loop.call_at(self._due, self._ring)
+            self._set_timer()
             return
         self._due = inf
         self._act()
+
+    def _set_timer(self) -> None:
+        # Kept here: of what is due at once, uvloop gives a handle that does not know when it is.
+        self._rings = self._due
+        self._timer = self.loop.call_at(self._due, self._ring)
 
     def _clear_timer(self) -> None:
         if self._timer is not None:
