@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
@@ -43,6 +44,48 @@ async function run() {
 if (token) run();
 else location = gateway + "/oauth/dialog?" + new URLSearchParams(
   { client_id: "7", scope: "write_access", redirect_uri: location.origin + "/back" });
+</script>
+"""
+
+
+WITH_A_CODE = """
+<!doctype html><meta charset="utf-8"><title>A client with PKCE</title><script>
+const here = new URLSearchParams(location.search);
+const gateway = here.get("gateway") || sessionStorage.gateway;
+sessionStorage.gateway = gateway;
+const act = { "X-Explicit-Action": "true" };
+const redirect_uri = location.origin + "/back";
+const text = (bytes) => btoa(String.fromCharCode(...bytes)).replace(/[+]/g, "-")
+  .replace(/[/]/g, "_").replace(/=/g, "");
+async function ask(token) {
+  const answer = await fetch(gateway + "/api/v3/questions", {
+    method: "POST",
+    headers: { Authorization: "Bearer " + token, "Content-Type": "application/json", ...act },
+    body: JSON.stringify({ title: "Who am I?", body: "A page, with a token.", tags: ["keys"] }),
+  });
+  return { status: answer.status, ...(await answer.json()) };
+}
+async function run(code) {
+  const told = {};
+  try {
+    told.stranger = await ask("a-token-of-nobody");
+    const exchanged = await fetch(gateway + "/oauth/access_token/json", {
+      method: "POST", headers: act,
+      body: new URLSearchParams(
+        { client_id: "7", code, redirect_uri, code_verifier: sessionStorage.verifier }),
+    });
+    told.made = await ask((await exchanged.json()).access_token);
+  } catch (error) { told.failed = error.name; }
+  window.told = told;
+}
+async function begin() {
+  sessionStorage.verifier = text(crypto.getRandomValues(new Uint8Array(48)));
+  const verifier = new TextEncoder().encode(sessionStorage.verifier);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", verifier));
+  location = gateway + "/oauth?" + new URLSearchParams({ client_id: "7", redirect_uri,
+    scope: "write_access", code_challenge: text(digest), code_challenge_method: "S256" });
+}
+here.has("code") ? run(here.get("code")) : begin();
 </script>
 """
 
@@ -112,3 +155,26 @@ def test_a_page_that_nobody_registered_gets_nowhere(chromium: Browser, pages: Pa
 
     assert found == {"failed": "TypeError"}
     assert pages.running.writes() == []
+
+
+def test_a_page_that_exchanges_its_code_here_is_known_by_its_token(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    """Where writers must be registered: a code with PKCE, and the token names the client."""
+    policies, data = tmp_path / "policies", tmp_path / "data"
+    policies.mkdir()
+    data.mkdir()
+    with origin(WITH_A_CODE) as known:
+        (policies / "action.yaml").write_text(ACTION_ONLY)
+        (policies / "integrations.yaml").write_text(registered(known))
+        with stack(data, policies, environ={}) as running:
+            page = chromium.new_page()
+            page.goto(f"{known}/?gateway={running.url}")
+            found = told(page)
+            page.close()
+            decided = [each for each in running.running.audit() if each["kind"] == "decision"]
+
+    assert found["stranger"]["code"] == "unregistered_caller"
+    assert "knowledge@example.com" in found["stranger"]["detail"]
+    assert found["made"]["status"] == 201
+    assert [each["integration"] for each in decided] == ["page-app"] * 2
