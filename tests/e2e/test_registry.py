@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import socket
 import ssl
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +17,7 @@ import pytest
 from cryptography import x509
 
 from gateway.policy.registry import digest
-from tests.authority import SERVER, Authority
+from tests.authority import SERVER, Authority, Issued
 from tests.e2e.conftest import ACTION_ONLY
 from tests.e2e.process import Running, gateway
 from tests.e2e.stack import sandbox
@@ -206,8 +210,92 @@ def test_a_certificate_names_its_integration(policies: Path, tmp_path: Path, wor
     assert [each["integration"] for each in decided] == ["mesh-bot"]
 
 
-def write(running: Running, context: ssl.SSLContext) -> httpx.Response:
-    """Ask a question over TLS."""
-    fields = ACT | {"Authorization": "Bearer anybodys"}
+def write(running: Running, context: ssl.SSLContext, at: str = "", **more: str) -> httpx.Response:
+    """Ask a question over TLS, of the gateway or of what is before it."""
+    fields = ACT | {"Authorization": "Bearer anybodys"} | more
     with httpx.Client(verify=context, trust_env=False) as client:
-        return client.post(f"{running.proxy}/api/v3/questions", json=QUESTION, headers=fields)
+        url = f"{at or running.proxy}/api/v3/questions"
+        return client.post(url, json=QUESTION, headers=fields)
+
+
+NGINX = """\
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{}}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  server {{
+    listen 127.0.0.1:{port} ssl;
+    ssl_certificate {cert};
+    ssl_certificate_key {key};
+    ssl_client_certificate {authority};
+    ssl_verify_client optional;
+    location / {{
+      proxy_pass {gateway};
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host $host;
+      proxy_set_header X-Client-Cert $ssl_client_escaped_cert;
+    }}
+  }}
+}}
+"""
+
+
+@contextlib.contextmanager
+def nginx(folder: Path, behind: str, own: Issued, authority: Authority) -> Iterator[str]:
+    """Run nginx before a gateway, as the documents say; gives its address."""
+    found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if found is None:
+        pytest.skip("nginx is not installed (apt-get install nginx-light): it cannot be tried")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    told = {"port": port, "cert": own.cert, "key": own.key, "authority": authority.path}
+    (folder / "nginx.conf").write_text(NGINX.format(**told, folder=folder, gateway=behind))
+    process = subprocess.Popen([found, "-p", str(folder), "-c", str(folder / "nginx.conf")])
+    try:
+        until = time.monotonic() + 20
+        while True:
+            assert process.poll() is None, (folder / "error.log").read_text()
+            assert time.monotonic() < until
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+        yield f"https://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def test_nginx_tells_whose_certificate_it_saw(policies: Path, tmp_path: Path) -> None:
+    """As the documents have it; what a client says of itself, nginx puts its own word over."""
+    authority = Authority(tmp_path)
+    own = authority.issue(SERVER)
+    shown = authority.issue(x509.UniformResourceIdentifier("spiffe://example.com/bot"))
+    data, folder = tmp_path / "data", tmp_path / "nginx"
+    data.mkdir()
+    folder.mkdir()
+    environ = {
+        "SOE_GATEWAY_PROXY_TRUSTED": "127.0.0.0/8",
+        "SOE_GATEWAY_PROXY_CLIENT_CERTIFICATE": "x-client-cert",
+    }
+    forged = {"X-Client-Cert": "URI=spiffe://example.com/bot"}
+    with (
+        sandbox() as soe,
+        gateway(soe, data, "--policies", str(policies), environ=environ) as running,
+        nginx(folder, running.proxy, own, authority) as front,
+    ):
+        known = write(running, authority.client(shown), front)
+        unknown = write(running, authority.client(), front)
+        lying = write(running, authority.client(), front, **forged)
+
+    assert known.status_code == 201
+    assert [each.json()["code"] for each in (unknown, lying)] == ["unregistered_caller"] * 2
+    decided = [each for each in running.audit() if each["kind"] == "decision"]
+    assert [each["integration"] for each in decided] == ["mesh-bot"]
