@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import http_sf
 
-from gateway.model import Answer, Violation, Write
+from gateway.model import ANONYMOUS, Answer, Charge, Charged, Violation, Window, Write
 
 SKEW = 30.0
 """Seconds by which an integration's clock may be ahead of ours."""
+LONGEST = 2048
+"""Characters of a value that is read: acts are named in a line."""
+REF_AT_MOST = 128
+"""Characters of a `ref`."""
 
 
 class Evidence(StrEnum):
@@ -35,7 +41,7 @@ class ExplicitAction:
 
     name: ClassVar[str] = "explicit_action"
     status: ClassVar[int] = 403
-    needs_state: ClassVar[bool] = False
+    needs_state: ClassVar[bool] = True
     needs_text: ClassVar[bool] = False
     placeholders: ClassVar[tuple[str, ...]] = ()
 
@@ -44,59 +50,130 @@ class ExplicitAction:
     max_age: float = 300.0
     members: tuple[str, ...] = ()
 
-    def need(self, write: Write, rule: str) -> None:
-        """Ask nothing: the request says it all."""
+    def need(self, write: Write, rule: str) -> Charge | None:
+        """Ask whether the `ref` of an assertion is new: one act is one post.
+
+        Who calls has refs of his own. They are known for as long as an assertion may be sent, and
+        a little longer, for clocks differ and a window has no beginning.
+        """
+        if self.evidence is Evidence.LITERAL or self._wrong(write) is not None:
+            return None
+        ref = _text(_told(write.actions[0]).get("ref"))
+        if ref is None:
+            return None
+        caller = f"integration={write.integration}"
+        if write.integration == ANONYMOUS:
+            caller += f"|token={write.token or ''}"
+        digest = hashlib.blake2b(ref.encode(), digest_size=16).hexdigest()
+        once = Window(limit=1, seconds=self.max_age + 2 * SKEW)
+        return Charge(cap=f"{rule}|{caller}|ref={digest}", windows=(once,))
 
     def judge(self, write: Write, answer: Answer | None) -> Violation | None:
-        """Pass the write whose one field is the act that the rule wants."""
-        if len(write.actions) != 1:
-            found = "was not sent" if not write.actions else "was sent more than once"
-            return self._violation(f"The header X-Explicit-Action {found}.")
-        value = write.actions[0].strip(" \t")
-        if self.evidence is Evidence.LITERAL and value in self.values:
-            return None
-        wrong = _wrong_assertion(value, write, self.max_age, self.members)
-        if wrong is None:
-            return None
-        if self.evidence is Evidence.LITERAL:
-            return self._violation("The header X-Explicit-Action has no value that counts.")
-        return self._violation(f"The header X-Explicit-Action {wrong}.")
+        """Pass the write whose one field is the act that the rule wants, for the first time."""
+        wrong = self._wrong(write)
+        if wrong is not None:
+            return self._violation(self.name, f"The header X-Explicit-Action {wrong}.")
+        if isinstance(answer, Charged) and not answer.accepted:
+            told = "The act that X-Explicit-Action names by `ref` has led to a write already."
+            return self._violation("ref_used", told, "One act is one write, each with its own ref.")
+        return None
 
     @property
     def example(self) -> str:
         """A value that passes, or the shape of one."""
-        literal = self.evidence is Evidence.LITERAL and self.values
-        return self.values[0] if literal else 'act="…", by="…", at=@…'
+        if self.evidence is Evidence.LITERAL and self.values:
+            return self.values[0]
+        told = {"act": '"…"', "by": '"…"', "at": "@…"} | dict.fromkeys(self.members, '"…"')
+        return ", ".join(f"{member}={value}" for member, value in (told | {"at": "@…"}).items())
 
-    def _violation(self, message: str) -> Violation:
+    def _wrong(self, write: Write) -> str | None:
+        """Tell what is wrong with the header; None if nothing is."""
+        if len(write.actions) != 1:
+            return "was not sent" if not write.actions else "was sent more than once"
+        value = write.actions[0].strip(" \t")
+        is_literal = self.evidence is Evidence.LITERAL
+        if is_literal and value in self.values:
+            return None
+        wrong = _wrong_assertion(value, write, self.max_age, self.members)
+        return "has no value that counts" if wrong and is_literal else wrong
+
+    def _violation(self, code: str, message: str, also: str = "") -> Violation:
+        fix = (
+            f"{also} Send exactly one field, such as `X-Explicit-Action: {self.example}`, from the "
+            "handler of the person's own click, after showing where the post will stand. A "
+            "constant on every request says nothing."
+        )
         return Violation(
-            code=self.name,
+            code=code,
             status=self.status,
             message=message,
-            fix=(
-                f"Send exactly one field, such as `X-Explicit-Action: {self.example}`, from the handler of the person's "
-                "own click, after showing where the post will stand. A constant on every "
-                "request says nothing."
-            ),
+            fix=fix.strip(),
             evidence={"evidence": self.evidence.value},
         )
+
+
+def read_assertion(value: str) -> Mapping[str, Any]:
+    """Read an RFC 9651 dictionary that asserts an act: its members without their parameters.
+
+    Raises:
+        ValueError: it is none, is too long, or names a member twice, of which RFC 9651 section 3.2
+            takes the last and another reader may take the first.
+    """
+    if len(value) > LONGEST:
+        raise ValueError("too long")
+    parsed: Any = http_sf.parse(
+        value.encode("latin-1"), tltype="dictionary", on_duplicate_key=_refuse_double
+    )
+    return {key: item[0] for key, item in parsed.items()}
+
+
+def _refuse_double(key: str, _: str) -> None:
+    raise ValueError(key)
+
+
+@lru_cache(maxsize=64)  # several rules ask, and each twice
+def _told(value: str) -> Mapping[str, Any]:
+    try:
+        return read_assertion(value.strip(" \t"))
+    except ValueError:
+        return {}
+
+
+def _text(value: object) -> str | None:
+    """Give a member that is a text, whichever of the three kinds of RFC 9651; None for others."""
+    is_text = isinstance(value, str | http_sf.Token | http_sf.DisplayString)
+    return str(value) if is_text else None
+
+
+def is_told(value: object) -> bool:
+    """Whether a member says something: that it is there (`by` alone is true) is no name."""
+    return bool(value) and not isinstance(value, bool)
+
+
+def without_time(write: Write) -> str:
+    """Give what a write asserts but for the time of the act; empty where it asserts nothing."""
+    told = _told(write.actions[0]) if len(write.actions) == 1 else {}
+    apart = sorted((name, repr(value)) for name, value in told.items() if name != "at")
+    return repr(apart) if _text(told.get("act")) else ""
 
 
 def _wrong_assertion(
     value: str, write: Write, max_age: float, members: tuple[str, ...]
 ) -> str | None:
-    """Tell what is wrong with an RFC 9651 dictionary that asserts an act; None if nothing is."""
-    try:
-        parsed: Any = http_sf.parse(value.encode("latin-1"), tltype="dictionary")
-        told: Mapping[str, Any] = {key: item[0] for key, item in parsed.items()}
-    except ValueError:
-        return "is no RFC 9651 dictionary"
+    """Tell what is wrong with an assertion of an act; None if nothing is."""
+    told = _told(value)
+    if not told:
+        return "is no RFC 9651 dictionary that names each member once"
     if not (isinstance(told.get("act"), str) and told["act"]):
         return 'does not tell the act (act="…")'
-    missing = [member for member in members if not told.get(member)]
+    missing = [member for member in members if not is_told(told.get(member))]
     if missing:
         return f"does not tell {', '.join(missing)}"
-    return _wrong_time(told.get("at"), write.at, max_age) or _wrong_place(told.get("to"), write)
+    return (
+        _wrong_time(told.get("at"), write.at, max_age)
+        or _wrong_place(told.get("to"), write)
+        or _wrong_ref(told)
+    )
 
 
 def _wrong_time(told: object, at: float, max_age: float) -> str | None:
@@ -115,3 +192,9 @@ def _wrong_time(told: object, at: float, max_age: float) -> str | None:
 def _wrong_place(told: object, write: Write) -> str | None:
     place = f"team:{write.team}" if write.team else "site"
     return None if told in (None, place) else f"names another place than {place}"
+
+
+def _wrong_ref(told: Mapping[str, Any]) -> str | None:
+    if "ref" not in told or 0 < len(_text(told["ref"]) or "") <= REF_AT_MOST:
+        return None
+    return f'does not tell ref as a text of at most {REF_AT_MOST} characters (ref="…")'

@@ -94,6 +94,13 @@ class Metrics:
         self.canary_runs = self._counter(
             "canary_runs", "Writes that must be refused, tried through the pipeline.", ("result",)
         )
+        self.constant_action = Gauge(
+            f"{_PREFIX}_constant_action",
+            "Writes in a row whose asserted act differs in nothing but its time.",
+            ("integration",),
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
         self.posture = _OneOf(
             f"{_PREFIX}_posture",
             "The posture in force is 1.",

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gateway.checks import LIKENESS
+from gateway.checks.rate_cap import RateCap
 from gateway.errors import StoreError
 from gateway.model import (
     Answer,
@@ -118,7 +119,8 @@ def _matched() -> Violation:
 
 
 def _found(rule: Rule, write: Write, violation: Violation | None, answer: Answer | None) -> Finding:
-    charged = answer if isinstance(answer, Charged) else None
+    is_cap = rule.check is not None and rule.check.name == RateCap.name  # others count by it, too
+    charged = answer if isinstance(answer, Charged) and is_cap else None
     if violation is None:
         return _bare(rule, Result.PASS, charged=charged)
     worded = _worded(rule, write, violation)
@@ -229,10 +231,11 @@ def reservation(
     that a person may pass is charged by itself: full, it must not keep the write from being known.
     """
     refused = any(each.refuses or each.holds for each in _marked(findings, consent))
+    skipped = {found.rule for found in findings if found.result is Result.SKIP}
     needs = [
         (rule, need)
-        for rule, found in zip(rules, findings, strict=True)
-        if found.result is Result.SKIP and rule.check is not None
+        for rule in rules
+        if rule.id in skipped and rule.check is not None
         if (need := rule.check.need(write, rule.id)) is not None
         if not refused or _is_attempt(need)
     ]

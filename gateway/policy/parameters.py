@@ -97,12 +97,11 @@ PARAMETERS: Mapping[str, Keys] = {
                 "what counts as `literal`, byte for byte",
                 default="['true']",
             ),
-            "max_age": Key(
-                Duration(kept=False), "how old the act of an assertion may be", default="5m"
-            ),
+            "max_age": Key(Duration(), "how old the act of an assertion may be", default="5m"),
             "members": Key(
                 Many(Text("a member of RFC 9651, as `by`", "[a-z*][a-z0-9_.*-]*")),
-                "what an assertion must tell beside `act` and `at`",
+                "what an assertion must tell beside `act` and `at`; with `ref`, that no other write "
+                "of the integration has named",
             ),
         },
         name="explicit_action",
