@@ -43,6 +43,7 @@ class ExplicitAction:
     status: ClassVar[int] = 403
     needs_state: ClassVar[bool] = True
     needs_text: ClassVar[bool] = False
+    needs_person: ClassVar[bool] = False
     placeholders: ClassVar[tuple[str, ...]] = ()
 
     evidence: Evidence = Evidence.LITERAL

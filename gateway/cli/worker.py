@@ -49,6 +49,7 @@ from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
 from gateway.proxy.listener import Listener
 from gateway.proxy.passthrough import Passthrough
+from gateway.proxy.persons import SoePersons
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.reload import Policies
 from gateway.proxy.server import ServerLimits, strict
@@ -212,7 +213,15 @@ class Gateway:
         key = audit_key(settings)
         store, audit, opening = await self._open(key, clock, observer)
         pool = open_pool(settings)
-        app = self._app(policies, store, audit, pool, key, clock, observer)
+        persons = SoePersons(
+            upstream=pool,
+            authority=pool.origin.authority,
+            clock=clock,
+            secret=derived(key, "tokens"),
+            timeout=settings["identify.person_timeout"],
+            tell=observer.person_looked_up,
+        )
+        app = self._app(policies, store, audit, pool, persons, key, clock, observer)
         tls = (settings["server.tls_cert"], settings["server.tls_key"])
         proxy = Listener(
             app,
@@ -238,6 +247,7 @@ class Gateway:
         for task in (*background, opening):
             task.cancel()
         await proxy.stop(settings["server.drain"])
+        await persons.aclose()
         await pool.aclose()
         await store.close()
         await audit.close()
@@ -289,6 +299,7 @@ class Gateway:
         store: Store,
         audit: AuditLog,
         pool: Pool,
+        persons: SoePersons,
         key: bytes,
         clock: SystemClock,
         observer: Observer,
@@ -312,6 +323,8 @@ class Gateway:
                 anonymous=settings["identify.anonymous.write"],
                 secret=derived(key, "digests"),
                 seal=Seal(derived(key, "answers")),
+                persons=persons,
+                always=settings["identify.person"] == "lookup",
             ),
             passthrough=Passthrough(
                 upstream=pool,

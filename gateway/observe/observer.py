@@ -155,6 +155,10 @@ class Observer:
         self._metrics.upstream_errors.labels(error.code).inc()
         self._log.warning("upstream.failed", code=error.code, outcome=error.outcome.value)
 
+    def person_looked_up(self, result: str) -> None:
+        """SOE was asked whose a token is, or no longer waited for; counted apart from requests."""
+        self._metrics.person_lookups.labels(result).inc()
+
     def crashed(self, error: Exception) -> None:
         """A bug. Where it happened is told, what it said is not: that may hold text."""
         frames = traceback.extract_tb(error.__traceback__)

@@ -69,6 +69,20 @@ def judges(rule: Rule, write: Write, policies: PolicySet) -> bool:
     )
 
 
+def wants_person(rules: Sequence[Rule], findings: Sequence[Finding]) -> bool:
+    """Whether what is still to be judged depends on who acts; nobody else asks SOE for that.
+
+    Args:
+        findings: of the same rules, without answers. They do not depend on it.
+    """
+    if any(found.refuses for found in findings):
+        return False
+    skipped = {found.rule for found in findings if found.result is Result.SKIP}
+    return any(
+        rule.id in skipped and rule.check is not None and rule.check.needs_person for rule in rules
+    )
+
+
 def judge(
     rules: Sequence[Rule],
     write: Write,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,7 +21,6 @@ from gateway.model import (
     Decision,
     Effect,
     Finding,
-    Headers,
     Outcome,
     Repeat,
     Repeated,
@@ -42,15 +40,18 @@ from gateway.policy.decide import (
     reservation,
     select,
     unanswered_key,
+    wants_person,
 )
 from gateway.policy.policyset import PolicySet
 from gateway.policy.posture import unregistered
-from gateway.ports import AuditLog, Clock, Store, Upstream, UpstreamResponse
-from gateway.proxy.compose import compose
+from gateway.ports import AuditLog, Clock, Persons, Store, Upstream, UpstreamResponse
+from gateway.proxy.coding import inflated
+from gateway.proxy.compose import acting, compose
 from gateway.proxy.dry_run import too_many
 from gateway.proxy.exchange import Exchange, Response, one
 from gateway.proxy.forward import Forwarding
 from gateway.proxy.identify import Caller, identify, objection
+from gateway.proxy.persons import pseudonym
 from gateway.proxy.stored import Seal
 from gateway.proxy.templates import Templates
 from gateway.soe import answers
@@ -79,12 +80,13 @@ class _Delivery:
 
 @dataclass(frozen=True, slots=True)
 class _Decided:
-    """A decision, and what follows from it.
+    """A decision about a write whose author is known, and what follows from it.
 
     `held` tells whether state may hold something for it, `answer` is one that is given again, and
     `template` that a refused text stays known to the counters of its template.
     """
 
+    write: Write
     decision: Decision
     held: bool = False
     answer: Reply | None = None
@@ -101,6 +103,8 @@ class Pipeline:
         secret: keys the digests of tokens, requests and idempotency keys.
         seal: seals the answers that state keeps.
         templates: whose refused texts are remembered, and how often.
+        persons: tells who acts; None where nobody may be asked.
+        always: asks it for every write, and not only where a rule needs it.
     """
 
     store: Store
@@ -114,6 +118,8 @@ class Pipeline:
     secret: bytes = field(repr=False)
     seal: Seal
     templates: Templates = field(default_factory=Templates)
+    persons: Persons | None = None
+    always: bool = False
 
     async def handle(self, exchange: Exchange, route: Route, policies: PolicySet) -> Response:
         """Decide a write under one set of policies, then refuse it or send it."""
@@ -125,11 +131,12 @@ class Pipeline:
         caller, told = admitted or self._admit(exchange, route, policies, at, reading.fields)
         write = await compose(exchange, route, caller, reading, body, at=at, secret=self.secret)
         exchange.integration = write.integration
+        token = credentials(route, exchange.headers, reading.fields).token
         if one(exchange.headers, b"x-gateway-dry-run") == b"true":
-            return await self._dry_run(write, policies, told)
+            return await self._dry_run(write, policies, told, token)
 
-        decided = await self._decide(write, policies, self.store.reserve, told)
-        decision, delivery = decided.decision, _Delivery()
+        decided = await self._decide(write, policies, self.store.reserve, told, token)
+        write, decision, delivery = decided.write, decided.decision, _Delivery()
         if decision.effect is not Effect.ALLOW and decided.held:
             # Before it is recorded: who waits for its place need not wait for the disk as well.
             template = decided.template and self.templates.takes(write.author, write.at)
@@ -150,13 +157,13 @@ class Pipeline:
             await self._settle(write, decided, delivery)
 
     async def _dry_run(
-        self, write: Write, policies: PolicySet, told: tuple[Finding, ...]
+        self, write: Write, policies: PolicySet, told: tuple[Finding, ...], token: str | None
     ) -> Response:
         """Say what would become of a write."""
         refused = await too_many(self.store, write, policies.revision)
         if refused is not None:
             return Response.of(answers.refuse(write.api, refused, write.id, self.contact))
-        decided = await self._decide(write, policies, self.store.peek, told)
+        decided = await self._decide(write, policies, self.store.peek, told, token)
         return Response.of(answers.dry_run(decided.decision, write.id))
 
     def _admit(
@@ -179,18 +186,26 @@ class Pipeline:
         return caller, (unregistered(error),)
 
     async def _decide(
-        self, write: Write, policies: PolicySet, ask: _Ask, told: tuple[Finding, ...]
+        self,
+        write: Write,
+        policies: PolicySet,
+        ask: _Ask,
+        told: tuple[Finding, ...],
+        token: str | None,
     ) -> _Decided:
-        """Judge without state, ask state what is needed, judge with its answers.
+        """Judge without state, ask who acts and state what is needed, judge with its answers.
 
         Args:
             told: what was found of the caller already.
+            token: of SOE, as it was presented.
         """
         rules = select(policies, write)
         findings = judge(rules, write, None)
+        asks = self.always or wants_person(rules, findings)
+        write = acting(write, await self._person(write, token) if asks else None)
         asked = reservation(rules, write, findings)
         if asked is None:
-            return _Decided(decide(policies, (*told, *findings)))
+            return _Decided(write, decide(policies, (*told, *findings)))
         try:
             reserved = await ask(asked)
         except StoreError as error:
@@ -199,9 +214,9 @@ class Pipeline:
             # Nothing is held: what the store takes too late, it releases by itself.
             judged = judge(rules, write, error, findings)
             unsure = decide(policies, (*told, *keyed, *judged))
-            return _Decided(replace(unsure, consulted=Consulted(failed=True)))
+            return _Decided(write, replace(unsure, consulted=Consulted(failed=True)))
         if reserved.repeat is not None:
-            return self._repeated(policies, reserved.repeat)
+            return self._repeated(write, policies, reserved.repeat)
         held = asked.remember and reserved.taken
         decision = None
         try:
@@ -212,14 +227,21 @@ class Pipeline:
                 await self._release(write, template=False)  # a fault of ours must hold nothing
         template = is_template(decision, write, reserved.answers)
         decision = replace(decision, consulted=consulted(reserved))
-        return _Decided(decision, held=held, template=template)
+        return _Decided(write, decision, held=held, template=template)
 
-    def _repeated(self, policies: PolicySet, repeat: Repeat) -> _Decided:
+    async def _person(self, write: Write, token: str | None) -> str | None:
+        """Ask who acts; None where that is not known in time."""
+        if self.persons is None or token is None:
+            return None
+        person = await self.persons.of(token, write.api, write.team)
+        return None if person is None else pseudonym(person, self.secret)
+
+    def _repeated(self, write: Write, policies: PolicySet, repeat: Repeat) -> _Decided:
         """Let the earlier write decide, with its answer where that can be read."""
         answer = repeat.answer and self.seal.open(repeat.write_id, repeat.answer)
         if repeat.kind is Repeated.ANSWERED and not answer:  # sealed by a key that is gone
             repeat = replace(repeat, kind=Repeated.UNKEPT)
-        return _Decided(repeated(policies, repeat), answer=answer or None)
+        return _Decided(write, repeated(policies, repeat), answer=answer or None)
 
     def _replayed(self, answer: Reply, decision: Decision, write_id: str) -> Response:
         """Give SOE's stored answer, with the decision that gives it again."""
@@ -268,7 +290,7 @@ class Pipeline:
         """Read SOE's reply as far as it tells the outcome; the rest streams to the client."""
         delivery.status = upstream.status
         body = await _read_ahead(upstream, ends)
-        plain = _inflated(body, upstream.headers)
+        plain = inflated(body, upstream.headers, 16 * _REPLY_KEPT)
         delivery.outcome = answers.outcome(route.endpoint.api, upstream.status, plain)
         delivery.post, delivery.url = answers.learn(route, upstream.status, upstream.headers, plain)
         fields = tuple(self.forwarding.to_client(upstream.headers))
@@ -325,14 +347,3 @@ async def _read_ahead(upstream: UpstreamResponse, ends: float) -> bytes:
             while len(body) < _REPLY_KEPT and not upstream.complete:
                 body += await upstream.read()
     return body
-
-
-def _inflated(body: bytes, headers: Headers) -> bytes:
-    """Undo gzip or deflate within bounds; what cannot be undone tells nothing."""
-    coding = (one(headers, b"content-encoding") or b"").lower()
-    if coding not in (b"gzip", b"deflate"):
-        return b"" if coding not in (b"", b"identity") else body
-    try:
-        return zlib.decompressobj(wbits=47).decompress(body, 16 * _REPLY_KEPT)
-    except zlib.error:
-        return b""
