@@ -22,8 +22,10 @@ from gateway.policy.policyset import PolicySet
 from gateway.ports import Store
 from gateway.proxy.exchange import Exchange, Response
 from gateway.proxy.forward import Forwarding
+from gateway.proxy.holds import Holds
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.stored import Seal
+from gateway.proxy.waiting import Confirming
 from gateway.soe.api import classify
 from tests.proxy.rig import Quiet, Ticking
 
@@ -186,17 +188,28 @@ async def play(
     clock.at = START
     log = Log(clock, Keeping(content=content, secret=b"p" * 32))
     soe = _Soe()
+    observer = Observer(Quiet(), Metrics())
+    ids = iter(range(10_000))
+    holds = Holds(
+        store=store,
+        audit=log,
+        clock=clock,
+        observer=observer,
+        seal=Seal(b"h" * 32),
+        new_id=lambda: f"{next(ids):032x}",
+    )
     pipeline = Pipeline(
         store=store,
         audit=log,
         upstream=soe,
         forwarding=Forwarding(authority=b"soe.example.com", url=b"https://soe.example.com"),
         clock=clock,
-        observer=Observer(Quiet(), Metrics()),
+        observer=observer,
         contact=Contact(name="Team"),
         anonymous=anonymous,
         secret=b"s" * 32,
         seal=Seal(b"a" * 32),
+        confirming=Confirming(holds=holds, observer=observer),
     )
     played = Played(log=log)
     open_tasks: dict[int, asyncio.Task[int]] = {}

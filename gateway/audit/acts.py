@@ -39,10 +39,15 @@ def kept_act(value: str, secret: bytes) -> str | None:
         return None
 
 
+def pseudonym(person: str, secret: bytes) -> str:
+    """Give what stands for a person in the log: the same for whoever is told by the same name."""
+    return hashlib.blake2b(person.encode(), key=secret, digest_size=8).hexdigest()
+
+
 def _kept(name: str, value: object, secret: bytes) -> Any:
     is_text = isinstance(value, str | http_sf.Token | http_sf.DisplayString)
     if name == "by" and is_text and value:
-        return hashlib.blake2b(str(value).encode(), key=secret, digest_size=8).hexdigest()
+        return pseudonym(str(value), secret)
     if name in _KNOWN and isinstance(value, datetime):
         return value
     if name in _KNOWN and isinstance(value, str | http_sf.Token | http_sf.DisplayString):

@@ -10,8 +10,17 @@ from base64 import b64encode
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from gateway.audit.acts import kept_act
-from gateway.model import Consulted, Decision, Finding, Fingerprint, Outcome, Settlement, Write
+from gateway.audit.acts import kept_act, pseudonym
+from gateway.model import (
+    Confirmed,
+    Consulted,
+    Decision,
+    Finding,
+    Fingerprint,
+    Outcome,
+    Settlement,
+    Write,
+)
 
 SCHEMA = 2
 
@@ -73,6 +82,7 @@ def decision(write: Write, decided: Decision, logged: float, keeping: Keeping) -
         "preview": write.preview,
         "user_agent": write.user_agent[:USER_AGENT_AT_MOST],
         "explicit_action": [kept_act(value, keeping.secret) for value in write.actions],
+        "confirmed": None if write.confirmed is None else _confirmed(write.confirmed, keeping),
         "findings": [_finding(finding) for finding in decided.findings],
         "sizes": {
             "title": len(post.title),
@@ -96,6 +106,11 @@ def _state(consulted: Consulted) -> Record:
         return {"failed": True}
     told: Record = {"at": consulted.at, "number": consulted.number}
     return told | {"in_flight": consulted.in_flight} if consulted.in_flight else told
+
+
+def _confirmed(confirmed: Confirmed, keeping: Keeping) -> Record:
+    by = pseudonym(confirmed.by, keeping.secret) if confirmed.by else ""
+    return {"hold": confirmed.hold, "by": by, "known": confirmed.known.value}
 
 
 def _finding(finding: Finding) -> Record:

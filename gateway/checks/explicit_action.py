@@ -12,7 +12,16 @@ from typing import Any, ClassVar
 
 import http_sf
 
-from gateway.model import ANONYMOUS, Answer, Charge, Charged, Violation, Window, Write
+from gateway.model import (
+    ANONYMOUS,
+    Answer,
+    Approver,
+    Charge,
+    Charged,
+    Violation,
+    Window,
+    Write,
+)
 
 SKEW = 30.0
 """Seconds by which an integration's clock may be ahead of ours."""
@@ -27,6 +36,9 @@ class Evidence(StrEnum):
 
     LITERAL = "literal"
     ASSERTED = "asserted"
+    CONFIRMED = "confirmed"
+    """Not by the header: the acting person saw this very text, where it will stand and under which
+    name, and pressed the button. What lacks it is held, so that he can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +69,8 @@ class ExplicitAction:
         Who calls has refs of his own. They are known for as long as an assertion may be sent, and
         a little longer, for clocks differ and a window has no beginning.
         """
-        if self.evidence is Evidence.LITERAL or self._wrong(write) is not None:
+        asserts = self.evidence is Evidence.ASSERTED and not _is_confirmed(write)
+        if not asserts or self._wrong(write) is not None:
             return None
         ref = _text(_told(write.actions[0]).get("ref"))
         if ref is None:
@@ -70,7 +83,11 @@ class ExplicitAction:
         return Charge(cap=f"{rule}|{caller}|ref={digest}", windows=(once,))
 
     def judge(self, write: Write, answer: Answer | None) -> Violation | None:
-        """Pass the write whose one field is the act that the rule wants, for the first time."""
+        """Pass the write that a person confirmed, or the first with the act that the rule wants."""
+        if _is_confirmed(write):
+            return None
+        if self.evidence is Evidence.CONFIRMED:
+            return self._unconfirmed()
         wrong = self._wrong(write)
         if wrong is not None:
             return self._violation(self.name, f"The header X-Explicit-Action {wrong}.")
@@ -98,6 +115,15 @@ class ExplicitAction:
         wrong = _wrong_assertion(value, write, self.max_age, self.members)
         return "has no value that counts" if wrong and is_literal else wrong
 
+    def _unconfirmed(self) -> Violation:
+        return Violation(
+            code=self.name,
+            status=self.status,
+            message="Who posts this has not confirmed it.",
+            evidence={"evidence": self.evidence.value},
+            confirmable=True,
+        )
+
     def _violation(self, code: str, message: str, also: str = "") -> Violation:
         fix = (
             f"{also} Send exactly one field, such as `X-Explicit-Action: {self.example}`, from the "
@@ -111,6 +137,10 @@ class ExplicitAction:
             fix=fix.strip(),
             evidence={"evidence": self.evidence.value},
         )
+
+
+def _is_confirmed(write: Write) -> bool:
+    return write.confirmed is not None and write.confirmed.known is Approver.PERSON
 
 
 def read_assertion(value: str) -> Mapping[str, Any]:

@@ -47,6 +47,7 @@ from gateway.policy.posture import ends as posture_ends
 from gateway.ports import AuditLog, Store
 from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
+from gateway.proxy.holds import EXPIRE_EVERY, Holds
 from gateway.proxy.listener import Listener
 from gateway.proxy.passthrough import Passthrough
 from gateway.proxy.persons import SoePersons
@@ -55,6 +56,7 @@ from gateway.proxy.reload import Policies
 from gateway.proxy.server import ServerLimits, strict
 from gateway.proxy.stored import Seal
 from gateway.proxy.upstream import Pool
+from gateway.proxy.waiting import Confirming
 from gateway.settings import Settings
 
 VARIABLE = "_SOE_GATEWAY_WORKER"
@@ -221,7 +223,8 @@ class Gateway:
             timeout=settings["identify.person_timeout"],
             tell=observer.person_looked_up,
         )
-        app = self._app(policies, store, audit, pool, persons, key, clock, observer)
+        holds = self._holds(store, audit, key, clock, observer)
+        app = self._app(policies, store, audit, pool, persons, key, clock, observer, holds)
         tls = (settings["server.tls_cert"], settings["server.tls_key"])
         proxy = Listener(
             app,
@@ -234,6 +237,7 @@ class Gateway:
         background = [
             asyncio.create_task(policies.watch()),
             asyncio.create_task(canary.repeat(settings["policies.canary"])),
+            asyncio.create_task(_expire(holds, observer)),
         ]
         url = await proxy.start(reuse_port=front.shares_port)
         gc.freeze()  # what lives as long as the process is not looked at again
@@ -293,6 +297,20 @@ class Gateway:
             await store.close()
             raise
 
+    def _holds(
+        self, store: Store, audit: AuditLog, key: bytes, clock: SystemClock, observer: Observer
+    ) -> Holds:
+        return Holds(
+            store=store,
+            audit=audit,
+            clock=clock,
+            observer=observer,
+            seal=Seal(derived(key, "holds")),
+            new_id=lambda: secrets.token_hex(16),
+            open_for=self._settings["holds.open_for"],
+            per_integration=self._settings["holds.per_integration"],
+        )
+
     def _app(
         self,
         policies: Policies,
@@ -303,8 +321,10 @@ class Gateway:
         key: bytes,
         clock: SystemClock,
         observer: Observer,
+        holds: Holds,
     ) -> ProxyApp:
         settings = self._settings
+        public = settings["server.public_url"]
         forwarding = Forwarding(
             authority=pool.origin.authority,
             url=pool.origin.url,
@@ -325,6 +345,12 @@ class Gateway:
                 seal=Seal(derived(key, "answers")),
                 persons=persons,
                 always=settings["identify.person"] == "lookup",
+                confirming=Confirming(
+                    holds=holds,
+                    observer=observer,
+                    persons=persons,
+                    public_url=public.url.decode() if public else "",
+                ),
             ),
             passthrough=Passthrough(
                 upstream=pool,
@@ -337,6 +363,7 @@ class Gateway:
             new_id=_ids(clock),
             pages=Pages(
                 store=store,
+                holds=holds,
                 clock=clock,
                 contact=settings.contact,
                 anonymous=settings["identify.anonymous.write"],
@@ -389,6 +416,16 @@ class Gateway:
             body_seconds=self._settings["server.body_timeout"],
             idle_seconds=self._settings["server.idle_timeout"],
         )
+
+
+async def _expire(holds: Holds, observer: Observer) -> None:
+    """Let holds expire, for ever."""
+    while True:
+        await asyncio.sleep(EXPIRE_EVERY)
+        try:
+            await holds.expire()
+        except StoreError as error:
+            observer.store_failed("holds.expire", error)
 
 
 def _signals(policies: Policies) -> asyncio.Event:

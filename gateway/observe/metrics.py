@@ -50,6 +50,11 @@ class Metrics:
         self.outcomes = self._counter(
             "outcomes", "What became of writes that passed.", ("operation", "outcome")
         )
+        self.holds = self._counter(
+            "holds",
+            "Holds that became open, confirmed, declined, used or expired.",
+            ("status",),
+        )
         self.refused = self._counter(
             "request_errors", "Requests refused before any rule judged them.", ("code",)
         )

@@ -76,6 +76,10 @@ class Observer:
         """What became of a write that passed is known."""
         self._outcome(write.operation, settlement.outcome.value).inc()
 
+    def held(self, status: str) -> None:
+        """A hold came to a status."""
+        self._metrics.holds.labels(status).inc()
+
     def finished(self, seen: Seen, status: int, sent: int, seconds: float) -> None:
         """A request was answered, or its client left."""
         kind = "read" if seen.operation == "read" else "write"

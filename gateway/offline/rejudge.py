@@ -7,9 +7,9 @@ decided, it always is.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from gateway.checks import LIKENESS
 from gateway.errors import StoreError
@@ -24,7 +24,6 @@ class Judged:
     """Rules and what they found so far.
 
     Attributes:
-        asking: rules that may ask state.
         fixed: rules whose recorded finding stands in, and what they lacked.
         assumed: rules whose conditions are taken to hold, and what they lacked.
         unjudged: rules that nothing can be said of, and what they lacked.
@@ -37,9 +36,16 @@ class Judged:
     unjudged: dict[str, str] = field(default_factory=dict)
 
     @property
-    def asking(self) -> list[Rule]:
-        """The rules that may ask state."""
-        return [rule for rule in self.rules if rule.id not in self.fixed]
+    def known(self) -> list[Finding]:
+        """The findings, of which only rules that may ask state are still open."""
+        if not self.fixed:
+            return self.findings
+        return [
+            replace(found, result=Result.PASS)
+            if found.result is Result.SKIP and found.rule in self.fixed
+            else found
+            for found in self.findings
+        ]
 
 
 class Rejudging:
@@ -48,18 +54,14 @@ class Rejudging:
     def __init__(self, policies: PolicySet) -> None:
         self._policies = policies
         self._revision = policies.revision.partition("+")[0]  # of the files, whatever the modes
-        self._by_operation: defaultdict[str, list[Rule]] = defaultdict(list)
-        for rule in policies.rules:
-            for operation in rule.operations:
-                self._by_operation[operation].append(rule)
 
     def begin(self, decision: Recorded) -> Judged:
         """Judge without answers of state."""
         judged, seen = Judged(), decision.seen
-        for rule in self._by_operation.get(decision.write.operation, ()):
+        for rule in self._policies.by_operation.get(decision.write.operation, ()):
             if not self._selects(rule, seen, decision, judged):
                 continue
-            finding = self._finding(rule, decision, None, judged)
+            finding = self._finding(rule, seen, decision, None, judged)
             if finding is not None:
                 judged.rules.append(rule)
                 judged.findings.append(finding)
@@ -69,10 +71,11 @@ class Rejudging:
         self, judged: Judged, decision: Recorded, answers: Mapping[str, Answer] | StoreError
     ) -> None:
         """Judge anew what was skipped, with the answers of state."""
+        seen = decision.seen
         for index, rule in enumerate(judged.rules):
             skipped = judged.findings[index].result is Result.SKIP
             if skipped and rule.id not in judged.fixed:
-                finding = self._finding(rule, decision, answers, judged)
+                finding = self._finding(rule, seen, decision, answers, judged)
                 assert finding is not None  # what it looks at was there before
                 judged.findings[index] = finding
 
@@ -90,12 +93,13 @@ class Rejudging:
     def _finding(
         self,
         rule: Rule,
+        seen: Write,
         decision: Recorded,
         answers: Mapping[str, Answer] | StoreError | None,
         judged: Judged,
     ) -> Finding | None:
         try:
-            return judge((rule,), _looked_at(rule, decision), answers)[0]
+            return judge((rule,), _looked_at(rule, seen, decision), answers)[0]
         except NotKeptError as lacking:
             told = decision.findings.get(rule.id)
             if told is None:
@@ -105,10 +109,10 @@ class Rejudging:
             return replace(finding_of(told, rule.mode), consented=False)  # that is to be decided
 
 
-def _looked_at(rule: Rule, decision: Recorded) -> Write:
+def _looked_at(rule: Rule, seen: Write, decision: Recorded) -> Write:
     """What a check may look at: likeness is judged by prints, and cuts passages from the text."""
     if rule.check is None or rule.check.name not in LIKENESS:
-        return decision.seen
+        return seen
     if "prints" in decision.lacking and decision.write.fingerprint is not None:
         raise NotKeptError("prints")  # before state is asked
     return decision.write
@@ -142,9 +146,13 @@ def reasons(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(each for each in findings if each.refuses or each.holds)
 
 
-def same(before: Sequence[Finding], now: Sequence[Finding]) -> bool:
-    """Whether two judgements found the same."""
-    return [_essence(each) for each in before] == [_essence(each) for each in now]
+def same(before: Iterable[Mapping[str, Any]], now: Sequence[Finding]) -> bool:
+    """Whether a recorded judgement found the same as one of now."""
+    told = [tuple(each[name] for name in _ESSENCE) for each in before]
+    return told == [_essence(each) for each in now]
+
+
+_ESSENCE = ("rule", "check", "mode", "result", "code", "open")
 
 
 def _essence(finding: Finding) -> tuple[object, ...]:

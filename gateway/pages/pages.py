@@ -12,11 +12,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway.errors import RequestError, StoreError
 from gateway.model import Contact, Headers
+from gateway.pages.holds import status
 from gateway.pages.rules import applying, budgets
 from gateway.policy.policyset import PolicySet
 from gateway.ports import Clock, Store
 from gateway.proxy.app import OWN
 from gateway.proxy.exchange import Exchange, Response, one
+from gateway.proxy.holds import Holds
 from gateway.proxy.identify import Caller, identify
 from gateway.soe.api import classify
 from gateway.soe.read import credentials
@@ -43,11 +45,13 @@ class Pages:
 
     Attributes:
         contact: whom to ask for a registration.
+        holds: what waits for a person.
         anonymous: `allow` or `refuse` for the writes of callers that nobody registered.
         secret: keys the digest of tokens.
     """
 
     store: Store
+    holds: Holds
     clock: Clock
     contact: Contact
     anonymous: str
@@ -61,6 +65,8 @@ class Pages:
         """
         exchange.operation = "read"
         path = exchange.target.partition(b"?")[0].removeprefix(OWN)
+        if path.startswith(b"holds/") and path.endswith(b"/status"):
+            return await self._status(exchange, path.split(b"/")[1].decode("latin-1"))
         if path not in (b"", b"rules", b"style.css"):
             raise RequestError(404, "no_page", "There is no such page; /_gateway/ lists them.")
         if exchange.method not in ("GET", "HEAD"):
@@ -73,6 +79,15 @@ class Pages:
         if b"text/html" in (one(exchange.headers, b"accept") or b""):
             return _answer(_HTML, _rendered("rules.html", **told))
         return _answer(_JSON, orjson.dumps(told))
+
+    async def _status(self, exchange: Exchange, hold_id: str) -> Response:
+        """Tell a program how far a hold is."""
+        if exchange.method not in ("GET", "HEAD"):
+            raise RequestError(405, "method_not_allowed", "This page is read by GET.")
+        hold = await self.holds.get(hold_id)
+        if hold is None:
+            raise RequestError(404, "no_hold", "No write waits here, or none does any more.")
+        return _answer(_JSON, orjson.dumps(status(hold)))
 
     async def _rules(self, exchange: Exchange, policies: PolicySet) -> dict[str, Any]:
         """Tell which rules judge the caller's writes, and how much of each cap it has left."""

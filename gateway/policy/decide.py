@@ -50,6 +50,14 @@ _REFUSED_EVERY = 3600.0
 """Seconds between two refused texts of one template that are remembered."""
 STORE_RETRY = 5.0
 """Seconds after which a write that the store stopped is worth sending again."""
+STATE_UNAVAILABLE = Violation(
+    code="state_unavailable",
+    status=503,
+    message="What was posted before cannot be looked up at the moment.",
+    fix="Nothing was posted; try again later.",
+    retry_after=STORE_RETRY,
+)
+"""Said of a write that nothing can be asked about."""
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
@@ -70,13 +78,11 @@ def judges(rule: Rule, write: Write, policies: PolicySet) -> bool:
 
 
 def wants_person(rules: Sequence[Rule], findings: Sequence[Finding]) -> bool:
-    """Whether what is still to be judged depends on who acts; nobody else asks SOE for that.
+    """Whether what is still to be judged depends on who acts.
 
     Args:
         findings: of the same rules, without answers. They do not depend on it.
     """
-    if any(found.refuses for found in findings):
-        return False
     skipped = {found.rule for found in findings if found.result is Result.SKIP}
     return any(
         rule.id in skipped and rule.check is not None and rule.check.needs_person for rule in rules
@@ -138,34 +144,14 @@ def _found(rule: Rule, write: Write, violation: Violation | None, answer: Answer
     if violation is None:
         return _bare(rule, Result.PASS, charged=charged)
     worded = _worded(rule, write, violation)
-    if rule.mode is Mode.HOLD:
-        worded = replace(worded, fix=f"{worded.fix} {_whom_to_ask(rule)}".strip())
     return _bare(rule, Result.FAIL, violation=worded, charged=charged)
-
-
-def _whom_to_ask(rule: Rule) -> str:
-    owner = f"{rule.owner}, who answer for the policy {rule.policy}," if rule.owner else "them"
-    return (
-        "Else a person must confirm this post, and this version of the gateway has no page for "
-        f"that: ask {owner} before you send it again."
-    )
 
 
 def _unanswered(rule: Rule) -> Finding:
     """A rule whose question state could not answer: refused, unless the rule says otherwise."""
     if rule.open_on_error:
         return _bare(rule, Result.ERROR, open=True)
-    return _bare(rule, Result.ERROR, violation=_state_unavailable())
-
-
-def _state_unavailable() -> Violation:
-    return Violation(
-        code="state_unavailable",
-        status=503,
-        message="What was posted before cannot be looked up at the moment.",
-        fix="Nothing was posted; try again later.",
-        retry_after=STORE_RETRY,
-    )
+    return _bare(rule, Result.ERROR, violation=STATE_UNAVAILABLE)
 
 
 def _bare(
@@ -269,7 +255,7 @@ def _is_attempt(need: Need) -> bool:
 
 def unanswered_key() -> Finding:
     """Refuse a write whose key state could not look up: it may be there already."""
-    return _keyed(Result.ERROR, _state_unavailable())
+    return _keyed(Result.ERROR, STATE_UNAVAILABLE)
 
 
 def repeated(policies: PolicySet, repeat: Repeat) -> Decision:
@@ -293,6 +279,14 @@ def _keyed(result: Result, violation: Violation | None) -> Finding:
     )
 
 
+IN_FLIGHT = Violation(
+    code="request_in_flight",
+    status=409,
+    message="The same request is being posted at this moment.",
+    fix="Repeat it when it is done: it gets the same answer.",
+    retry_after=2.0,
+)
+"""Said of a request that repeats another which has no outcome yet."""
 _REPEATS: Mapping[Repeated, Violation] = {
     Repeated.MISMATCH: Violation(
         code="idempotency_mismatch",
@@ -300,13 +294,7 @@ _REPEATS: Mapping[Repeated, Violation] = {
         message="Another request was sent under this idempotency key.",
         fix="A key stands for one request: make a new one for each post.",
     ),
-    Repeated.IN_FLIGHT: Violation(
-        code="request_in_flight",
-        status=409,
-        message="The same request is being posted at this moment.",
-        fix="Repeat it when it is done: it gets the same answer.",
-        retry_after=2.0,
-    ),
+    Repeated.IN_FLIGHT: IN_FLIGHT,
     Repeated.UNKEPT: Violation(
         code="answer_not_kept",
         status=409,
@@ -334,7 +322,8 @@ def is_template(decision: Decision, write: Write, answers: Mapping[str, Answer])
     So a flood does not begin anew when the first of its posts is forgotten. One that is known for an
     hour is enough for that: a flood must not fill the state either.
     """
-    refused = any(
+    # What is held may be confirmed, and is then no copy of itself.
+    refused = decision.effect is Effect.REFUSE and any(
         finding.violation and finding.violation.code == finding.check and finding.check in LIKENESS
         for finding in decision.violations
     )
@@ -366,8 +355,10 @@ def decide(
 
 
 def _marked(findings: Sequence[Finding], consent: frozenset[str]) -> tuple[Finding, ...]:
-    """Mark what a person confirmed: only what a rule held."""
+    """Mark what a person confirmed: only what a rule in `hold` held."""
     return tuple(
-        replace(finding, consented=True) if finding.holds and finding.rule in consent else finding
+        replace(finding, consented=True)
+        if finding.mode is Mode.HOLD and finding.holds and finding.rule in consent
+        else finding
         for finding in findings
     )

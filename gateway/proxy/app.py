@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol
 
-from gateway.errors import AuditError, RequestError, UpstreamError
+from gateway.errors import AuditError, RequestError, StoreError, UpstreamError
 from gateway.model import Contact, Effect, Outcome, Reply
 from gateway.observe.observer import Observer
 from gateway.policy.policyset import PolicySet
@@ -96,6 +96,10 @@ class ProxyApp:
             self.observer.upstream_failed(error)
             exchange.code = error.code
             reply = self._upstream_failed(exchange, policies, error)
+        except StoreError as error:  # a page of ours: whatever asks state of a write says so itself
+            self.observer.store_failed("pages", error)
+            exchange.code = "state_unavailable"
+            reply = self._unavailable(exchange, policies, "State cannot be asked.")
         except AuditError as error:
             self.observer.audit_failed(error)
             exchange.code = "audit_unavailable"

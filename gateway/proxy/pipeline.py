@@ -32,6 +32,7 @@ from gateway.model import (
 )
 from gateway.observe.observer import Observer
 from gateway.policy.decide import (
+    NO_CONSENT,
     consulted,
     decide,
     is_template,
@@ -52,8 +53,9 @@ from gateway.proxy.exchange import Exchange, Response, one
 from gateway.proxy.forward import Forwarding
 from gateway.proxy.identify import Caller, identify, objection
 from gateway.proxy.persons import pseudonym
-from gateway.proxy.stored import Seal
+from gateway.proxy.stored import Seal, packed, unpacked
 from gateway.proxy.templates import Templates
+from gateway.proxy.waiting import Confirming
 from gateway.soe import answers
 from gateway.soe.api import BodyKind, Route, body_limit
 from gateway.soe.read import credentials, read_write
@@ -93,6 +95,19 @@ class _Decided:
     template: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """A write as it came: its request, who calls, and what was found of him (`told`)."""
+
+    exchange: Exchange
+    route: Route
+    policies: PolicySet
+    caller: Caller
+    fields: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    told: tuple[Finding, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
     """Decides writes, and sends those that pass.
@@ -102,6 +117,7 @@ class Pipeline:
         contact: stands in every refusal.
         secret: keys the digests of tokens, requests and idempotency keys.
         seal: seals the answers that state keeps.
+        confirming: lets writes wait for a person.
         templates: whose refused texts are remembered, and how often.
         persons: tells who acts; None where nobody may be asked.
         always: asks it for every write, and not only where a rule needs it.
@@ -117,6 +133,7 @@ class Pipeline:
     anonymous: str
     secret: bytes = field(repr=False)
     seal: Seal
+    confirming: Confirming
     templates: Templates = field(default_factory=Templates)
     persons: Persons | None = None
     always: bool = False
@@ -131,16 +148,37 @@ class Pipeline:
         caller, told = admitted or self._admit(exchange, route, policies, at, reading.fields)
         write = await compose(exchange, route, caller, reading, body, at=at, secret=self.secret)
         exchange.integration = write.integration
-        token = credentials(route, exchange.headers, reading.fields).token
         if one(exchange.headers, b"x-gateway-dry-run") == b"true":
+            token = credentials(route, exchange.headers, reading.fields).token
             return await self._dry_run(write, policies, told, token)
 
-        decided = await self._decide(write, policies, self.store.reserve, told, token)
-        write, decision, delivery = decided.write, decided.decision, _Delivery()
+        came = _Came(exchange, route, policies, caller, reading.fields, body, told)
+        delivery = _Delivery()
+        taken = await self.confirming.take(write, policies)
+        if taken is None:
+            return await self._pass(came, write, NO_CONSENT, delivery)
+        try:
+            confirmed = replace(write, confirmed=taken.confirmed)
+            return await self._pass(came, confirmed, taken.consent, delivery)
+        finally:
+            await self.confirming.ended(taken, delivery.outcome)
+
+    async def _pass(
+        self, came: _Came, write: Write, consent: frozenset[str], delivery: _Delivery
+    ) -> Response:
+        """Decide a write, then answer it or send it."""
+        exchange, route, policies = came.exchange, came.route, came.policies
+        token = credentials(route, exchange.headers, came.fields).token
+        decided = await self._decide(write, policies, self.store.reserve, came.told, token, consent)
+        write, decision, waiting = decided.write, decided.decision, None
         if decision.effect is not Effect.ALLOW and decided.held:
             # Before it is recorded: who waits for its place need not wait for the disk as well.
             template = decided.template and self.templates.takes(write.author, write.at)
             await self._release(write, template=template)
+        if decision.effect is Effect.HOLD and not write.preview:
+            decision, waiting = await self.confirming.wait(
+                exchange, write, decision, policies, came.caller, token
+            )
         try:
             await self.audit.decided(write, decision)  # durable, or AuditError: nothing was sent
             self.observer.decided(write, decision)
@@ -148,10 +186,10 @@ class Pipeline:
             if decided.answer is not None:
                 return self._replayed(decided.answer, decision, write.id)
             if decision.effect is not Effect.ALLOW:
-                reply = answers.refuse(route.endpoint.api, decision, write.id, self.contact)
-                return Response.of(reply)
+                refusal = answers.refuse(write.api, decision, write.id, self.contact, waiting)
+                return Response.of(refusal)
             ends = asyncio.get_running_loop().time() + _ENDED_WITHIN
-            upstream = await self._send(exchange, write, body, delivery, ends)
+            upstream = await self._send(exchange, write, came.body, delivery, ends)
             return await self._receive(upstream, route, write, decision, delivery, ends)
         finally:
             await self._settle(write, decided, delivery)
@@ -192,20 +230,23 @@ class Pipeline:
         ask: _Ask,
         told: tuple[Finding, ...],
         token: str | None,
+        consent: frozenset[str] = NO_CONSENT,
     ) -> _Decided:
         """Judge without state, ask who acts and state what is needed, judge with its answers.
 
         Args:
             told: what was found of the caller already.
             token: of SOE, as it was presented.
+            consent: the rules whose hold on this very request a person has confirmed.
         """
         rules = select(policies, write)
         findings = judge(rules, write, None)
-        asks = self.always or wants_person(rules, findings)
+        refused = any(found.refuses for found in findings)
+        asks = not refused and (self.always or wants_person(rules, findings))
         write = acting(write, await self._person(write, token) if asks else None)
-        asked = reservation(rules, write, findings)
+        asked = reservation(rules, write, findings, consent)
         if asked is None:
-            return _Decided(write, decide(policies, (*told, *findings)))
+            return _Decided(write, decide(policies, (*told, *findings), consent))
         try:
             reserved = await ask(asked)
         except StoreError as error:
@@ -213,7 +254,7 @@ class Pipeline:
             keyed = (unanswered_key(),) if write.key is not None else ()
             # Nothing is held: what the store takes too late, it releases by itself.
             judged = judge(rules, write, error, findings)
-            unsure = decide(policies, (*told, *keyed, *judged))
+            unsure = decide(policies, (*told, *keyed, *judged), consent)
             return _Decided(write, replace(unsure, consulted=Consulted(failed=True)))
         if reserved.repeat is not None:
             return self._repeated(write, policies, reserved.repeat)
@@ -221,7 +262,7 @@ class Pipeline:
         decision = None
         try:
             judged = judge(rules, write, reserved.answers, findings)
-            decision = decide(policies, (*told, *judged))
+            decision = decide(policies, (*told, *judged), consent)
         finally:
             if decision is None and held and ask == self.store.reserve:
                 await self._release(write, template=False)  # a fault of ours must hold nothing
@@ -238,10 +279,10 @@ class Pipeline:
 
     def _repeated(self, write: Write, policies: PolicySet, repeat: Repeat) -> _Decided:
         """Let the earlier write decide, with its answer where that can be read."""
-        answer = repeat.answer and self.seal.open(repeat.write_id, repeat.answer)
-        if repeat.kind is Repeated.ANSWERED and not answer:  # sealed by a key that is gone
+        kept = repeat.answer and self.seal.open(repeat.write_id, repeat.answer)
+        if repeat.kind is Repeated.ANSWERED and not kept:  # sealed by a key that is gone
             repeat = replace(repeat, kind=Repeated.UNKEPT)
-        return _Decided(write, repeated(policies, repeat), answer=answer or None)
+        return _Decided(write, repeated(policies, repeat), answer=unpacked(kept) if kept else None)
 
     def _replayed(self, answer: Reply, decision: Decision, write_id: str) -> Response:
         """Give SOE's stored answer, with the decision that gives it again."""
@@ -298,7 +339,7 @@ class Pipeline:
         if upstream.complete and write.publishes and len(body) <= _REPLY_KEPT:
             reply = Reply(upstream.status, fields, body)
             if write.key is not None and answers.is_final(route.endpoint.api, reply, plain):
-                delivery.answer = self.seal.close(write.id, reply)
+                delivery.answer = self.seal.close(write.id, packed(reply))
             if delivery.outcome is Outcome.OK:
                 when_lost = partial(self._keep_answer, write.id, reply)
         fields += answers.decision_fields(decision, write.id)
@@ -307,7 +348,7 @@ class Pipeline:
     async def _keep_answer(self, write_id: str, reply: Reply) -> None:
         """Keep an answer for the client that left: it will send the same request again."""
         try:
-            await self.store.keep_answer(write_id, self.seal.close(write_id, reply))
+            await self.store.keep_answer(write_id, self.seal.close(write_id, packed(reply)))
         except StoreError as error:
             self.observer.store_failed("keep_answer", error)
 

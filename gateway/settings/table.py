@@ -44,6 +44,7 @@ class Server:
     listen: Annotated[Address, Setting(readers.address, "127.0.0.1:8080", "where the proxy listens; port 0 takes a free one", flag="--listen")]
     admin_listen: Annotated[Address, Setting(readers.address, "127.0.0.1:9180", "where health and metrics listen", flag="--admin-listen")]
     workers: Annotated[int, Setting(readers.whole(1, 64), "1", "processes that share the port; more than one under a supervisor", flag="--workers")]
+    public_url: Annotated[Origin | None, Setting(readers.origin, "", "where clients and people reach the gateway, as https://gateway.example.com, for links in its answers; as each request names it without it")]
     tls_cert: Annotated[Path | None, Setting(readers.file, "", "certificate chain for clients, PEM", flag="--tls-cert")]
     tls_key: Annotated[Path | None, Setting(readers.file, "", "its private key, PEM", flag="--tls-key")]
     head_timeout: Annotated[float, Setting(readers.seconds, "5s", "how long a request's head may take")]
@@ -80,6 +81,14 @@ class Posture:
 
     mode: Annotated[str, Setting(readers.word("guard", "discover"), "guard", "guard: rules decide; discover: for a time every rule only warns and anybody may write, to learn who writes what; posture sets it too")]
     until: Annotated[date, Setting(readers.day, "", "the last day of discover (UTC), at most 30 days ahead; then rules decide again")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holds:
+    """Writes that wait for a person to confirm them."""
+
+    open_for: Annotated[float, Setting(readers.seconds, "15m", "how long a held write waits for a person, and a confirmed one for its request")]
+    per_integration: Annotated[int, Setting(readers.whole(1, 1_000), "20", "so many writes of an integration may be held in that time; more are refused")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +176,7 @@ class Settings:
     upstream: Upstream
     policies: Policies
     posture: Posture
+    holds: Holds
     state: State
     audit: Audit
     data: Data

@@ -15,19 +15,21 @@ from gateway.audit.chain import Chain
 from gateway.audit.sinks import FileSink
 from gateway.audit.writer import AuditWriter
 from gateway.errors import StoreError
-from gateway.model import Contact, Reservation, Reserved, Settlement
+from gateway.model import Api, Contact, Person, Reservation, Reserved, Settlement
 from gateway.observe.metrics import Metrics
 from gateway.observe.observer import Observer
 from gateway.pages.pages import Pages
 from gateway.policy.load import load
-from gateway.ports import Store
+from gateway.ports import Notes, Store
 from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
+from gateway.proxy.holds import Holds
 from gateway.proxy.passthrough import Passthrough
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.reload import Policies
 from gateway.proxy.stored import Seal
 from gateway.proxy.upstream import Origin, Pool, Timeouts
+from gateway.proxy.waiting import Confirming
 
 RULES = """\
 policy: tests
@@ -82,6 +84,20 @@ class Broken:
 
     async def close(self) -> None:
         pass
+
+    @property
+    def notes(self) -> Notes:
+        raise StoreError("away")
+
+
+class Known:
+    """Says who acts with a token that names him, as `of-jane`."""
+
+    async def of(self, token: str, api: Api, team: str | None) -> Person | None:
+        name = token.removeprefix("of-")
+        if name == token:
+            return None
+        return Person(id=name, name=name.title(), email=f"{name}@example.com")
 
 
 @dataclass
@@ -199,7 +215,16 @@ def build(tmp_path: Path, port: int, store: Store, soe: Scripted) -> Rig:
     pool = Pool(origin, timeouts=Timeouts(first_byte=2, total=4))
     forwarding = Forwarding(authority=origin.authority, url=origin.url)
     contact = Contact(name="Team", email="team@example.com")
+    holding = iter(range(1000))
     ids = iter(f"{number:032x}" for number in range(1000))
+    holds = Holds(
+        store=store,
+        audit=audit,
+        clock=clock,
+        observer=observer,
+        seal=Seal(b"h" * 32),
+        new_id=lambda: f"{next(holding):032x}",
+    )
     app = ProxyApp(
         policies=Policies(lambda: load(policies, today=date(2026, 11, 24)), policies, observer),
         pipeline=Pipeline(
@@ -213,6 +238,7 @@ def build(tmp_path: Path, port: int, store: Store, soe: Scripted) -> Rig:
             anonymous="allow",
             secret=b"s" * 32,
             seal=Seal(b"a" * 32),
+            confirming=Confirming(holds=holds, observer=observer, persons=Known()),
         ),
         passthrough=Passthrough(
             upstream=pool, forwarding=forwarding, anonymous="allow", secret=b"s" * 32
@@ -220,6 +246,13 @@ def build(tmp_path: Path, port: int, store: Store, soe: Scripted) -> Rig:
         observer=observer,
         contact=contact,
         new_id=lambda: next(ids),
-        pages=Pages(store=store, clock=clock, contact=contact, anonymous="allow", secret=b"s" * 32),
+        pages=Pages(
+            store=store,
+            holds=holds,
+            clock=clock,
+            contact=contact,
+            anonymous="allow",
+            secret=b"s" * 32,
+        ),
     )
     return Rig(app, audit, clock, directory, log, soe.received, soe.answers)

@@ -75,10 +75,11 @@ async def test_without_any_person_to_ask_the_token_counts_too(rig: Rig) -> None:
     assert await statuses(rig, b"t1", b"t2", b"t1") == [201, 201, 429]
 
 
-async def test_a_write_that_is_refused_already_asks_nobody(rig: Rig) -> None:
+@pytest.mark.parametrize("always", [False, True])
+async def test_a_write_that_is_refused_already_asks_nobody(rig: Rig, always: bool) -> None:
     """SOE hears nothing of it."""
     told = Told({"a1": ADA})
-    rig = await asking(rig, told)
+    rig = await asking(rig, told, always=always)
 
     assert await statuses(rig, b"a1", act=False) == [403]
     assert told.asked == []
