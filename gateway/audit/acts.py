@@ -9,7 +9,7 @@ from typing import Any
 
 import http_sf
 
-from gateway.checks.explicit_action import is_told, read_assertion
+from gateway.checks.assertion import is_told, read_assertion, text_of
 
 _LITERAL = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 _KNOWN = ("act", "at", "ref", "to")
@@ -45,9 +45,8 @@ def pseudonym(person: str, secret: bytes) -> str:
 
 
 def _kept(name: str, value: object, secret: bytes) -> Any:
-    is_text = isinstance(value, str | http_sf.Token | http_sf.DisplayString)
-    if name == "by" and is_text and value:
-        return pseudonym(str(value), secret)
+    if name == "by" and text_of(value):
+        return pseudonym(str(value).casefold(), secret)
     if name in _KNOWN and isinstance(value, datetime):
         return value
     if name in _KNOWN and isinstance(value, str | http_sf.Token | http_sf.DisplayString):

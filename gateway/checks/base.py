@@ -18,9 +18,10 @@ class Check(Protocol):
     name: ClassVar[str]
     status: ClassVar[int]
     needs_state: ClassVar[bool]
-    needs_text: ClassVar[bool]
     placeholders: ClassVar[tuple[str, ...]]
 
+    @property
+    def needs_text(self) -> bool: ...  # noqa: D102
     @property
     def needs_person(self) -> bool: ...  # noqa: D102
 

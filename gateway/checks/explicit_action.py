@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any, ClassVar
 
-import http_sf
-
+from gateway.checks.assertion import assertion, is_told, text_of, told_by
 from gateway.model import (
     ANONYMOUS,
     Answer,
@@ -25,8 +23,6 @@ from gateway.model import (
 
 SKEW = 30.0
 """Seconds by which an integration's clock may be ahead of ours."""
-LONGEST = 2048
-"""Characters of a value that is read: acts are named in a line."""
 REF_AT_MOST = 128
 """Characters of a `ref`."""
 
@@ -72,7 +68,7 @@ class ExplicitAction:
         asserts = self.evidence is Evidence.ASSERTED and not _is_confirmed(write)
         if not asserts or self._wrong(write) is not None:
             return None
-        ref = _text(_told(write.actions[0]).get("ref"))
+        ref = text_of(told_by(write).get("ref"))
         if ref is None:
             return None
         caller = f"integration={write.integration}"
@@ -143,56 +139,11 @@ def _is_confirmed(write: Write) -> bool:
     return write.confirmed is not None and write.confirmed.known is Approver.PERSON
 
 
-def read_assertion(value: str) -> Mapping[str, Any]:
-    """Read an RFC 9651 dictionary that asserts an act: its members without their parameters.
-
-    Raises:
-        ValueError: it is none, is too long, or names a member twice, of which RFC 9651 section 3.2
-            takes the last and another reader may take the first.
-    """
-    if len(value) > LONGEST:
-        raise ValueError("too long")
-    parsed: Any = http_sf.parse(
-        value.encode("latin-1"), tltype="dictionary", on_duplicate_key=_refuse_double
-    )
-    return {key: item[0] for key, item in parsed.items()}
-
-
-def _refuse_double(key: str, _: str) -> None:
-    raise ValueError(key)
-
-
-@lru_cache(maxsize=64)  # several rules ask, and each twice
-def _told(value: str) -> Mapping[str, Any]:
-    try:
-        return read_assertion(value.strip(" \t"))
-    except ValueError:
-        return {}
-
-
-def _text(value: object) -> str | None:
-    """Give a member that is a text, whichever of the three kinds of RFC 9651; None for others."""
-    is_text = isinstance(value, str | http_sf.Token | http_sf.DisplayString)
-    return str(value) if is_text else None
-
-
-def is_told(value: object) -> bool:
-    """Whether a member says something: that it is there (`by` alone is true) is no name."""
-    return bool(value) and not isinstance(value, bool)
-
-
-def without_time(write: Write) -> str:
-    """Give what a write asserts but for the time of the act; empty where it asserts nothing."""
-    told = _told(write.actions[0]) if len(write.actions) == 1 else {}
-    apart = sorted((name, repr(value)) for name, value in told.items() if name != "at")
-    return repr(apart) if _text(told.get("act")) else ""
-
-
 def _wrong_assertion(
     value: str, write: Write, max_age: float, members: tuple[str, ...]
 ) -> str | None:
     """Tell what is wrong with an assertion of an act; None if nothing is."""
-    told = _told(value)
+    told = assertion(value)
     if not told:
         return "is no RFC 9651 dictionary that names each member once"
     if not (isinstance(told.get("act"), str) and told["act"]):
@@ -226,6 +177,6 @@ def _wrong_place(told: object, write: Write) -> str | None:
 
 
 def _wrong_ref(told: Mapping[str, Any]) -> str | None:
-    if "ref" not in told or 0 < len(_text(told["ref"]) or "") <= REF_AT_MOST:
+    if "ref" not in told or 0 < len(text_of(told["ref"]) or "") <= REF_AT_MOST:
         return None
     return f'does not tell ref as a text of at most {REF_AT_MOST} characters (ref="…")'

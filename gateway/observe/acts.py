@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from gateway.checks.explicit_action import without_time
+from gateway.checks.assertion import without_time
 from gateway.model import Write
 
 _AT_MOST = 4096
