@@ -241,7 +241,7 @@ PARAMETERS: Mapping[str, Keys] = {
             Attribution,
             {
                 "user_agent": (
-                    Either(Word((DESCRIPTIVE,)), Many(Pattern())),
+                    Either(Word((DESCRIPTIVE,)), Items(Pattern(), "patterns of RE2")),
                     "what `User-Agent` must be: one that names the integration and not only a "
                     "library, or one that one of these patterns finds",
                 ),
