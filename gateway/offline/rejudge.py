@@ -16,7 +16,12 @@ from gateway.errors import StoreError
 from gateway.model import Answer, Finding, Mode, Result, Violation, Write
 from gateway.offline.recorded import NotKeptError, Recorded
 from gateway.policy.decide import judge, judges
+from gateway.policy.match import applies
 from gateway.policy.policyset import PolicySet, Rule
+
+_DAY = 86_400.0
+_TEXT = frozenset(("title", "body", "user_agent"))
+"""What neither the narrowing keys nor a check that asks state look at."""
 
 
 @dataclass(slots=True)
@@ -54,14 +59,16 @@ class Rejudging:
     def __init__(self, policies: PolicySet) -> None:
         self._policies = policies
         self._revision = policies.revision.partition("+")[0]  # of the files, whatever the modes
+        self._narrowed: dict[tuple[object, ...], tuple[Rule, ...]] = {}
+        self._open: dict[str, Finding] = {}
 
     def begin(self, decision: Recorded) -> Judged:
         """Judge without answers of state."""
         judged, seen = Judged(), decision.seen
-        for rule in self._policies.by_operation.get(decision.write.operation, ()):
+        for rule in self._candidates(decision):
             if not self._selects(rule, seen, decision, judged):
                 continue
-            finding = self._finding(rule, seen, decision, None, judged)
+            finding = self._first(rule, seen, decision, judged)
             if finding is not None:
                 judged.rules.append(rule)
                 judged.findings.append(finding)
@@ -70,16 +77,34 @@ class Rejudging:
     def go_on(
         self, judged: Judged, decision: Recorded, answers: Mapping[str, Answer] | StoreError
     ) -> None:
-        """Judge anew what was skipped, with the answers of state."""
-        seen = decision.seen
-        for index, rule in enumerate(judged.rules):
-            skipped = judged.findings[index].result is Result.SKIP
-            if skipped and rule.id not in judged.fixed:
-                finding = self._finding(rule, seen, decision, answers, judged)
-                assert finding is not None  # what it looks at was there before
-                judged.findings[index] = finding
+        """Judge anew what was skipped, with the answers of state.
+
+        What these rules look at was there when they were judged before.
+        """
+        found = judge(judged.rules, decision.write, answers, judged.known)
+        judged.findings = [
+            before if before.rule in judged.fixed else now
+            for before, now in zip(judged.findings, found, strict=True)
+        ]
+
+    def _candidates(self, decision: Recorded) -> tuple[Rule, ...]:
+        """Give the rules that may judge a write; those that certainly do not are left out."""
+        write = decision.write
+        day = write.at // _DAY if self._policies.waived else 0
+        key = (write.operation, write.integration, write.tier, write.team, day)
+        if not decision.lacking <= _TEXT:
+            return self._policies.by_operation.get(write.operation, ())
+        if key not in self._narrowed:
+            self._narrowed[key] = tuple(
+                rule
+                for rule in self._policies.by_operation.get(write.operation, ())
+                if rule.tags or applies(rule, write, self._policies)
+            )
+        return self._narrowed[key]
 
     def _selects(self, rule: Rule, write: Write, decision: Recorded, judged: Judged) -> bool:
+        if decision.lacking <= _TEXT and rule.condition is None and not rule.tags:
+            return True
         try:
             return judges(rule, write, self._policies)
         except NotKeptError as lacking:
@@ -90,16 +115,27 @@ class Rejudging:
                 judged.unjudged[rule.id] = str(lacking)
             return False
 
+    def _first(self, rule: Rule, seen: Write, decision: Recorded, judged: Judged) -> Finding | None:
+        """Judge without state; that a rule waits for its answer is always the same finding."""
+        check = rule.check
+        if check is None or not check.needs_state or not decision.lacking <= _TEXT:
+            return self._finding(rule, seen, decision, judged)
+        if rule.id not in self._open or check.need(decision.write, rule.id) is None:
+            finding = self._finding(rule, seen, decision, judged)
+            if finding is not None and finding.result is Result.SKIP:
+                self._open[rule.id] = finding
+            return finding
+        return self._open[rule.id]
+
     def _finding(
         self,
         rule: Rule,
         seen: Write,
         decision: Recorded,
-        answers: Mapping[str, Answer] | StoreError | None,
         judged: Judged,
     ) -> Finding | None:
         try:
-            return judge((rule,), _looked_at(rule, seen, decision), answers)[0]
+            return judge((rule,), _looked_at(rule, seen, decision), None)[0]
         except NotKeptError as lacking:
             told = decision.findings.get(rule.id)
             if told is None:
@@ -129,6 +165,7 @@ def finding_of(told: Mapping[str, object], mode: Mode | None = None) -> Finding:
             status=status if isinstance(status, int) else 0,
             message="",
             evidence=evidence if isinstance(evidence, Mapping) else {},
+            confirmable=bool(told.get("confirmable")),
         )
     return Finding(
         rule=str(told["rule"]),

@@ -103,7 +103,10 @@ class Confirming:
             self.observer.store_failed("holds.open", error)
             held = STATE_UNAVAILABLE
         if isinstance(held, Violation):
-            return _refused(decision, held), None
+            why = Finding(
+                rule=RULE, check=RULE, mode=Mode.ENFORCE, result=Result.FAIL, violation=held
+            )
+            return cannot_wait(decision, why), None
         return decision, waiting(held, exchange, self.public_url)
 
     async def _person(self, write: Write, token: str | None) -> Person | None:
@@ -116,11 +119,9 @@ def _rules(write: Write, policies: PolicySet) -> Sequence[Rule]:
     return policies.by_operation.get(write.operation, ())
 
 
-def _refused(decision: Decision, violation: Violation) -> Decision:
-    finding = Finding(
-        rule=RULE, check=RULE, mode=Mode.ENFORCE, result=Result.FAIL, violation=violation
-    )
-    return replace(decision, effect=Effect.REFUSE, findings=(*decision.findings, finding))
+def cannot_wait(decision: Decision, why: Finding) -> Decision:
+    """Refuse what is held and cannot wait."""
+    return replace(decision, effect=Effect.REFUSE, findings=(*decision.findings, why))
 
 
 def waiting(hold: Hold, exchange: Exchange, public_url: str) -> Waiting:
