@@ -168,9 +168,11 @@ class Confirmed:
         hold: the decision id of the write for which it was held first: so the audit log names a
             hold, for who knows its own id may be able to confirm it.
         by: an address, or an account's number; empty for whoever had the link.
+        rules: those that he was told of, and that still ask the same person.
     """
 
     hold: str
+    rules: frozenset[str]
     by: str = field(default="", repr=False)
     known: Approver
 
@@ -223,6 +225,11 @@ class Write:
     request: str = ""
     key: str | None = None
     confirmed: Confirmed | None = None
+
+    @property
+    def consent(self) -> frozenset[str]:
+        """The rules whose hold on this very request a person has confirmed."""
+        return self.confirmed.rules if self.confirmed is not None else frozenset()
 
     @property
     def author(self) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from gateway.audit import record
+from gateway.audit.acts import pseudonym
 from gateway.audit.chain import Chain
 from gateway.audit.record import Keeping
 from gateway.errors import RequestError, UpstreamError
@@ -53,7 +54,9 @@ class Log:
     async def settled(self, write: Write, settlement: Settlement, status: int | None) -> None:
         self._append(record.outcome(write, settlement, status, self._clock.now()))
 
-    def told(self, event: str, **facts: object) -> None:
+    def told(self, event: str, *, person: str = "", **facts: object) -> None:
+        if person:
+            facts["by"] = pseudonym(person, self._keeping.secret)
         self._append(record.admin(event, self._clock.now(), **facts))
 
     async def close(self) -> None:

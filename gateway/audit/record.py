@@ -110,7 +110,8 @@ def _state(consulted: Consulted) -> Record:
 
 def _confirmed(confirmed: Confirmed, keeping: Keeping) -> Record:
     by = pseudonym(confirmed.by, keeping.secret) if confirmed.by else ""
-    return {"hold": confirmed.hold, "by": by, "known": confirmed.known.value}
+    known, rules = confirmed.known.value, sorted(confirmed.rules)
+    return {"hold": confirmed.hold, "by": by, "known": known, "rules": rules}
 
 
 def _finding(finding: Finding) -> Record:
@@ -125,6 +126,8 @@ def _finding(finding: Finding) -> Record:
     }
     if violation:
         told |= {"status": violation.status, "evidence": dict(violation.evidence)}
+    if violation and violation.confirmable:
+        told["confirmable"] = True
     if finding.consented:
         told["consented"] = True
     return told

@@ -27,6 +27,7 @@ from gateway.cli.assembly import (
     audit_directories,
     audit_key,
     open_audit,
+    open_people,
     open_pool,
     open_state,
     state_terms,
@@ -347,7 +348,7 @@ class Gateway:
             new_id=_ids(clock),
             pages=Pages(
                 store=store,
-                holds=holds,
+                people=open_people(settings, key, clock, observer, holds),
                 clock=clock,
                 contact=settings.contact,
                 anonymous=settings["identify.anonymous.write"],

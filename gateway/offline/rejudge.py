@@ -165,6 +165,7 @@ def finding_of(told: Mapping[str, object], mode: Mode | None = None) -> Finding:
             status=status if isinstance(status, int) else 0,
             message="",
             evidence=evidence if isinstance(evidence, Mapping) else {},
+            confirmable=bool(told.get("confirmable")),
         )
     return Finding(
         rule=str(told["rule"]),

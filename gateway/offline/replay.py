@@ -34,8 +34,10 @@ from gateway.policy.decide import decide, is_template, repeated, reservation, un
 from gateway.policy.policyset import PolicySet
 from gateway.policy.posture import unregistered
 from gateway.policy.registry import Integration
+from gateway.proxy.holds import RULE as HOLDS
 from gateway.proxy.identify import Caller, objection
 from gateway.proxy.templates import Templates
+from gateway.proxy.waiting import cannot_wait
 from gateway.state.memory import MemoryStore
 
 _KEEP = 90 * 86_400.0
@@ -152,6 +154,9 @@ class Replay:
         judged = self._rejudging.begin(decision)
         now, held, template = await self._judge(decision, judged)
         self._note(decision, judged)
+        could_not_wait = decision.findings.get(HOLDS)
+        if now.effect is Effect.HOLD and could_not_wait is not None:
+            now = cannot_wait(now, finding_of(could_not_wait))
         if now.effect is not Effect.ALLOW:
             self._refused.add(decision.write.id)
         if held and now.effect is not Effect.ALLOW:
@@ -166,7 +171,7 @@ class Replay:
     async def _judge(self, decision: Recorded, judged: Judged) -> tuple[Decision, bool, bool]:
         """Decide; tell whether state holds something, and whether the text is of a template."""
         write, told = decision.write, decision.consulted
-        consent = decision.consent
+        consent = write.consent
         asked = reservation(judged.rules, write, judged.known, consent)
         if told is not None and told.failed:
             self._rejudging.go_on(judged, decision, _AWAY)

@@ -116,7 +116,7 @@ def walk_recorded(policies: PolicySet, decision: Recorded) -> Walked:
                 source=source,
             )
         )
-    now = decide(policies, tuple(findings), decision.consent)
+    now = decide(policies, tuple(findings), decision.write.consent)
     return Walked(write=decision.write, steps=tuple(steps), decision=now)
 
 

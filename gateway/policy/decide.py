@@ -215,8 +215,10 @@ def reservation(
     Where a rule that decides has failed already, nothing is charged but attempts. What publishes
     text is remembered whether or not a rule asks, so that an observed rule changes nothing. A cap
     that a person may pass is charged by itself: full, it must not keep the write from being known.
+    What repeats an earlier request is found even where it would be held.
     """
-    refused = any(each.refuses or each.holds for each in _marked(findings, consent))
+    marked = _marked(findings, consent)
+    refused = any(each.refuses or each.holds for each in marked)
     needs = [
         (rule, need)
         for rule, found in zip(rules, findings, strict=True)
@@ -224,8 +226,10 @@ def reservation(
         if (need := rule.check.need(write, rule.id)) is not None
         if not refused or _is_attempt(need)
     ]
+    # What is held may repeat a request that was confirmed, whose answer was lost on its way.
+    final = any(each.refuses for each in marked)
     is_text = write.publishes and write.fingerprint is not None
-    if not needs and write.key is None and (refused or not is_text):
+    if not needs and write.key is None and (final or not is_text):
         return None
     passed = {rule.id for rule in rules if rule.mode is Mode.HOLD and rule.id in consent}
     strict = {rule.id for rule in rules if rule.mode.decides} - passed

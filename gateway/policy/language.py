@@ -257,6 +257,12 @@ POLICY = Keys(
 
 _DIGESTS = "digests, as sha256: and 64 hex digits"
 _DIGEST = Text(_DIGESTS, "sha256:[0-9a-f]{64}")
+_RETURN = Text(
+    "addresses, as `https://bot.example.com/done`, the host in lower case; http from this machine "
+    "alone",
+    r"(?:https://[a-z0-9-]+(?:\.[a-z0-9-]+)*|http://(?:localhost|127\.0\.0\.1|\[::1\]))"
+    r"(?::[0-9]{1,5})?(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?",
+)
 INTEGRATION = Keys(
     {
         "owner": Key(Text(), "the team that answers for it", required=True),
@@ -272,6 +278,11 @@ INTEGRATION = Keys(
             Many(_DIGEST, most=2), "digests of its gateway keys: the one in use, and a new one"
         ),
         "tokens": Key(Many(_DIGEST), "digests of its SOE tokens"),
+        "return_to": Key(
+            Many(_RETURN),
+            "where the page on which somebody confirms may lead back to: these addresses, and what "
+            "lies below their paths",
+        ),
     },
     name="integration",
     told="a registration",

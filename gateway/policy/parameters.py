@@ -19,6 +19,7 @@ from gateway.policy.keys import Key, Keys, NotWith, OnlyWith, Some
 from gateway.policy.kinds import Duration, Flag, Kind, Percent, Template, Text, Whole, Word, written
 
 _MANY = 1_000_000
+_NO_HEADER = "whoever confirms is seen to do so: no header says it"
 _COUNT = {"accepted": False, "attempts": True}
 
 
@@ -88,8 +89,9 @@ PARAMETERS: Mapping[str, Keys] = {
         {
             "evidence": Key(
                 Word(tuple(Evidence)),
-                "how strongly the act must be told: the header is one of `values`, or it is an "
-                "assertion, which satisfies `literal`, too",
+                "how strongly the act must be told: the header is one of `values`, it is an "
+                "assertion, or the acting person confirmed this very post on the gateway's page; "
+                "each satisfies those before it",
                 required=True,
             ),
             "values": Key(
@@ -107,7 +109,11 @@ PARAMETERS: Mapping[str, Keys] = {
         },
         name="explicit_action",
         make=_explicit_action,
-        bonds=(OnlyWith("values", "evidence", "literal"),),
+        bonds=(
+            OnlyWith("values", "evidence", "literal"),
+            NotWith("max_age", "evidence", _NO_HEADER, "confirmed"),
+            NotWith("members", "evidence", _NO_HEADER, "confirmed"),
+        ),
     ),
     "rate_cap": Keys(
         {

@@ -9,13 +9,21 @@ from __future__ import annotations
 import base64
 import datetime
 import hashlib
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from gateway.parse import Mapping as MappingNode
 from gateway.policy.language import REGISTRY
 from gateway.policy.reader import PolicyReader
+
+_URL = re.compile(
+    r"(?P<origin>https?://[a-z0-9.:\[\]-]+)(?P<path>(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)*)"
+    r"(?:[?#][!-~]*)?"
+)
+_CLIMBS = re.compile(r"/\.{1,2}/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +40,15 @@ class Integration:
     operations: tuple[str, ...] = ("*",)
     keys: tuple[str, ...] = field(default=(), repr=False)
     tokens: tuple[str, ...] = field(default=(), repr=False)
+    return_to: tuple[str, ...] = ()
+
+    def may_return_to(self, url: str) -> bool:
+        """Whether a page of ours may lead to a URL: one of `return_to`, or below its path."""
+        found = _URL.fullmatch(url)
+        if found is None or _CLIMBS.search(unquote(found["path"]) + "/"):
+            return False
+        place = f"{found['origin']}{found['path']}".rstrip("/") + "/"
+        return any(place.startswith(f"{each.rstrip('/')}/") for each in self.return_to)
 
 
 class Registry:
@@ -92,6 +109,7 @@ def _integration(name: str, told: Mapping[str, Any]) -> Integration:
         operations=operations or ("*",),
         keys=_digests(told.get("keys")),
         tokens=_digests(told.get("tokens")),
+        return_to=told.get("return_to") or (),
     )
 
 

@@ -103,6 +103,7 @@ class Hold:
         used: when that was.
         outcome: what became of that write; None while it is on its way, or where nobody could note
             it.
+        url: where its post stands, as SOE said; None where it did not.
         again: a write that passed by it has an outcome that nobody knows, and another took its
             place: no third may.
     """
@@ -131,6 +132,7 @@ class Hold:
     used_by: str | None = None
     used: float | None = None
     outcome: Outcome | None = None
+    url: str | None = None
     again: bool = False
 
     @property

@@ -70,10 +70,9 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """A hold that a write passes by: which rules consent covers, and who gave it."""
+    """A hold that a write passes by, and what was confirmed by it."""
 
     hold: Hold
-    consent: frozenset[str]
     confirmed: Confirmed
 
 
@@ -223,16 +222,20 @@ class Holds:
         if not named or not await self._change(kept, used, count=False):
             return None
         by = hold.by.email or hold.by.account
-        confirmed = Confirmed(hold=hold.write_id, by=by, known=hold.known)
-        return Taken(hold=used, consent=named, confirmed=confirmed)
+        confirmed = Confirmed(hold=hold.write_id, rules=named, by=by, known=hold.known)
+        return Taken(hold=used, confirmed=confirmed)
 
-    async def ended(self, taken: Taken, outcome: Outcome) -> None:
-        """Tell what became of the write that took a hold: if it did not happen, it is given back."""
+    async def ended(self, taken: Taken, outcome: Outcome, url: str | None = None) -> None:
+        """Tell what became of the write that took a hold: if it did not happen, it is given back.
+
+        Args:
+            url: where its post stands, if SOE said so.
+        """
         kept = await self._kept(taken.hold.id)
         if kept is None or kept.hold.used_by != taken.hold.used_by:
             return
         if outcome.keeps:
-            await self._change(kept, replace(kept.hold, outcome=outcome))
+            await self._change(kept, replace(kept.hold, outcome=outcome, url=url))
         else:
             back = replace(kept.hold, status=Status.CONFIRMED, used_by=None, used=None)
             await self._change(kept, back, count=False)
@@ -267,11 +270,13 @@ class Holds:
                 return IN_FLIGHT
             if kept is not None and _serves(kept.hold, asking, person, write.at):
                 return kept.hold
-            refused = await self._count(write)
+            hold_id = self.new_id()
+            refused = await self._count(write, hold_id)
             if refused is not None:
                 return refused
+            pieces = self._pieces(hold_id, write.post)
             hold = Hold(
-                id=self.new_id(),
+                id=hold_id,
                 write_id=write.id,
                 request=write.request,
                 integration=write.integration,
@@ -287,8 +292,9 @@ class Holds:
                 rules=asking,
                 at=write.at,
                 until=write.at + self.open_for,
+                pieces=len(pieces),
             )
-            if await self._put(hold, write, before):
+            if await self._put(hold, pieces, before):
                 if kept is not None and kept.hold.status is Status.OPEN:  # no longer enough
                     await self._notes.drop(f"hold/{kept.hold.id}", write.at)
                     await self._drop_text(kept.hold)
@@ -296,13 +302,13 @@ class Holds:
                 return hold
         raise StoreError("a hold was opened by others all the time")
 
-    async def _count(self, write: Write) -> Violation | None:
+    async def _count(self, write: Write, hold_id: str) -> Violation | None:
         """Count a hold for its integration; give the refusal where there are too many."""
         window = Window(limit=self.per_integration, seconds=self.open_for)
         cap = f"{RULE}|integration={write.integration}"
         charge = Charge(cap=cap, windows=(window,), attempts=True)
-        # Without the request, or its lost answer would be given to a reservation that has no use.
-        counted = replace(write, key=None, preview=False, request="", fingerprint=None)
+        # As a write of its own: a lost answer to this request is not given to who only counts.
+        counted = replace(write, id=hold_id, key=None, preview=False, request="", fingerprint=None)
         asked = Reservation(write=counted, groups=({RULE: charge},), remember=False)
         answer = (await self.store.peek(asked)).answers[RULE]  # who waits is not put off by trying
         if isinstance(answer, Charged) and answer.accepted:
@@ -340,13 +346,14 @@ class Holds:
         data = None if sealed is None else self.seal.open(f"hold {hold_id}", sealed)
         return None if sealed is None or data is None else _Kept(unpacked(data), sealed)
 
-    async def _put(self, hold: Hold, write: Write, before: bytes | None) -> bool:
-        """Put a new hold, its text first; false where another one was put for the same request."""
-        post = write.post
+    def _pieces(self, hold_id: str, post: Post) -> list[bytes]:
+        """Give the sealed text in pieces that notes take."""
         told = zlib.compress(json.dumps([post.title, post.body, *post.tags]).encode(), level=1)
-        whole = self.seal.close(f"text of {hold.id}", told)
-        pieces = [whole[start : start + _PIECE] for start in range(0, len(whole), _PIECE)]
-        hold = replace(hold, pieces=len(pieces))
+        whole = self.seal.close(f"text of {hold_id}", told)
+        return [whole[start : start + _PIECE] for start in range(0, len(whole), _PIECE)]
+
+    async def _put(self, hold: Hold, pieces: list[bytes], before: bytes | None) -> bool:
+        """Put a new hold, its text first; false where another one was put for the same request."""
         notes, at, until = self._notes, hold.at, hold.until + 2 * self.open_for
         for number, piece in enumerate(pieces):
             await notes.put(_piece(hold, number), piece, at, until=hold.until, expected=None)

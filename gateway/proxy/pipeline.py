@@ -34,7 +34,6 @@ from gateway.model import (
 )
 from gateway.observe.observer import Observer
 from gateway.policy.decide import (
-    NO_CONSENT,
     consulted,
     decide,
     is_template,
@@ -149,19 +148,16 @@ class Pipeline:
         delivery = _Delivery()
         taken = await self.confirming.take(write, policies)
         if taken is None:
-            return await self._pass(came, write, NO_CONSENT, delivery)
+            return await self._pass(came, write, delivery)
         try:
-            confirmed = replace(write, confirmed=taken.confirmed)
-            return await self._pass(came, confirmed, taken.consent, delivery)
+            return await self._pass(came, replace(write, confirmed=taken.confirmed), delivery)
         finally:
-            await self.confirming.ended(taken, delivery.outcome)
+            await self.confirming.ended(taken, delivery.outcome, delivery.url)
 
-    async def _pass(
-        self, came: _Came, write: Write, consent: frozenset[str], delivery: _Delivery
-    ) -> Response:
+    async def _pass(self, came: _Came, write: Write, delivery: _Delivery) -> Response:
         """Decide a write, then answer it or send it."""
         exchange, route, policies = came.exchange, came.route, came.policies
-        decided = await self._decide(write, policies, self.store.reserve, came.told, consent)
+        decided = await self._decide(write, policies, self.store.reserve, came.told)
         decision, waiting = decided.decision, None
         if decision.effect is not Effect.ALLOW and decided.held:
             # Before it is recorded: who waits for its place need not wait for the disk as well.
@@ -217,24 +213,18 @@ class Pipeline:
         return caller, (unregistered(error),)
 
     async def _decide(
-        self,
-        write: Write,
-        policies: PolicySet,
-        ask: _Ask,
-        told: tuple[Finding, ...],
-        consent: frozenset[str] = NO_CONSENT,
+        self, write: Write, policies: PolicySet, ask: _Ask, told: tuple[Finding, ...]
     ) -> _Decided:
         """Judge without state, ask state what is needed, judge with its answers.
 
         Args:
             told: what was found of the caller already.
-            consent: the rules whose hold on this very request a person has confirmed.
         """
         rules = select(policies, write)
         findings = judge(rules, write, None)
-        asked = reservation(rules, write, findings, consent)
+        asked = reservation(rules, write, findings, write.consent)
         if asked is None:
-            return _Decided(decide(policies, (*told, *findings), consent))
+            return _Decided(decide(policies, (*told, *findings), write.consent))
         try:
             reserved = await ask(asked)
         except StoreError as error:
@@ -242,7 +232,7 @@ class Pipeline:
             keyed = (unanswered_key(),) if write.key is not None else ()
             # Nothing is held: what the store takes too late, it releases by itself.
             judged = judge(rules, write, error, findings)
-            unsure = decide(policies, (*told, *keyed, *judged), consent)
+            unsure = decide(policies, (*told, *keyed, *judged), write.consent)
             return _Decided(replace(unsure, consulted=Consulted(failed=True)))
         if reserved.repeat is not None:
             return self._repeated(policies, reserved.repeat)
@@ -250,7 +240,7 @@ class Pipeline:
         decision = None
         try:
             judged = judge(rules, write, reserved.answers, findings)
-            decision = decide(policies, (*told, *judged), consent)
+            decision = decide(policies, (*told, *judged), write.consent)
         finally:
             if decision is None and held and ask == self.store.reserve:
                 await self._release(write, template=False)  # a fault of ours must hold nothing

@@ -69,10 +69,10 @@ class Confirming:
             self.observer.store_failed("holds.take", error)
             return None
 
-    async def ended(self, taken: Taken, outcome: Outcome) -> None:
-        """Tell what became of a write that took what was confirmed."""
+    async def ended(self, taken: Taken, outcome: Outcome, url: str | None) -> None:
+        """Tell what became of a write that took what was confirmed, and where its post stands."""
         try:
-            await self.holds.ended(taken, outcome)
+            await self.holds.ended(taken, outcome, url)
         except StoreError as error:  # it stays used: what may have been written passes only once
             self.observer.store_failed("holds.ended", error)
 
@@ -103,7 +103,10 @@ class Confirming:
             self.observer.store_failed("holds.open", error)
             held = STATE_UNAVAILABLE
         if isinstance(held, Violation):
-            return _refused(decision, held), None
+            why = Finding(
+                rule=RULE, check=RULE, mode=Mode.ENFORCE, result=Result.FAIL, violation=held
+            )
+            return cannot_wait(decision, why), None
         return decision, waiting(held, exchange, self.public_url)
 
     async def _person(self, write: Write, token: str | None) -> Person | None:
@@ -116,11 +119,9 @@ def _rules(write: Write, policies: PolicySet) -> Sequence[Rule]:
     return policies.by_operation.get(write.operation, ())
 
 
-def _refused(decision: Decision, violation: Violation) -> Decision:
-    finding = Finding(
-        rule=RULE, check=RULE, mode=Mode.ENFORCE, result=Result.FAIL, violation=violation
-    )
-    return replace(decision, effect=Effect.REFUSE, findings=(*decision.findings, finding))
+def cannot_wait(decision: Decision, why: Finding) -> Decision:
+    """Refuse what is held and cannot wait."""
+    return replace(decision, effect=Effect.REFUSE, findings=(*decision.findings, why))
 
 
 def waiting(hold: Hold, exchange: Exchange, public_url: str) -> Waiting:
@@ -129,7 +130,7 @@ def waiting(hold: Hold, exchange: Exchange, public_url: str) -> Waiting:
     Args:
         public_url: where clients reach the gateway, as `https://host`; empty where nobody said so.
     """
-    confirm_url = f"{public_url or _as_received(exchange)}{PLACE}{hold.id}"
+    confirm_url = f"{own_url(exchange, public_url)}{PLACE}{hold.id}"
     status_url = f"{confirm_url}/status"
     return Waiting(
         confirm_url=confirm_url,
@@ -161,8 +162,10 @@ def _told(hold: Hold, confirm_url: str, status_url: str) -> str:
     )
 
 
-def _as_received(exchange: Exchange) -> str:
-    """The gateway's own address as the client used it; none where that is no plain one."""
+def own_url(exchange: Exchange, public_url: str) -> str:
+    """Give the gateway's own address; unless somebody said it, as the client used it, if plain."""
+    if public_url:
+        return public_url
     host = one(exchange.headers, b"host") or b""
     return f"{exchange.scheme}://{host.decode()}" if _AUTHORITY.fullmatch(host) else ""
 

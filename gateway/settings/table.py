@@ -7,7 +7,7 @@ variables, flags and the reference page come from here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -89,6 +89,17 @@ class Holds:
 
     open_for: Annotated[float, Setting(readers.seconds, "15m", "how long a held write waits for a person, and a confirmed one for its request")]
     per_integration: Annotated[int, Setting(readers.whole(1, 1_000), "20", "so many writes of an integration may be held in that time; more are refused")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """How people show who they are, on the page on which they confirm."""
+
+    issuer: Annotated[str | None, Setting(readers.issuer, "", "the OpenID provider at which people sign in to confirm what is held, as its tokens name it; its redirect URI is server.public_url followed by /_gateway/signed-in")]
+    client_id: Annotated[str | None, Setting(readers.text, "", "what the provider calls the gateway")]
+    client_secret: Annotated[str | None, Setting(readers.text, "", "the gateway's secret there; give it as a file")] = field(repr=False)
+    scopes: Annotated[str, Setting(readers.scopes, "openid email profile", "what is asked of the provider")]
+    header: Annotated[str | None, Setting(readers.field, "", "the header field in which a proxy of proxy.trusted tells the e-mail address of who signed in there, as X-Forwarded-Email; from anybody else it counts for nothing")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +186,7 @@ class Settings:
     policies: Policies
     posture: Posture
     holds: Holds
+    sign_in: SignIn
     state: State
     audit: Audit
     data: Data

@@ -145,6 +145,7 @@ def test_a_confirmed_write_is_charged_and_remembered() -> None:
     held = reservation((act,), write, findings)
     confirmed = reservation((act,), write, findings, frozenset({"act"}))
 
-    assert held is None
+    assert held is not None
+    assert not held.remember
     assert confirmed is not None
     assert confirmed.remember

@@ -18,7 +18,10 @@ from gateway.errors import StoreError
 from gateway.model import Api, Contact, Person, Reservation, Reserved, Settlement
 from gateway.observe.metrics import Metrics
 from gateway.observe.observer import Observer
+from gateway.pages.confirm import Confirm
 from gateway.pages.pages import Pages
+from gateway.pages.people import People
+from gateway.pages.session import Sessions
 from gateway.policy.load import load
 from gateway.ports import Notes, Store
 from gateway.proxy.app import ProxyApp
@@ -225,6 +228,7 @@ def build(tmp_path: Path, port: int, store: Store, soe: Scripted) -> Rig:
         seal=Seal(b"h" * 32),
         new_id=lambda: f"{next(holding):032x}",
     )
+    sessions = Sessions(seal=Seal(b"c" * 32), clock=clock, secret=b"f" * 32)
     app = ProxyApp(
         policies=Policies(lambda: load(policies, today=date(2026, 11, 24)), policies, observer),
         pipeline=Pipeline(
@@ -248,7 +252,17 @@ def build(tmp_path: Path, port: int, store: Store, soe: Scripted) -> Rig:
         new_id=lambda: next(ids),
         pages=Pages(
             store=store,
-            holds=holds,
+            people=People(
+                confirm=Confirm(
+                    holds=holds,
+                    sessions=sessions,
+                    contact=contact,
+                    site="https://soe.example.com",
+                    can_sign_in=False,
+                ),
+                sign_in=None,
+                observer=observer,
+            ),
             clock=clock,
             contact=contact,
             anonymous="allow",
