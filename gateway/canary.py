@@ -126,6 +126,7 @@ class CanaryRun:
                 upstream=self._inert,
                 observer=silent,
                 anonymous="allow",
+                persons=None,
             ),
             passthrough=replace(app.passthrough, upstream=self._inert),
         )

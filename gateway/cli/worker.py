@@ -52,6 +52,7 @@ from gateway.proxy.holds import EXPIRE_EVERY, Holds
 from gateway.proxy.identify import Identifier
 from gateway.proxy.listener import Listener
 from gateway.proxy.passthrough import Passthrough
+from gateway.proxy.persons import SoePersons
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.reload import Policies
 from gateway.proxy.server import ServerLimits, strict
@@ -217,8 +218,16 @@ class Gateway:
         key = audit_key(settings)
         store, audit, opening = await self._open(key, clock, observer)
         pool = open_pool(settings)
+        persons = SoePersons(
+            upstream=pool,
+            authority=pool.origin.authority,
+            clock=clock,
+            secret=derived(key, "tokens"),
+            timeout=settings["identify.person_timeout"],
+            tell=observer.person_looked_up,
+        )
         holds = self._holds(store, audit, key, clock, observer)
-        app = self._app(policies, store, audit, pool, key, clock, observer, holds)
+        app = self._app(policies, store, audit, pool, persons, key, clock, observer, holds)
         tls = (settings["server.tls_cert"], settings["server.tls_key"])
         proxy = Listener(
             app,
@@ -246,6 +255,7 @@ class Gateway:
         for task in (*background, opening):
             task.cancel()
         await proxy.stop(settings["server.drain"])
+        await persons.aclose()
         await pool.aclose()
         await store.close()
         await audit.close()
@@ -311,6 +321,7 @@ class Gateway:
         store: Store,
         audit: AuditLog,
         pool: Pool,
+        persons: SoePersons,
         key: bytes,
         clock: SystemClock,
         observer: Observer,
@@ -345,8 +356,13 @@ class Gateway:
                 identifier=identifier,
                 secret=derived(key, "digests"),
                 seal=Seal(derived(key, "answers")),
+                persons=persons,
+                always=settings["identify.person"] == "lookup",
                 confirming=Confirming(
-                    holds=holds, observer=observer, public_url=public.url.decode() if public else ""
+                    holds=holds,
+                    observer=observer,
+                    persons=persons,
+                    public_url=public.url.decode() if public else "",
                 ),
             ),
             passthrough=Passthrough(

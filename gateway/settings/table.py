@@ -143,6 +143,8 @@ class Identify:
     """How callers are told apart."""
 
     anonymous: Anonymous
+    person: Annotated[str, Setting(readers.word("off", "lookup"), "off", "whether SOE is asked whose token it is with every write; off: where a rule needs it")]
+    person_timeout: Annotated[float, Setting(readers.seconds, "500ms", "how long a write waits for that; then who acts is not known")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
