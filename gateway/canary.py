@@ -210,6 +210,7 @@ class _Looking:
     """The live state, of which nothing is taken."""
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self.peek = store.peek
         self.reserve = store.peek
 

@@ -49,6 +49,7 @@ from gateway.ports import AuditLog, Store
 from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
 from gateway.proxy.holds import EXPIRE_EVERY, Holds
+from gateway.proxy.identify import Identifier
 from gateway.proxy.listener import Listener
 from gateway.proxy.passthrough import Passthrough
 from gateway.proxy.persons import SoePersons
@@ -56,6 +57,7 @@ from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.reload import Policies
 from gateway.proxy.server import ServerLimits, strict
 from gateway.proxy.stored import Seal
+from gateway.proxy.tokens import Tokens
 from gateway.proxy.upstream import Pool
 from gateway.proxy.waiting import Confirming
 from gateway.settings import Settings
@@ -232,6 +234,7 @@ class Gateway:
             settings["server.listen"],
             protocol=strict(self._limits(), observer.refused_on_the_wire),
             tls=tls if all(tls) else None,
+            client_ca=settings["server.tls_client_ca"],
         )
         stop = _signals(policies)
         canary = CanaryRun(app, observer, self._sources)
@@ -325,11 +328,19 @@ class Gateway:
         holds: Holds,
     ) -> ProxyApp:
         settings = self._settings
+        identifier = Identifier(
+            secret=derived(key, "digests"),
+            clock=clock,
+            tokens=Tokens(store, clock, observer, derived(key, "digests")),
+            trusted=settings["proxy.trusted"] or (),
+            told_in=(settings["proxy.client_certificate"] or "").encode(),
+        )
         public = settings["server.public_url"]
         forwarding = Forwarding(
             authority=pool.origin.authority,
             url=pool.origin.url,
             trusted=settings["proxy.trusted"] or (),
+            private=identifier.told_in,
         )
         return ProxyApp(
             policies=policies,
@@ -342,6 +353,7 @@ class Gateway:
                 observer=observer,
                 contact=settings.contact,
                 anonymous=settings["identify.anonymous.write"],
+                identifier=identifier,
                 secret=derived(key, "digests"),
                 seal=Seal(derived(key, "answers")),
                 persons=persons,
@@ -357,7 +369,7 @@ class Gateway:
                 upstream=pool,
                 forwarding=forwarding,
                 anonymous=settings["identify.anonymous.read"],
-                secret=derived(key, "digests"),
+                identifier=identifier,
             ),
             observer=observer,
             contact=settings.contact,
@@ -368,7 +380,7 @@ class Gateway:
                 clock=clock,
                 contact=settings.contact,
                 anonymous=settings["identify.anonymous.write"],
-                secret=derived(key, "digests"),
+                identifier=identifier,
             ),
         )
 
@@ -379,6 +391,7 @@ class Gateway:
             today=today,
             shipped=with_shipped(self._settings),
             kept=self._settings["state.keep"],
+            secrets=True,
         )
         return discovering(loaded) if self._is_discovering(clock) else loaded
 

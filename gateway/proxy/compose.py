@@ -108,7 +108,7 @@ def _key(route: Route, fields: Headers, reading: Reading) -> bytes:
 def _digest(caller: Caller, secret: bytes, *parts: bytes) -> str:
     """The keyed digest of something of a caller."""
     digest = hashlib.blake2b(key=secret, digest_size=16)
-    for part in (caller.name.encode(), (caller.token or "").encode(), *parts):
+    for part in (caller.name.encode(), (caller.presented or "").encode(), *parts):
         digest.update(b"%d:" % len(part))
         digest.update(part)
     return digest.hexdigest()

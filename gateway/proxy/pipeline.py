@@ -50,10 +50,11 @@ from gateway.proxy.compose import acting, compose
 from gateway.proxy.dry_run import too_many
 from gateway.proxy.exchange import Exchange, Response, one
 from gateway.proxy.forward import Forwarding
-from gateway.proxy.identify import Caller, identify, objection
+from gateway.proxy.identify import Caller, Identifier, objection
 from gateway.proxy.persons import pseudonym
 from gateway.proxy.stored import Seal, packed, unpacked
 from gateway.proxy.templates import Templates
+from gateway.proxy.tokens import OPERATIONS as TOKEN_OPERATIONS
 from gateway.proxy.waiting import Confirming
 from gateway.soe import answers
 from gateway.soe.api import BodyKind, Route, body_limit
@@ -96,7 +97,10 @@ class _Decided:
 
 @dataclass(frozen=True, slots=True)
 class _Came:
-    """A write as it came: its request, who calls, and what was found of him (`told`)."""
+    """A write as it came: its request, who calls, and what was found of him (`told`).
+
+    `token` is the SOE token that it goes with, the caller's or one that the gateway holds for him.
+    """
 
     exchange: Exchange
     route: Route
@@ -105,6 +109,7 @@ class _Came:
     fields: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     told: tuple[Finding, ...]
+    token: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +119,8 @@ class Pipeline:
     Attributes:
         anonymous: `allow` or `refuse` for the writes of callers that nobody registered.
         contact: stands in every refusal.
-        secret: keys the digests of tokens, requests and idempotency keys.
+        identifier: names callers.
+        secret: keys the digests of requests and idempotency keys.
         seal: seals the answers that state keeps.
         confirming: lets writes wait for a person.
         templates: whose refused texts are remembered, and how often.
@@ -130,6 +136,7 @@ class Pipeline:
     observer: Observer
     contact: Contact
     anonymous: str
+    identifier: Identifier
     secret: bytes = field(repr=False)
     seal: Seal
     confirming: Confirming
@@ -141,17 +148,19 @@ class Pipeline:
         """Decide a write under one set of policies, then refuse it or send it."""
         at = self.clock.now()
         in_body = route.endpoint.body is BodyKind.FORM  # a form may carry the credentials
-        admitted = None if in_body else self._admit(exchange, route, policies, at, None)
+        admitted = None if in_body else await self._admit(exchange, route, policies, at, None)
         body = await exchange.body(body_limit(route))
         reading = read_write(route, exchange.headers, body)
-        caller, told = admitted or self._admit(exchange, route, policies, at, reading.fields)
+        if admitted is None:
+            admitted = await self._admit(exchange, route, policies, at, reading.fields)
+        caller, told = admitted
         write = await compose(exchange, route, caller, reading, body, at=at, secret=self.secret)
         exchange.integration = write.integration
+        token = credentials(route, exchange.headers, reading.fields).token or caller.held or None
         if one(exchange.headers, b"x-gateway-dry-run") == b"true":
-            token = credentials(route, exchange.headers, reading.fields).token
             return await self._dry_run(write, policies, told, token)
 
-        came = _Came(exchange, route, policies, caller, reading.fields, body, told)
+        came = _Came(exchange, route, policies, caller, reading.fields, body, told, token)
         delivery = _Delivery()
         taken = await self.confirming.take(write, policies)
         if taken is None:
@@ -163,8 +172,7 @@ class Pipeline:
 
     async def _pass(self, came: _Came, write: Write, delivery: _Delivery) -> Response:
         """Decide a write, then answer it or send it."""
-        exchange, route, policies = came.exchange, came.route, came.policies
-        token = credentials(route, exchange.headers, came.fields).token
+        exchange, route, policies, token = came.exchange, came.route, came.policies, came.token
         decided = await self._decide(write, policies, self.store.reserve, came.told, token)
         write, decision, waiting = decided.write, decided.decision, None
         if decision.effect is not Effect.ALLOW and decided.held:
@@ -186,7 +194,13 @@ class Pipeline:
                 return Response.of(refusal)
             ends = asyncio.get_running_loop().time() + _ENDED_WITHIN
             upstream = await self._send(exchange, write, came.body, delivery, ends)
-            return await self._receive(upstream, route, write, decision, delivery, ends)
+            response = await self._receive(upstream, route, write, decision, delivery, ends)
+            tokens = self.identifier.tokens
+            if tokens and write.operation in TOKEN_OPERATIONS and delivery.outcome is Outcome.OK:
+                answer = inflated(response.body, response.headers, 16 * _REPLY_KEPT)
+                exchanged = (write.operation, exchange.target, came.fields)
+                await tokens.learn(*exchanged, answer, policies.registry)
+            return response
         finally:
             await self._settle(write, decided, delivery)
 
@@ -200,7 +214,7 @@ class Pipeline:
         decided = await self._decide(write, policies, self.store.peek, told, token)
         return Response.of(answers.dry_run(decided.decision, write.id))
 
-    def _admit(
+    async def _admit(
         self,
         exchange: Exchange,
         route: Route,
@@ -210,7 +224,7 @@ class Pipeline:
     ) -> tuple[Caller, tuple[Finding, ...]]:
         """Name the caller; where it may not write, refuse it, or warn of that in discover."""
         presented = credentials(route, exchange.headers, fields)
-        caller = identify(policies.registry, exchange.headers, presented, self.secret)
+        caller = await self.identifier.caller(exchange, policies.registry, presented, route, fields)
         exchange.integration = caller.name
         error = objection(caller, route.endpoint.operation, at, self.anonymous)
         if error is None:
