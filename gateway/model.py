@@ -571,12 +571,14 @@ class Decision:
 class Person:
     """A person of the site, as SOE says who a token writes as.
 
-    `id` is the number that the site knows the account by; `email` is empty where SOE does not tell.
+    `id` is the number that the site knows the account by, `external` what names him where the site's
+    people sign in; it and `email` are empty where SOE does not tell.
     """
 
     id: str
     name: str
     email: str = ""
+    external: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,7 @@ from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
 from gateway.proxy.holds import EXPIRE_EVERY, Holds
 from gateway.proxy.listener import Listener
+from gateway.proxy.lookups import Lookups
 from gateway.proxy.passthrough import Passthrough
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.reload import Policies
@@ -320,6 +321,13 @@ class Gateway:
             url=pool.origin.url,
             trusted=settings["proxy.trusted"] or (),
         )
+        lookups = Lookups(
+            upstream=pool,
+            authority=pool.origin.authority,
+            clock=clock,
+            observer=observer,
+            secret=derived(key, "lookups"),
+        )
         return ProxyApp(
             policies=policies,
             pipeline=Pipeline(
@@ -334,7 +342,11 @@ class Gateway:
                 secret=derived(key, "digests"),
                 seal=Seal(derived(key, "answers")),
                 confirming=Confirming(
-                    holds=holds, observer=observer, public_url=public.url.decode() if public else ""
+                    holds=holds,
+                    observer=observer,
+                    persons=lookups,
+                    titles=lookups,
+                    public_url=public.url.decode() if public else "",
                 ),
             ),
             passthrough=Passthrough(

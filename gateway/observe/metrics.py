@@ -64,6 +64,11 @@ class Metrics:
         )
         self.audit_errors = self._counter("audit_errors", "Records that could not be written.", ())
         self.upstream_errors = self._counter("upstream_errors", "Exchanges that failed.", ("code",))
+        self.lookups = self._counter(
+            "lookups",
+            "Reads of the gateway's own: who acts, what a thread is called.",
+            ("what", "result"),
+        )
         self.log_dropped = self._counter("log_lines_dropped", "Log lines nobody took.", ())
         self.audit_sync = self._histogram("audit_sync_seconds", "Time of a sync.", _FAST)
         self.added_latency = self._histogram(

@@ -150,6 +150,10 @@ class Observer:
         """A write that a dead process left open was given its outcome."""
         self._log.warning("audit.recovered", decision_id=write_id, outcome=outcome.value)
 
+    def looked_up(self, what: str, found: bool) -> None:  # noqa: FBT001
+        """The gateway itself asked SOE something."""
+        self._metrics.lookups.labels(what, "found" if found else "not_found").inc()
+
     def upstream_failed(self, error: UpstreamError) -> None:
         """SOE could not be reached, or broke off."""
         self._metrics.upstream_errors.labels(error.code).inc()

@@ -112,8 +112,7 @@ class Confirm:
         return {
             "hold_id": hold.id,
             "return_to": return_to,
-            "visitor": " ".join(filter(None, (visitor.name, visitor.email))),
-            "signed_in": visitor.signed_in,
+            "visitor": " ".join(filter(None, (visitor.name, visitor.email))) or visitor.id,
             "by_proxy": session is not None and session.proxied,
             "can_sign_in": self.can_sign_in or (session is not None and session.proxied),
             "sign_in": f"/_gateway/sign-in?{urlencode(asked)}",

@@ -72,7 +72,7 @@ def what(hold: Hold) -> str:
 def _standing(hold: Hold, *, names: bool) -> tuple[str, str]:
     """Say how far it is: as a heading, and what is to be done."""
     sender = hold.integration
-    by = (hold.by.name or hold.by.email) if hold.by is not None and names else ""
+    by = (hold.by.name or hold.by.id) if hold.by is not None and names else ""
     said = f" by {by}" if by else ""
     if hold.status is Status.OPEN:
         return "A post waits for you to confirm it", ""
