@@ -101,7 +101,8 @@ def _standing(hold: Hold, *, names: bool) -> tuple[str, str]:
 def _name(hold: Hold, *, names: bool) -> str:
     """Say under which name it will stand."""
     if hold.person is not None and names:
-        return " ".join(filter(None, (hold.person.name, hold.person.email)))
+        email = hold.person.email
+        return f"{hold.person.name} ({email})" if email else hold.person.name
     sender = "of this request" if hold.integration == ANONYMOUS else f"of {hold.integration}"
     return f"The owner of the token {sender}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +26,6 @@ rules:
   somebody-looks:
     title: A person has seen it
     mode: hold
-    approver: APPROVER
     for: ["*.create"]
     if: {body: {words: {at_least: 1}}}
     message: Posts of integrations are looked at before they are posted.
@@ -56,13 +54,13 @@ QUESTION: dict[str, Any] = {
 
 @contextlib.contextmanager
 def confirming(
-    data: Path, approver: str = "person", *arguments: str, **environ: str
+    data: Path, *arguments: str, registry: str = REGISTRY, **environ: str
 ) -> Iterator[Stack]:
     """Run both."""
     policies = data / "policies"
     policies.mkdir()
-    (policies / "rules.yaml").write_text(RULES.replace("APPROVER", approver))
-    (policies / "integrations.yaml").write_text(REGISTRY)
+    (policies / "rules.yaml").write_text(RULES)
+    (policies / "integrations.yaml").write_text(registry)
     with sandbox() as soe:
         told = {
             "SOE_GATEWAY_SIGN_IN_ISSUER": soe + PATH,
@@ -126,8 +124,3 @@ def post_it(page: Page) -> None:
     """Press the button, and wait for what becomes of it."""
     page.get_by_role("button", name="Post it", exact=True).click()
     page.get_by_role("status").wait_for()
-
-
-def told_as_json(answer: httpx.Response) -> Any:
-    """What an answer says."""
-    return json.loads(answer.content)
