@@ -122,6 +122,7 @@ class CanaryRun:
                     holds=replace(app.pipeline.confirming.holds, store=looking),
                     observer=silent,
                     persons=None,
+                    titles=None,
                 ),
                 upstream=self._inert,
                 observer=silent,

@@ -572,12 +572,14 @@ class Person:
     """A person of the site, as SOE says who a token writes as.
 
     `id` is the number of the account on all sites, where SOE tells it, else that of the user on this
-    one; `email` is empty where SOE does not tell.
+    one; `external` is what names him where the site's people sign in; it and `email` are empty where
+    SOE does not tell.
     """
 
     id: str
     name: str
     email: str = ""
+    external: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,7 @@ from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.reload import Policies
 from gateway.proxy.server import ServerLimits, strict
 from gateway.proxy.stored import Seal
+from gateway.proxy.titles import SoeTitles
 from gateway.proxy.tokens import Tokens
 from gateway.proxy.upstream import Pool
 from gateway.proxy.waiting import Confirming
@@ -362,6 +363,11 @@ class Gateway:
                     holds=holds,
                     observer=observer,
                     persons=persons,
+                    titles=SoeTitles(
+                        upstream=pool,
+                        authority=pool.origin.authority,
+                        tell=observer.title_looked_up,
+                    ),
                     public_url=public.url.decode() if public else "",
                 ),
             ),

@@ -67,6 +67,9 @@ class Metrics:
         self.person_lookups = self._counter(
             "person_lookups", "Questions to SOE about whose a token is.", ("result",)
         )
+        self.title_lookups = self._counter(
+            "title_lookups", "Questions to SOE about what a thread is called.", ("result",)
+        )
         self.log_dropped = self._counter("log_lines_dropped", "Log lines nobody took.", ())
         self.audit_sync = self._histogram("audit_sync_seconds", "Time of a sync.", _FAST)
         self.added_latency = self._histogram(

@@ -163,6 +163,10 @@ class Observer:
         """SOE was asked whose a token is, or no longer waited for; counted apart from requests."""
         self._metrics.person_lookups.labels(result).inc()
 
+    def title_looked_up(self, result: str) -> None:
+        """SOE was asked what a thread is called."""
+        self._metrics.title_lookups.labels(result).inc()
+
     def crashed(self, error: Exception) -> None:
         """A bug. Where it happened is told, what it said is not: that may hold text."""
         frames = traceback.extract_tb(error.__traceback__)

@@ -66,6 +66,7 @@ def _person(told: Mapping[str, Any], account: str, user: str, name: str) -> Pers
         id=str(number),
         name=html.unescape(shown) if name == "display_name" else shown,  # v2.3 gives HTML
         email=_line(told.get("email"), _EMAIL_AT_MOST),
+        external=_line(told.get("externalId"), _NAME_AT_MOST),
     )
 
 

@@ -74,7 +74,7 @@ async def test_the_person_sees_what_will_stand_under_his_name(rig: Rig) -> None:
         "Tags: keys",
         "A new question",
         "Everybody on the site",
-        "Ada ada@example.com",
+        "Ada (ada@example.com)",
         "help-bot: asks what nobody answered",
         "Grace's team, grace@example.com, #help",
         "Somebody looks at it",
@@ -218,7 +218,7 @@ async def test_nobody_else_sees_the_text_or_may_decide(rig: Rig, email: str) -> 
 
     assert seen.buttons == []
     assert f"You are signed in as {email}" in seen.text
-    assert "Only Ada ada@example.com may confirm it" in seen.text
+    assert "Only Ada (ada@example.com) may confirm it" in seen.text
     assert "How do I rotate the key?" not in seen.html
     sessions = people(rig).confirm.sessions
     session = sessions.begun(Visitor(email=email), proxied=True)

@@ -70,7 +70,7 @@ async def test_a_code_is_redeemed_by_who_asked_for_it(scripted: Scripted) -> Non
     """With the client's secret, both encoded, and the verifier; the person comes back."""
     visitor = await client(scripted).redeem(ATTEMPT, CAME)
 
-    assert visitor == Visitor(email="ada@example.com", name="Ada")
+    assert visitor == Visitor(email="ada@example.com", subject="7", name="Ada")
     ((authorization, form),) = scripted.redeemed
     given = base64.b64decode(authorization.removeprefix("Basic ")).decode()
     assert given == "gateway+%26+co:a+secret%3A+with+a+colon"
@@ -98,13 +98,16 @@ async def test_a_provider_that_wants_the_secret_in_the_form_gets_it_there(
 @pytest.mark.parametrize(
     ("claims", "expected"),
     [
-        ({"email_verified": False}, Visitor(name="Ada")),
-        ({"email_verified": "false"}, Visitor(name="Ada")),
-        ({"email_verified": None}, Visitor(email="ada@example.com", name="Ada")),
-        ({"email_verified": "true"}, Visitor(email="ada@example.com", name="Ada")),
-        ({"email": None}, Visitor(name="Ada")),
-        ({"email": 7, "name": ["x"]}, Visitor(name="somebody")),
-        ({"name": None, "preferred_username": "ada"}, Visitor(email="ada@example.com", name="ada")),
+        ({"email_verified": False}, Visitor(subject="7", name="Ada")),
+        ({"email_verified": "false"}, Visitor(subject="7", name="Ada")),
+        ({"email_verified": None}, Visitor(email="ada@example.com", subject="7", name="Ada")),
+        ({"email_verified": "true"}, Visitor(email="ada@example.com", subject="7", name="Ada")),
+        ({"email": None}, Visitor(subject="7", name="Ada")),
+        ({"email": 7, "name": ["x"]}, Visitor(subject="7")),
+        (
+            {"name": None, "preferred_username": "ada"},
+            Visitor(email="ada@example.com", subject="7", name="ada"),
+        ),
     ],
 )
 async def test_an_address_counts_unless_the_provider_does_not_vouch_for_it(

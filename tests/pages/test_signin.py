@@ -74,7 +74,7 @@ async def test_the_acting_person_signs_in_and_confirms(rig: Rig, site: str) -> N
     seen = await browser.look(page(hold_id))
     decided = await browser.decide(hold_id)
 
-    assert "Signed in as Ada ada@example.com" in seen.text
+    assert "Signed in as Ada (ada@example.com)" in seen.text
     assert seen.buttons == ["Post it", "Do not post it"]
     assert decided.status == 303
     assert (await hold_of(rig, hold_id)).known is Approver.PERSON
@@ -90,7 +90,7 @@ async def test_somebody_else_is_told_so_and_can_sign_in_anew(rig: Rig, site: str
     seen = await browser.look(page(hold_id))
     out = await browser.send("/_gateway/sign-out", seen.form("/_gateway/sign-out"))
 
-    assert "You are signed in as Grace grace@example.com" in seen.text
+    assert "You are signed in as Grace (grace@example.com)" in seen.text
     (another,) = seen.tree.css("a.button")
     assert str(another.attributes["href"]).endswith("&as=another")
     assert seen.buttons == []
