@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -302,3 +307,29 @@ def test_everybody_can_use_the_page(bot: Asking, browser: Browser, scheme: str, 
 
     assert found == []
     assert reached.index("Post it") < reached.index("Do not post it") < reached.index("Sign out")
+
+
+def test_the_demo_can_be_tried_as_it_says(page: Page) -> None:
+    """Its last command is held; after what it says to do, the same command posts, once."""
+    command = [sys.executable, "-m", "gateway", "demo"]
+    for flag in ("--listen", "--admin-listen", "--sandbox-listen"):
+        command += [flag, "127.0.0.1:0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        lines = list(itertools.takewhile(lambda line: "Ctrl-C" not in line, process.stdout))
+        asked = [line.partition(";")[0] for line in lines if line.startswith("curl ")][-1]
+
+        def send() -> str:
+            return subprocess.run(shlex.split(asked), capture_output=True, text=True, check=True).stdout  # fmt: skip
+
+        sign_in(page, json.loads(send())["confirm_url"])
+        post_it(page)
+        posted, again = send(), send()
+    finally:
+        process.terminate()
+        process.wait(40)
+        process.stdout.close()
+
+    assert "webUrl" in posted
+    assert "webUrl" not in again
