@@ -127,6 +127,7 @@ class CanaryRun:
                 upstream=self._inert,
                 observer=silent,
                 anonymous="allow",
+                persons=None,
             ),
             passthrough=replace(app.passthrough, upstream=self._inert),
         )
@@ -210,6 +211,7 @@ class _Looking:
     """The live state, of which nothing is taken."""
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self.peek = store.peek
         self.reserve = store.peek
 

@@ -118,7 +118,11 @@ class Confirming:
     async def _person(self, write: Write, token: str | None) -> Person | None:
         if self.persons is None or token is None:
             return None
-        return await self.persons.of(token, write.api, write.team)
+        # v3 alone tells an e-mail address, and a token is the same person's in both.
+        person = await self.persons.of(token, Api.V3, write.team)
+        if person is None and write.api is not Api.V3:
+            person = await self.persons.of(token, write.api, write.team)
+        return person
 
     async def _title(self, write: Write, token: str | None) -> str:
         if self.titles is None or token is None or write.thread is None:

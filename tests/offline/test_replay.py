@@ -185,6 +185,17 @@ def test_a_repeat_whose_first_would_be_refused_is_judged_itself(tmp_path: Path) 
     }
 
 
+def test_a_flood_stays_known_by_its_refused_copies(tmp_path: Path) -> None:
+    """As in the gateway, when the first of them is forgotten."""
+    event = "event: {title: T, mode: enforce, for: ['*'], duplicate: {within: 40s, compare: event}}"
+    policies = a_set(tmp_path, event)
+    log = recorded(policies, [Sent(), Sent(after=30), Sent(after=30)])
+    found = replayed(log, tmp_path, policies)
+
+    assert effects(found) == {(Effect.ALLOW, Effect.ALLOW): 1, (Effect.REFUSE, Effect.REFUSE): 2}
+    assert found.other_reasons == 0
+
+
 def test_what_operators_forgot_is_forgotten(tmp_path: Path) -> None:
     """A copy passed then, and passes."""
     policies = with_modes(a_set(tmp_path, COPIES), {"copies": Mode.ENFORCE})
