@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from gateway.errors import StoreError
 from gateway.model import (
+    Api,
     Approver,
     Decision,
     Effect,
