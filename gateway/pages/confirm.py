@@ -22,7 +22,7 @@ from gateway.pages.signin import SIGN_OUT
 from gateway.policy.policyset import PolicySet
 from gateway.policy.registry import Integration
 from gateway.proxy.exchange import Exchange, Response
-from gateway.proxy.hold import ANYBODY, Hold, Status
+from gateway.proxy.hold import ANYBODY, Hold, Status, Visitor
 from gateway.proxy.holds import Holds
 
 _NO_HOLD = RequestError(404, "no_hold", "No post waits here for you, or none does any more.")
@@ -112,14 +112,20 @@ class Confirm:
         return {
             "hold_id": hold.id,
             "return_to": return_to,
-            "visitor": " ".join(filter(None, (visitor.name, visitor.email))),
-            "signed_in": visitor.signed_in,
+            "visitor": _shown(visitor),
             "by_proxy": session is not None and session.proxied,
             "can_sign_in": self.can_sign_in or (session is not None and session.proxied),
             "sign_in": f"/_gateway/sign-in?{urlencode(asked)}",
             "token": self.sessions.token(session, hold.id) if session else "",
             "out_token": self.sessions.token(session, SIGN_OUT) if session else "",
         }
+
+
+def _shown(visitor: Visitor) -> str:
+    """Who somebody is, as he reads it."""
+    if visitor.name and visitor.email:
+        return f"{visitor.name} ({visitor.email})"
+    return visitor.name or visitor.id
 
 
 def _registered(policies: PolicySet, hold: Hold) -> Integration | None:

@@ -72,7 +72,7 @@ def what(hold: Hold) -> str:
 def _standing(hold: Hold, *, names: bool) -> tuple[str, str]:
     """Say how far it is: as a heading, and what is to be done."""
     sender = hold.integration
-    by = (hold.by.name or hold.by.email) if hold.by is not None and names else ""
+    by = (hold.by.name or hold.by.id) if hold.by is not None and names else ""
     said = f" by {by}" if by else ""
     if hold.status is Status.OPEN:
         return "A post waits for you to confirm it", ""
@@ -101,7 +101,8 @@ def _standing(hold: Hold, *, names: bool) -> tuple[str, str]:
 def _name(hold: Hold, *, names: bool) -> str:
     """Say under which name it will stand."""
     if hold.person is not None and names:
-        return " ".join(filter(None, (hold.person.name, hold.person.email)))
+        email = hold.person.email
+        return f"{hold.person.name} ({email})" if email else hold.person.name
     sender = "of this request" if hold.integration == ANONYMOUS else f"of {hold.integration}"
     return f"The owner of the token {sender}"
 

@@ -292,12 +292,9 @@ def _read_keys(told: Sequence[Any]) -> Iterator[RSAKey | ECKey]:
 
 
 def _visitor(claims: Mapping[str, Any]) -> Visitor:
-    """Tell who a token speaks of.
-
-    Not by `sub`: it is a name of the provider's, and a number there is no account of SOE's.
-    """
+    """Tell who a token speaks of; a number of the provider's is no account of SOE's."""
     told = claims.get("email"), claims.get("name") or claims.get("preferred_username")
     email, name = (each.strip() if isinstance(each, str) else "" for each in told)
     if claims.get("email_verified") in _NOT_VOUCHED:
         email = ""
-    return Visitor(email=email[:320], name=name[:200] or ("" if email else "somebody"))
+    return Visitor(email=email[:320], subject=claims["sub"][:255], name=name[:200])

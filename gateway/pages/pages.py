@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -16,7 +16,7 @@ from gateway.policy.policyset import PolicySet
 from gateway.ports import Clock, Store
 from gateway.proxy.app import OWN
 from gateway.proxy.exchange import Exchange, Response, one
-from gateway.proxy.identify import Caller, identify
+from gateway.proxy.identify import Caller, Identifier
 from gateway.soe.api import classify
 from gateway.soe.read import credentials
 
@@ -32,7 +32,7 @@ class Pages:
         contact: whom to ask for a registration.
         people: the pages on which people sign in and decide.
         anonymous: `allow` or `refuse` for the writes of callers that nobody registered.
-        secret: keys the digest of tokens.
+        identifier: names callers.
     """
 
     store: Store
@@ -40,7 +40,7 @@ class Pages:
     clock: Clock
     contact: Contact
     anonymous: str
-    secret: bytes = field(repr=False)
+    identifier: Identifier
 
     async def handle(self, exchange: Exchange, policies: PolicySet) -> Response:
         """Answer a request whose path begins with `/_gateway/`.
@@ -68,7 +68,7 @@ class Pages:
     async def _rules(self, exchange: Exchange, policies: PolicySet) -> dict[str, Any]:
         """Tell which rules judge the caller's writes, and how much of each cap it has left."""
         presented = credentials(_READ, exchange.headers)
-        caller = identify(policies.registry, exchange.headers, presented, self.secret)
+        caller = await self.identifier.caller(exchange, policies.registry, presented)
         exchange.integration = caller.name
         now = self.clock.now()
         rules = applying(policies, caller, now)

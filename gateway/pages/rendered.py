@@ -79,6 +79,7 @@ _NAMED = re.compile(
     re.DOTALL,
 )
 """Images and links in HTML that was cleaned: attributes are quoted, links do not hold each other."""
+_HEADING = re.compile("<(/?)h([1-6])>")
 _ABSOLUTE = re.compile("[A-Za-z]+:")
 _VALUE = re.compile(r' (href|src|alt)="([^"]*)"')
 _ANY_TAG = re.compile(r'<[^>"]*(?:"[^"]*"[^>"]*)*>')
@@ -131,7 +132,13 @@ def _body(text: str) -> Markup | None:
     html = pyromark.html(text.replace("\0", ""), options=_OPTIONS)
     if len(html) > _LARGE:
         return None
-    return Markup(_NAMED.sub(_name, _CLEANER.clean(html)))  # noqa: S704  # cleaned
+    named = _NAMED.sub(_name, _CLEANER.clean(html))
+    return Markup(_HEADING.sub(_lower, named))  # noqa: S704  # cleaned
+
+
+def _lower(match: re.Match[str]) -> str:
+    """Put a heading below those of the page, as it is a part of it."""
+    return f"<{match[1]}h{min(6, int(match[2]) + 2)}>"
 
 
 def _name(match: re.Match[str]) -> str:

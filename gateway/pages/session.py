@@ -94,7 +94,7 @@ class Sessions:
     def token(self, session: Session, purpose: str) -> str:
         """Give what a form of ours carries, for one session, visitor and purpose."""
         digest = hashlib.blake2b(key=self.secret, digest_size=24)
-        for part in (session.id, session.visitor.email, session.visitor.account, purpose):
+        for part in (session.id, session.visitor.id, purpose):
             digest.update(b"%d:" % len(part.encode()) + part.encode())
         return digest.hexdigest()
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gateway.checks import LIKENESS
+from gateway.checks.rate_cap import RateCap
 from gateway.errors import StoreError
 from gateway.model import (
     Answer,
@@ -76,6 +77,18 @@ def judges(rule: Rule, write: Write, policies: PolicySet) -> bool:
     )
 
 
+def wants_person(rules: Sequence[Rule], findings: Sequence[Finding]) -> bool:
+    """Whether what is still to be judged depends on who acts.
+
+    Args:
+        findings: of the same rules, without answers. They do not depend on it.
+    """
+    skipped = {found.rule for found in findings if found.result is Result.SKIP}
+    return any(
+        rule.id in skipped and rule.check is not None and rule.check.needs_person for rule in rules
+    )
+
+
 def judge(
     rules: Sequence[Rule],
     write: Write,
@@ -126,7 +139,8 @@ def _matched() -> Violation:
 
 
 def _found(rule: Rule, write: Write, violation: Violation | None, answer: Answer | None) -> Finding:
-    charged = answer if isinstance(answer, Charged) else None
+    is_cap = rule.check is not None and rule.check.name == RateCap.name  # others count by it, too
+    charged = answer if isinstance(answer, Charged) and is_cap else None
     if violation is None:
         return _bare(rule, Result.PASS, charged=charged)
     worded = _worded(rule, write, violation)
@@ -219,10 +233,11 @@ def reservation(
     """
     marked = _marked(findings, consent)
     refused = any(each.refuses or each.holds for each in marked)
+    skipped = {found.rule for found in findings if found.result is Result.SKIP}
     needs = [
         (rule, need)
-        for rule, found in zip(rules, findings, strict=True)
-        if found.result is Result.SKIP and rule.check is not None
+        for rule in rules
+        if rule.id in skipped and rule.check is not None
         if (need := rule.check.need(write, rule.id)) is not None
         if not refused or _is_attempt(need)
     ]

@@ -171,7 +171,7 @@ class Holds:
         try:
             self.audit.told(
                 f"hold.{hold.status}",
-                person=hold.by.email or hold.by.account,
+                person=hold.by.id,
                 hold=hold.write_id,
                 known=hold.known,
                 integration=hold.integration,
@@ -221,7 +221,7 @@ class Holds:
         )
         if not named or not await self._change(kept, used, count=False):
             return None
-        by = hold.by.email or hold.by.account
+        by = hold.by.id
         confirmed = Confirmed(hold=hold.write_id, rules=named, by=by, known=hold.known)
         return Taken(hold=used, confirmed=confirmed)
 

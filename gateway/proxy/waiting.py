@@ -5,6 +5,7 @@ State away means that nothing passes by a confirmation, and that nothing new can
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 
 from gateway.errors import StoreError
 from gateway.model import (
+    Api,
     Approver,
     Decision,
     Effect,
@@ -27,7 +29,7 @@ from gateway.model import (
 from gateway.observe.observer import Observer
 from gateway.policy.decide import STATE_UNAVAILABLE
 from gateway.policy.policyset import PolicySet, Rule
-from gateway.ports import Persons
+from gateway.ports import Persons, Titles
 from gateway.proxy.exchange import Exchange, one
 from gateway.proxy.hold import Hold, Status
 from gateway.proxy.holds import RULE, Holds, Taken
@@ -53,12 +55,14 @@ class Confirming:
 
     Attributes:
         persons: tells who acts; None where nobody can.
+        titles: tells what threads are called; None where nobody can.
         public_url: where clients reach the gateway, as `https://host`; empty where nobody said so.
     """
 
     holds: Holds
     observer: Observer
     persons: Persons | None = None
+    titles: Titles | None = None
     public_url: str = ""
 
     async def take(self, write: Write, policies: PolicySet) -> Taken | None:
@@ -91,13 +95,16 @@ class Confirming:
             token: the SOE token as it was presented, to find out who acts.
         """
         try:
-            person = await self._person(write, token)
+            person, title = await asyncio.gather(
+                self._person(write, token), self._title(write, token)
+            )
             held = await self.holds.open(
                 write,
                 decision,
                 _rules(write, policies),
                 integration=caller.integration,
                 person=person,
+                thread_title=title,
             )
         except StoreError as error:
             self.observer.store_failed("holds.open", error)
@@ -112,7 +119,16 @@ class Confirming:
     async def _person(self, write: Write, token: str | None) -> Person | None:
         if self.persons is None or token is None:
             return None
-        return await self.persons.of(token, write.api, write.team)
+        # v3 alone tells an e-mail address, and a token is the same person's in both.
+        person = await self.persons.of(token, Api.V3, write.team)
+        if person is None and write.api is not Api.V3:
+            person = await self.persons.of(token, write.api, write.team)
+        return person
+
+    async def _title(self, write: Write, token: str | None) -> str:
+        if self.titles is None or token is None or write.thread is None:
+            return ""
+        return await self.titles.title(token, write.team, write.thread)
 
 
 def _rules(write: Write, policies: PolicySet) -> Sequence[Rule]:

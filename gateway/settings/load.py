@@ -175,6 +175,12 @@ def _find_contradictions(values: Mapping[str, Any], given: Given, today: date) -
     for one, other in (("cert", "key"), ("key", "cert")):
         if f"server.tls_{one}" in given and f"server.tls_{other}" not in given:
             wrong(f"server.tls_{one}", f"server.tls_{other} is missing")
+    if "server.tls_client_ca" in given and "server.tls_cert" not in given:
+        wrong(
+            "server.tls_client_ca", "server.tls_cert is missing: certificates come with TLS alone"
+        )
+    if "proxy.client_certificate" in given and not values["proxy.trusted"]:
+        wrong("proxy.client_certificate", "proxy.trusted is missing: nobody may tell certificates")
     _find_contradictions_of_signing_in(values, given, wrong)
     listen: Address | None = values["server.listen"]
     if listen and listen[1] and listen == values["server.admin_listen"]:

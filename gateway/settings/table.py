@@ -47,6 +47,7 @@ class Server:
     public_url: Annotated[Origin | None, Setting(readers.origin, "", "where clients and people reach the gateway, as https://gateway.example.com, for links in its answers; as each request names it without it")]
     tls_cert: Annotated[Path | None, Setting(readers.file, "", "certificate chain for clients, PEM", flag="--tls-cert")]
     tls_key: Annotated[Path | None, Setting(readers.file, "", "its private key, PEM", flag="--tls-key")]
+    tls_client_ca: Annotated[Path | None, Setting(readers.file, "", "authorities of client certificates, PEM: whoever shows one is checked by them, and known by its names; nobody has to")]
     head_timeout: Annotated[float, Setting(readers.seconds, "5s", "how long a request's head may take")]
     body_timeout: Annotated[float, Setting(readers.seconds, "20s", "how long a request's body may take")]
     idle_timeout: Annotated[float, Setting(readers.seconds, "60s", "how long an idle connection is kept")]
@@ -142,6 +143,8 @@ class Identify:
     """How callers are told apart."""
 
     anonymous: Anonymous
+    person: Annotated[str, Setting(readers.word("off", "lookup"), "off", "whether SOE is asked whose token it is with every write; off: where a rule needs it")]
+    person_timeout: Annotated[float, Setting(readers.seconds, "500ms", "how long a write waits for that; then who acts is not known")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +168,7 @@ class Proxy:
     """What stands before the gateway."""
 
     trusted: Annotated[tuple[Network, ...] | None, Setting(readers.networks, "", "networks of proxies before the gateway whose X-Forwarded-For counts")]
+    client_certificate: Annotated[str, Setting(readers.field, "", "the header field in which they tell a client's certificate, as Envoy's x-forwarded-client-cert or PEM in URL encoding; from anybody else it is refused")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,29 +26,34 @@ def fingerprint(post: Post, author: str = "", read: Read = markdown.read) -> Fin
         author: as `Write.author`; a short text is found by it as well.
         read: how the body is written; `page.read` for HTML.
     """
-    return finish(fingerprint_stepwise(post, author, read))
+    return of_author(finish(fingerprint_stepwise(post, read)), author)
 
 
 def fingerprint_stepwise(
-    post: Post, author: str = "", read: Read = markdown.read
+    post: Post, read: Read = markdown.read
 ) -> Generator[None, None, Fingerprint]:
-    """Do the same, yielding every few milliseconds, so that others can go on meanwhile."""
+    """Digest a post before its author is known, yielding every few milliseconds for others."""
     normal = yield from normalize_stepwise(post.title, post.body, read)
     samples = Samples(normal)
     yield
     kept, whole = samples.sketches()
-    asked = samples.prints[:_ASKED_AT_MOST]
-    if 0 < normal.words < SHORT:
-        asked = distinct(np.concatenate([_of(author), asked]))
     return Fingerprint(
         text=_digest(normal.text),
         event=_digest(normal.event),
         words=normal.words,
-        prints=asked.tobytes(),
+        prints=samples.prints[:_ASKED_AT_MOST].tobytes(),
         sketch=kept,
         whole=whole,
         counts=normal.counts,
     )
+
+
+def of_author(found: Fingerprint, author: str) -> Fingerprint:
+    """Let a post that was digested without an author be found as one of an author's, if short."""
+    if not 0 < found.words < SHORT:
+        return found
+    asked = distinct(np.concatenate([_of(author), np.frombuffer(found.prints, np.uint32)]))
+    return replace(found, prints=asked.tobytes())
 
 
 def _of(author: str) -> Prints:

@@ -74,7 +74,7 @@ async def test_the_person_sees_what_will_stand_under_his_name(rig: Rig) -> None:
         "Tags: keys",
         "A new question",
         "Everybody on the site",
-        "Ada ada@example.com",
+        "Ada (ada@example.com)",
         "help-bot: asks what nobody answered",
         "Grace's team, grace@example.com, #help",
         "Somebody looks at it",
@@ -153,10 +153,10 @@ CROSS: dict[str, dict[str, str | None]] = {
     "another port": {"origin": "http://127.0.0.1:8081"},
     "no origin": {"origin": None},
     "a hidden origin": {"origin": "null"},
-    "another site, as the browser says": {"sec_fetch_site": "cross-site"},
-    "the same site alone": {"sec_fetch_site": "same-site"},
-    "no form": {"content_type": "application/json"},
-    "a form that needs no question first": {"content_type": "text/plain"},
+    "another site, as the browser says": {"sec-fetch-site": "cross-site"},
+    "the same site alone": {"sec-fetch-site": "same-site"},
+    "no form": {"content-type": "application/json"},
+    "a form that needs no question first": {"content-type": "text/plain"},
 }
 
 
@@ -167,7 +167,7 @@ async def test_a_form_of_another_site_decides_nothing(
     """Even with the right session and token."""
     hold_id = await held(rig)
 
-    seen = await signed_in(rig).decide(hold_id, **changes)
+    seen = await signed_in(rig).decide(hold_id, changes=changes)
 
     assert seen.status in (403, 415)
     assert (await hold_of(rig, hold_id)).status is Status.OPEN
@@ -218,7 +218,7 @@ async def test_nobody_else_sees_the_text_or_may_decide(rig: Rig, email: str) -> 
 
     assert seen.buttons == []
     assert f"You are signed in as {email}" in seen.text
-    assert "Only Ada ada@example.com may confirm it" in seen.text
+    assert "Only Ada (ada@example.com) may confirm it" in seen.text
     assert "How do I rotate the key?" not in seen.html
     sessions = people(rig).confirm.sessions
     session = sessions.begun(Visitor(email=email), proxied=True)
@@ -409,5 +409,5 @@ async def test_the_cookie_crosses_no_network_in_clear(rig: Rig) -> None:
     assert cookie.startswith("__Host-soe-gateway=")
     assert cookie.endswith("; Path=/; Max-Age=1800; HttpOnly; SameSite=Lax; Secure")
     assert (await browser.decide(hold_id)).status == 403  # it is not where this page is
-    told = await browser.decide(hold_id, origin="https://gateway.example.com")
+    told = await browser.decide(hold_id, changes={"origin": "https://gateway.example.com"})
     assert told.status == 303

@@ -19,6 +19,7 @@ from gateway.proxy.hold import Hold
 from tests.proxy.rig import Rig
 
 OWN = "http://127.0.0.1:8080"
+NONE: Mapping[str, str | None] = {}
 RULES = """\
 policy: people-look
 owner: knowledge-team
@@ -161,20 +162,24 @@ class Browser:
         """Open a page."""
         return await self._call(method, target, {"sec-fetch-site": "cross-site"}, b"")
 
-    async def send(self, target: str, form: Mapping[str, str], **changes: str | None) -> Seen:
+    async def send(
+        self, target: str, form: Mapping[str, str], changes: Mapping[str, str | None] = NONE
+    ) -> Seen:
         """Send a form of a page of ours, unless it is told otherwise."""
         fields = {
             "origin": OWN,
             "sec-fetch-site": "same-origin",
             "content-type": "application/x-www-form-urlencoded",
-        } | {name.replace("_", "-"): value for name, value in changes.items()}
+        } | dict(changes)
         kept = {name: value for name, value in fields.items() if value is not None}
         return await self._call("POST", target, kept, urlencode(form).encode())
 
-    async def decide(self, hold_id: str, decision: str = "post", **changes: str | None) -> Seen:
+    async def decide(
+        self, hold_id: str, decision: str = "post", changes: Mapping[str, str | None] = NONE
+    ) -> Seen:
         """Open a hold's page and press a button."""
         seen = await self.look(page(hold_id))
-        return await self.send(page(hold_id), seen.form() | {"decision": decision}, **changes)
+        return await self.send(page(hold_id), seen.form() | {"decision": decision}, changes)
 
     async def _call(self, method: str, target: str, fields: dict[str, str], body: bytes) -> Seen:
         named = {"accept": "text/html,*/*", **self.fields, **fields}

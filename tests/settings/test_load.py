@@ -271,6 +271,29 @@ def test_certificate_and_key_come_together() -> None:
     ]
 
 
+def test_certificates_of_clients_come_with_tls() -> None:
+    """An authority for what nobody can show would check nothing."""
+    Path("ca.pem").touch()
+
+    assert problems({"SOE_GATEWAY_SERVER_TLS_CLIENT_CA": "ca.pem"}) == [
+        "environment:1:1: SOE_GATEWAY_SERVER_TLS_CLIENT_CA: server.tls_cert is missing: "
+        "certificates come with TLS alone"
+    ]
+
+
+def test_a_field_tells_certificates_where_somebody_is_trusted() -> None:
+    """Else every request that has it would be refused."""
+    assert problems({"SOE_GATEWAY_PROXY_CLIENT_CERTIFICATE": "X-Forwarded-Client-Cert"}) == [
+        "environment:1:1: SOE_GATEWAY_PROXY_CLIENT_CERTIFICATE: proxy.trusted is missing: nobody "
+        "may tell certificates"
+    ]
+    assert problems(yaml="proxy: {trusted: 10.0.0.0/8, client_certificate: a b}\n") == [
+        "gateway.yaml:1:50: expected the name of a header field: letters, digits, hyphens"
+    ]
+    told = loaded(proxy__client_certificate="X-Client", proxy__trusted="10.0.0.0/8")
+    assert told["proxy.client_certificate"] == "x-client"
+
+
 def test_two_listeners_need_two_addresses() -> None:
     """The admin listener never stands where integrations can reach it by mistake."""
     told = "server.listen and server.admin_listen are the same address"
