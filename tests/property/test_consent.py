@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -49,7 +50,7 @@ def a_finding(draw: st.DrawFn) -> Finding:
         check="c",
         mode=draw(st.sampled_from([Mode.OBSERVE, Mode.WARN, Mode.HOLD, Mode.ENFORCE])),
         result=result,
-        violation=VIOLATION if fails else None,
+        violation=replace(VIOLATION, confirmable=draw(st.booleans())) if fails else None,
         open=is_open,
     )
 
@@ -84,10 +85,14 @@ def test_consent_passes_exactly_what_asked_for_it(
 def test_no_consent_passes_a_rule_that_enforces(
     findings: tuple[Finding, ...], consent: frozenset[str]
 ) -> None:
-    """Nor one that could not be judged."""
+    """Nor one that could not be judged; where a person must confirm, nothing else stands for it."""
     against = any(
         each.violation
-        and (each.mode is Mode.ENFORCE or (each.mode is Mode.HOLD and each.result is Result.ERROR))
+        and each.mode.decides
+        and (
+            each.result is Result.ERROR
+            or (each.mode is Mode.ENFORCE and not each.violation.confirmable)
+        )
         for each in findings
     )
 
