@@ -39,9 +39,10 @@ def fingerprint_stepwise(
     asked = samples.prints[:_ASKED_AT_MOST]
     if 0 < normal.words < SHORT:
         asked = distinct(np.concatenate([_of(author), asked]))
+    text = _digest(normal.text)
     return Fingerprint(
-        text=_digest(normal.text),
-        event=_digest(normal.event),
+        text=text,
+        event=text if normal.event is normal.text else _digest(normal.event),
         words=normal.words,
         prints=asked.tobytes(),
         sketch=kept,

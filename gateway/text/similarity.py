@@ -257,7 +257,8 @@ class Comparison:
         )
         raw *= 0.7 + 0.3 * max(its_part, prints.of_new, prints.of_earlier)
         share = max(prose.number / len(self._text.own.kept), prose.of_earlier)
-        return max(raw, 0.86 * share**0.2 * _amount(prose.number, _MUCH_PROSE) ** 2)
+        nearly: float = share**0.2
+        return max(raw, 0.86 * nearly * _amount(prose.number, _MUCH_PROSE) ** 2)
 
     def _prints_of(self, sketch: Sketch) -> tuple[Part, Part]:
         registered = self._registered.prints

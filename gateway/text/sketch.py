@@ -84,7 +84,8 @@ def read(data: bytes) -> Sketch:
 
 
 _NOTHING = Part(array("H"), 0)
-_EMPTY = Sketch(0, False, *[_NOTHING] * 4, array("H"), array("H"))  # noqa: FBT003 - a fact
+_NO_HASHES = array("H")
+_EMPTY = Sketch(0, False, _NOTHING, _NOTHING, _NOTHING, _NOTHING, _NO_HASHES, _NO_HASHES)  # noqa: FBT003 - a fact
 
 
 class Sample(NamedTuple):
@@ -158,11 +159,11 @@ def _in_prose(words: Sequence[str], chosen: Prints) -> NDArray[np.uint16]:
     """Give 16 bits of each print that stands in prose."""
     if len(words) < _MUCH or not (is_prose := prose(words)).any():
         return _NO_PROSE
-    letters = np.repeat(is_prose, [*map(len, words)])
+    letters = is_prose.repeat(np.fromiter(map(len, words), np.intp, len(words)))
     return _short(chosen[letters[MIDDLE : MIDDLE + len(chosen)]])
 
 
 def _sample(words: Sequence[str]) -> Sample:
     chosen = winnowed(gram_hashes("".join(words)))
     each = word_hashes({*words}.difference(MASKS, SMALL_WORDS))
-    return Sample(chosen, distinct(chosen), each)
+    return Sample(chosen, distinct(chosen.copy()), each)
