@@ -166,4 +166,4 @@ def _in_prose(words: Sequence[str], chosen: Prints) -> NDArray[np.uint16]:
 def _sample(words: Sequence[str]) -> Sample:
     chosen = winnowed(gram_hashes("".join(words)))
     each = word_hashes({*words}.difference(MASKS, SMALL_WORDS))
-    return Sample(chosen, distinct(chosen.copy()), each)
+    return Sample(chosen, distinct(chosen), each)
