@@ -28,7 +28,7 @@ from gateway.offline.play import play
 from gateway.offline.requests import Request
 from gateway.policy.load import Source
 from gateway.policy.policyset import PolicySet
-from gateway.ports import Store, UpstreamResponse
+from gateway.ports import Notes, Store, UpstreamResponse
 from gateway.proxy.app import ProxyApp
 from gateway.soe.api import BodyKind
 
@@ -109,16 +109,25 @@ class CanaryRun:
         """Take the live app; `sources` reads the policy files, for their tests."""
         self._inert = _Inert()
         silent = _Silent(observer)
+        looking = _Looking(app.pipeline.store)
         self._app = replace(
             app,
             observer=silent,
             pipeline=replace(
                 app.pipeline,
-                store=_Looking(app.pipeline.store),
+                store=looking,
                 audit=_Unrecorded(),
+                confirming=replace(
+                    app.pipeline.confirming,
+                    holds=replace(app.pipeline.confirming.holds, store=looking),
+                    observer=silent,
+                    persons=None,
+                    titles=None,
+                ),
                 upstream=self._inert,
                 observer=silent,
                 anonymous="allow",
+                persons=None,
             ),
             passthrough=replace(app.passthrough, upstream=self._inert),
         )
@@ -202,6 +211,7 @@ class _Looking:
     """The live state, of which nothing is taken."""
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self.peek = store.peek
         self.reserve = store.peek
 
@@ -213,6 +223,11 @@ class _Looking:
 
     async def close(self) -> None:
         """It is another's."""
+
+    @property
+    def notes(self) -> Notes:
+        """None are there, and none may be put: no canary waits for a person."""
+        raise StoreError("a canary has no notes")
 
 
 class _Unrecorded:
@@ -226,6 +241,9 @@ class _Unrecorded:
 
     async def settled(self, write: Write, settlement: Settlement, status: int | None) -> None:
         """As `AuditLog.settled`."""
+
+    def told(self, event: str, *, person: str = "", **facts: object) -> None:
+        """As `AuditLog.told`."""
 
     async def close(self) -> None:
         """As `AuditLog.close`."""

@@ -149,6 +149,34 @@ class Fingerprint:
     counts: Counts | None = field(default=None, compare=False)
 
 
+class Approver(StrEnum):
+    """Who may confirm what is held, the strictest first; and as whom somebody is known who did."""
+
+    PERSON = "person"
+    """The acting person: whose SOE token it is."""
+    OWNER = "owner"
+    """Who owns the integration."""
+    LINK = "link"
+    """Whoever has the link."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed:
+    """Who confirmed this very request.
+
+    Attributes:
+        hold: the decision id of the write for which it was held first: so the audit log names a
+            hold, for who knows its own id may be able to confirm it.
+        by: an address, or an account's number; empty for whoever had the link.
+        rules: those that he was told of, and that still ask the same person.
+    """
+
+    hold: str
+    rules: frozenset[str]
+    by: str = field(default="", repr=False)
+    known: Approver
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
     """One write, read and identified: all that rules may look at.
@@ -159,7 +187,7 @@ class Write:
         integration: its name in the registry, or `ANONYMOUS`.
         tier: of the integration: `probation` or `trusted`; empty for `ANONYMOUS`.
         token: keyed digest of the SOE token, None without one.
-        person: who acts, where known.
+        person: a keyed pseudonym of who acts, where known.
         team: the team's slug in lower case, None for the main site.
         thread: where the post stands, as `question/11` or `post/11`; None for a new thread.
         target: the existing post that an edit, vote or deletion means, as `answer/12`.
@@ -173,6 +201,7 @@ class Write:
             without one.
         credential: `sha256:` and the digest of the SOE token, as a registry writes it, of a caller
             that nobody registered; else None.
+        confirmed: who confirmed this very request; None where nobody did.
     """
 
     id: str
@@ -195,6 +224,12 @@ class Write:
     user_agent: str = ""
     request: str = ""
     key: str | None = None
+    confirmed: Confirmed | None = None
+
+    @property
+    def consent(self) -> frozenset[str]:
+        """The rules whose hold on this very request a person has confirmed."""
+        return self.confirmed.rules if self.confirmed is not None else frozenset()
 
     @property
     def author(self) -> str:
@@ -436,7 +471,8 @@ class Violation:
     """Why a rule says no, for the integration's author.
 
     `message` says what is wrong, `fix` how to mend it. `evidence` holds figures, never post text.
-    `retry_after`, in seconds, only where the same write may pass later.
+    `retry_after`, in seconds, only where the same write may pass later. `confirmable` is what ends
+    when the acting person confirms this very request: then there is no violation any more.
     """
 
     code: str
@@ -447,6 +483,7 @@ class Violation:
     evidence: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     earlier: Earlier | None = None
     retry_after: float | None = None
+    confirmable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -474,14 +511,16 @@ class Finding:
 
         So does a rule in `hold` that could not be judged: nobody knows what he would confirm.
         """
-        strict = self.mode is Mode.ENFORCE or self.result is Result.ERROR
-        return self.violation is not None and self.mode.decides and strict
+        if self.violation is None or not self.mode.decides:
+            return False
+        final = self.mode is Mode.ENFORCE and not self.violation.confirmable
+        return final or self.result is Result.ERROR
 
     @property
     def holds(self) -> bool:
         """Whether it stands against the write until a person confirms it."""
-        asks = self.mode is Mode.HOLD and not self.refuses and not self.consented
-        return self.violation is not None and asks
+        decides = self.violation is not None and self.mode.decides
+        return decides and not self.refuses and not self.consented
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -532,12 +571,15 @@ class Decision:
 class Person:
     """A person of the site, as SOE says who a token writes as.
 
-    `id` is the number that the site knows the account by; `email` is empty where SOE does not tell.
+    `id` is the number of the account on all sites, where SOE tells it, else that of the user on this
+    one; `external` is what names him where the site's people sign in; it and `email` are empty where
+    SOE does not tell.
     """
 
     id: str
     name: str
     email: str = ""
+    external: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,13 +107,13 @@ class Store(Protocol):
     async def close(self) -> None:
         """Give back what is held open."""
 
-
-class Administered(Store, Protocol):
-    """What operators ask of state, and `seed`. Raises `StoreError` only."""
-
     @property
     def notes(self) -> Notes:
         """The notes that stand in the same state."""
+
+
+class Administered(Store, Protocol):
+    """What operators ask of state, and `seed`. Raises `StoreError` only."""
 
     async def remember(self, posts: Sequence[Published], at: float) -> int:
         """Remember posts that stand on the site, as written `at`, in place of what was known.
@@ -150,6 +150,13 @@ class AuditLog(Protocol):
     async def settled(self, write: Write, settlement: Settlement, status: int | None) -> None:
         """Record the outcome, and SOE's status where there was one."""
 
+    def told(self, event: str, *, person: str = "", **facts: object) -> None:
+        """Record something that was done to the gateway, and by whom; owed where it cannot be now.
+
+        Args:
+            person: by which he is known; recorded as a pseudonym.
+        """
+
     async def close(self) -> None:
         """Write, sync and close."""
 
@@ -184,6 +191,13 @@ class Persons(Protocol):
         Args:
             token: as it was presented; nothing keeps it.
         """
+
+
+class Titles(Protocol):
+    """What threads are called. Never raises: what cannot be found out in time is not known."""
+
+    async def title(self, token: str, team: str | None, thread: str) -> str:
+        """Give the title of a thread, as `question/11`, that a token may read; else nothing."""
 
 
 class Upstream(Protocol):

@@ -10,8 +10,17 @@ from base64 import b64encode
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from gateway.audit.acts import kept_act
-from gateway.model import Consulted, Decision, Finding, Fingerprint, Outcome, Settlement, Write
+from gateway.audit.acts import kept_act, pseudonym
+from gateway.model import (
+    Confirmed,
+    Consulted,
+    Decision,
+    Finding,
+    Fingerprint,
+    Outcome,
+    Settlement,
+    Write,
+)
 
 SCHEMA = 2
 
@@ -22,7 +31,7 @@ EXCERPT = 200
 USER_AGENT_AT_MOST = 256
 _TAGS_AT_MOST, _TAG_AT_MOST = 20, 64
 _WHOLE_AT_MOST = 8192
-"""Bytes of a whole sketch; some 1,700 words have more, and are then compared by a sample."""
+"""Bytes of a whole sketch; some 1,300 words have more, and are then compared by a sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +82,7 @@ def decision(write: Write, decided: Decision, logged: float, keeping: Keeping) -
         "preview": write.preview,
         "user_agent": write.user_agent[:USER_AGENT_AT_MOST],
         "explicit_action": [kept_act(value, keeping.secret) for value in write.actions],
+        "confirmed": None if write.confirmed is None else _confirmed(write.confirmed, keeping),
         "findings": [_finding(finding) for finding in decided.findings],
         "sizes": {
             "title": len(post.title),
@@ -98,6 +108,12 @@ def _state(consulted: Consulted) -> Record:
     return told | {"in_flight": consulted.in_flight} if consulted.in_flight else told
 
 
+def _confirmed(confirmed: Confirmed, keeping: Keeping) -> Record:
+    by = pseudonym(confirmed.by, keeping.secret) if confirmed.by else ""
+    known, rules = confirmed.known.value, sorted(confirmed.rules)
+    return {"hold": confirmed.hold, "by": by, "known": known, "rules": rules}
+
+
 def _finding(finding: Finding) -> Record:
     violation = finding.violation
     told: Record = {
@@ -110,6 +126,8 @@ def _finding(finding: Finding) -> Record:
     }
     if violation:
         told |= {"status": violation.status, "evidence": dict(violation.evidence)}
+    if violation and violation.confirmable:
+        told["confirmable"] = True
     if finding.consented:
         told["consented"] = True
     return told

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from gateway.audit import record
+from gateway.audit.acts import pseudonym
 from gateway.audit.chain import Chain
 from gateway.audit.record import NOTHING, Keeping, Record
 from gateway.audit.sinks import Segment, Sink
@@ -108,8 +109,10 @@ class AuditWriter:
             return
         self._append_or_owe(record.outcome(write, settlement, status, self._clock.now()))
 
-    def told(self, event: str, **facts: object) -> None:
-        """Record something that was done to the gateway; owed like an outcome."""
+    def told(self, event: str, *, person: str = "", **facts: object) -> None:
+        """As `ports.AuditLog.told`; owed like an outcome."""
+        if person:
+            facts["by"] = pseudonym(person, self._keeping.secret)
         self._append_or_owe(record.admin(event, self._clock.now(), **facts))
 
     async def close(self) -> None:

@@ -40,6 +40,7 @@ class Boilerplate:
     status: ClassVar[int] = 400
     needs_state: ClassVar[bool] = True
     needs_text: ClassVar[bool] = True
+    needs_person: ClassVar[bool] = False
     placeholders: ClassVar[tuple[str, ...]] = (
         "percent", "earlier", "threads", "similarity", "threshold",
     )  # fmt: skip

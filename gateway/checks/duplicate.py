@@ -39,6 +39,7 @@ class Duplicate:
     status: ClassVar[int] = 400
     needs_state: ClassVar[bool] = True
     needs_text: ClassVar[bool] = True
+    needs_person: ClassVar[bool] = False
     placeholders: ClassVar[tuple[str, ...]] = ("percent", "earlier", "similarity", "threshold")
 
     within: float

@@ -11,7 +11,7 @@ import sqlite3
 
 from gateway.errors import AuditError, GatewayError, StoreError
 from gateway.model import Decision, Reservation, Reserved, Settlement, Write
-from gateway.ports import AuditLog, Store
+from gateway.ports import AuditLog, Notes, Store
 
 AGAIN_AFTER = 1.0
 """Seconds after which opening is tried again."""
@@ -64,6 +64,11 @@ class LateStore:
         if self._store is not None:
             await self._store.close()
 
+    @property
+    def notes(self) -> Notes:
+        """As `Store.notes`; raises `StoreError` while there are none."""
+        return self._there().notes
+
     def _there(self) -> Store:
         if self._store is None:
             raise StoreError("the state could not be opened yet")
@@ -97,6 +102,10 @@ class LateAudit:
         """As `AuditLog.close`."""
         if self._audit is not None:
             await self._audit.close()
+
+    def told(self, event: str, *, person: str = "", **facts: object) -> None:
+        """As `AuditLog.told`."""
+        self._there().told(event, person=person, **facts)
 
     def _there(self) -> AuditLog:
         if self._audit is None:

@@ -27,6 +27,7 @@ from gateway.cli.assembly import (
     audit_directories,
     audit_key,
     open_audit,
+    open_people,
     open_pool,
     open_state,
     state_terms,
@@ -47,13 +48,19 @@ from gateway.policy.posture import ends as posture_ends
 from gateway.ports import AuditLog, Store
 from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
+from gateway.proxy.holds import EXPIRE_EVERY, Holds
+from gateway.proxy.identify import Identifier
 from gateway.proxy.listener import Listener
 from gateway.proxy.passthrough import Passthrough
+from gateway.proxy.persons import SoePersons
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.reload import Policies
 from gateway.proxy.server import ServerLimits, strict
 from gateway.proxy.stored import Seal
+from gateway.proxy.titles import SoeTitles
+from gateway.proxy.tokens import Tokens
 from gateway.proxy.upstream import Pool
+from gateway.proxy.waiting import Confirming
 from gateway.settings import Settings
 
 VARIABLE = "_SOE_GATEWAY_WORKER"
@@ -212,19 +219,30 @@ class Gateway:
         key = audit_key(settings)
         store, audit, opening = await self._open(key, clock, observer)
         pool = open_pool(settings)
-        app = self._app(policies, store, audit, pool, key, clock, observer)
+        persons = SoePersons(
+            upstream=pool,
+            authority=pool.origin.authority,
+            clock=clock,
+            secret=derived(key, "tokens"),
+            timeout=settings["identify.person_timeout"],
+            tell=observer.person_looked_up,
+        )
+        holds = self._holds(store, audit, key, clock, observer)
+        app = self._app(policies, store, audit, pool, persons, key, clock, observer, holds)
         tls = (settings["server.tls_cert"], settings["server.tls_key"])
         proxy = Listener(
             app,
             settings["server.listen"],
             protocol=strict(self._limits(), observer.refused_on_the_wire),
             tls=tls if all(tls) else None,
+            client_ca=settings["server.tls_client_ca"],
         )
         stop = _signals(policies)
         canary = CanaryRun(app, observer, self._sources)
         background = [
             asyncio.create_task(policies.watch()),
             asyncio.create_task(canary.repeat(settings["policies.canary"])),
+            asyncio.create_task(_expire(holds, observer)),
         ]
         url = await proxy.start(reuse_port=front.shares_port)
         gc.freeze()  # what lives as long as the process is not looked at again
@@ -238,6 +256,7 @@ class Gateway:
         for task in (*background, opening):
             task.cancel()
         await proxy.stop(settings["server.drain"])
+        await persons.aclose()
         await pool.aclose()
         await store.close()
         await audit.close()
@@ -283,21 +302,46 @@ class Gateway:
             await store.close()
             raise
 
+    def _holds(
+        self, store: Store, audit: AuditLog, key: bytes, clock: SystemClock, observer: Observer
+    ) -> Holds:
+        return Holds(
+            store=store,
+            audit=audit,
+            clock=clock,
+            observer=observer,
+            seal=Seal(derived(key, "holds")),
+            new_id=lambda: secrets.token_hex(16),
+            open_for=self._settings["holds.open_for"],
+            per_integration=self._settings["holds.per_integration"],
+        )
+
     def _app(
         self,
         policies: Policies,
         store: Store,
         audit: AuditLog,
         pool: Pool,
+        persons: SoePersons,
         key: bytes,
         clock: SystemClock,
         observer: Observer,
+        holds: Holds,
     ) -> ProxyApp:
         settings = self._settings
+        identifier = Identifier(
+            secret=derived(key, "digests"),
+            clock=clock,
+            tokens=Tokens(store, clock, observer, derived(key, "digests")),
+            trusted=settings["proxy.trusted"] or (),
+            told_in=(settings["proxy.client_certificate"] or "").encode(),
+        )
+        public = settings["server.public_url"]
         forwarding = Forwarding(
             authority=pool.origin.authority,
             url=pool.origin.url,
             trusted=settings["proxy.trusted"] or (),
+            private=identifier.told_in,
         )
         return ProxyApp(
             policies=policies,
@@ -310,24 +354,39 @@ class Gateway:
                 observer=observer,
                 contact=settings.contact,
                 anonymous=settings["identify.anonymous.write"],
+                identifier=identifier,
                 secret=derived(key, "digests"),
                 seal=Seal(derived(key, "answers")),
+                persons=persons,
+                always=settings["identify.person"] == "lookup",
+                confirming=Confirming(
+                    holds=holds,
+                    observer=observer,
+                    persons=persons,
+                    titles=SoeTitles(
+                        upstream=pool,
+                        authority=pool.origin.authority,
+                        tell=observer.title_looked_up,
+                    ),
+                    public_url=public.url.decode() if public else "",
+                ),
             ),
             passthrough=Passthrough(
                 upstream=pool,
                 forwarding=forwarding,
                 anonymous=settings["identify.anonymous.read"],
-                secret=derived(key, "digests"),
+                identifier=identifier,
             ),
             observer=observer,
             contact=settings.contact,
             new_id=_ids(clock),
             pages=Pages(
                 store=store,
+                people=open_people(settings, key, clock, observer, holds),
                 clock=clock,
                 contact=settings.contact,
                 anonymous=settings["identify.anonymous.write"],
-                secret=derived(key, "digests"),
+                identifier=identifier,
             ),
         )
 
@@ -338,6 +397,7 @@ class Gateway:
             today=today,
             shipped=with_shipped(self._settings),
             kept=self._settings["state.keep"],
+            secrets=True,
         )
         return discovering(loaded) if self._is_discovering(clock) else loaded
 
@@ -376,6 +436,16 @@ class Gateway:
             body_seconds=self._settings["server.body_timeout"],
             idle_seconds=self._settings["server.idle_timeout"],
         )
+
+
+async def _expire(holds: Holds, observer: Observer) -> None:
+    """Let holds expire, for ever."""
+    while True:
+        await asyncio.sleep(EXPIRE_EVERY)
+        try:
+            await holds.expire()
+        except StoreError as error:
+            observer.store_failed("holds.expire", error)
 
 
 def _signals(policies: Policies) -> asyncio.Event:

@@ -7,20 +7,19 @@ as many policy sets as somebody likes to try.
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, TypeVar
 
 import orjson
 
 from gateway.errors import RequestError, StoreError
-from gateway.model import Decision, Effect, Outcome, Settlement, Write
+from gateway.model import Confirmed, Decision, Effect, Outcome, Settlement, Write
 from gateway.offline.cases import Case
 from gateway.offline.expect import Difference, Met, differences
 from gateway.offline.requests import write_of
 from gateway.offline.steps import Step
 from gateway.policy.decide import (
-    NO_CONSENT,
     decide,
     is_template,
     judge,
@@ -31,6 +30,7 @@ from gateway.policy.decide import (
 )
 from gateway.policy.policyset import PolicySet
 from gateway.policy.registry import Registry
+from gateway.proxy.hold import strictest
 from gateway.proxy.templates import Templates
 from gateway.soe.answers import refuse, refuse_request
 from gateway.state.memory import MemoryStore
@@ -130,16 +130,15 @@ class _Scene:
         """Decide a write and let SOE answer it."""
         if isinstance(write, RequestError):
             return _turned_away(step, write)
-        consent = NO_CONSENT
         if step.confirm:
             if write.request not in self._held:
                 problem = "no rule held this very request before, so nobody could confirm it"
                 return Met(effect=Effect.ALLOW, problem=problem)
-            consent = self._held.pop(write.request)  # once
-        decision, settlement = self._decide(step, write, consent)
+            write = replace(write, confirmed=self._confirmed(self._held.pop(write.request)))  # once
+        decision, settlement = self._decide(step, write)
         if decision.effect is Effect.HOLD:
             holding = frozenset(finding.rule for finding in decision.findings if finding.holds)
-            self._held[write.request] = holding | consent
+            self._held[write.request] = holding | write.consent
         if decision.effect is Effect.ALLOW:
             settlement = step.saved.settlement(
                 step.request.route, step.written, keyed=write.key is not None
@@ -147,11 +146,18 @@ class _Scene:
         _done(self._store.settle(write.id, settlement))
         return _met(write, decision)
 
-    def _decide(
-        self, step: Step, write: Write, consent: frozenset[str]
-    ) -> tuple[Decision, Settlement]:
+    def _confirmed(self, rules: frozenset[str]) -> Confirmed:
+        """What whoever must do so has confirmed."""
+        asked = (rule.approver for rule in self._policies.rules if rule.id in rules)
+        return Confirmed(hold="", rules=rules, known=strictest(asked))
+
+    def _decide(self, step: Step, write: Write) -> tuple[Decision, Settlement]:
         """Decide as `proxy.pipeline` does; with the settlement of a write that does not pass."""
-        policies, ending = self._policies, Settlement(outcome=Outcome.NOT_SENT)
+        consent, policies, ending = (
+            write.consent,
+            self._policies,
+            Settlement(outcome=Outcome.NOT_SENT),
+        )
         rules = select(policies, write)
         findings = judge(rules, write, None)
         asked = reservation(rules, write, findings, consent)

@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, cast
 
-from gateway.model import Api, Consulted, Counts, Effect, Fingerprint, Post, Write
+from gateway.model import (
+    Api,
+    Approver,
+    Confirmed,
+    Consulted,
+    Counts,
+    Effect,
+    Fingerprint,
+    Post,
+    Write,
+)
 from gateway.policy.posture import DISCOVERING
 from gateway.soe.api import PUBLISHING
 
@@ -35,7 +45,7 @@ _OF_PRINTS = frozenset(("prints", "sketch", "whole", "counts"))
 _NO_PARTS: Mapping[str, object] = MappingProxyType({})
 
 
-class NotKeptError(Exception):
+class NotKeptError(LookupError):
     """A rule looks at what the record does not hold."""
 
     def __init__(self, fact: str) -> None:
@@ -63,11 +73,6 @@ class Recorded:
     repeats: str | None
     findings: Mapping[str, Mapping[str, Any]]
     consulted: Consulted | None
-
-    @property
-    def consent(self) -> frozenset[str]:
-        """The rules whose hold a person had confirmed."""
-        return frozenset(rule for rule, told in self.findings.items() if told.get("consented"))
 
     @property
     def rules(self) -> str:
@@ -137,7 +142,15 @@ def _write(record: Mapping[str, Any]) -> Write:
         user_agent=record.get("user_agent", ""),
         request=record["digest"],
         key=record.get("key"),
+        confirmed=_confirmed(record.get("confirmed")),
     )
+
+
+def _confirmed(told: Mapping[str, Any] | None) -> Confirmed | None:
+    if told is None:
+        return None
+    rules, known = frozenset(map(str, told["rules"])), Approver(told["known"])
+    return Confirmed(hold=told["hold"], rules=rules, by=told["by"], known=known)
 
 
 def _fingerprint(kept: Mapping[str, Any] | None) -> Fingerprint | None:

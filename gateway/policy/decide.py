@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gateway.checks import LIKENESS
+from gateway.checks.rate_cap import RateCap
 from gateway.errors import StoreError
 from gateway.model import (
     Answer,
@@ -49,6 +50,14 @@ _REFUSED_EVERY = 3600.0
 """Seconds between two refused texts of one template that are remembered."""
 STORE_RETRY = 5.0
 """Seconds after which a write that the store stopped is worth sending again."""
+STATE_UNAVAILABLE = Violation(
+    code="state_unavailable",
+    status=503,
+    message="What was posted before cannot be looked up at the moment.",
+    fix="Nothing was posted; try again later.",
+    retry_after=STORE_RETRY,
+)
+"""Said of a write that nothing can be asked about."""
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
@@ -65,6 +74,18 @@ def judges(rule: Rule, write: Write, policies: PolicySet) -> bool:
         rule.mode is not Mode.DISABLED
         and applies(rule, write, policies)
         and (rule.check is None or rule.condition is None or rule.condition(write))
+    )
+
+
+def wants_person(rules: Sequence[Rule], findings: Sequence[Finding]) -> bool:
+    """Whether what is still to be judged depends on who acts.
+
+    Args:
+        findings: of the same rules, without answers. They do not depend on it.
+    """
+    skipped = {found.rule for found in findings if found.result is Result.SKIP}
+    return any(
+        rule.id in skipped and rule.check is not None and rule.check.needs_person for rule in rules
     )
 
 
@@ -118,38 +139,19 @@ def _matched() -> Violation:
 
 
 def _found(rule: Rule, write: Write, violation: Violation | None, answer: Answer | None) -> Finding:
-    charged = answer if isinstance(answer, Charged) else None
+    is_cap = rule.check is not None and rule.check.name == RateCap.name  # others count by it, too
+    charged = answer if isinstance(answer, Charged) and is_cap else None
     if violation is None:
         return _bare(rule, Result.PASS, charged=charged)
     worded = _worded(rule, write, violation)
-    if rule.mode is Mode.HOLD:
-        worded = replace(worded, fix=f"{worded.fix} {_whom_to_ask(rule)}".strip())
     return _bare(rule, Result.FAIL, violation=worded, charged=charged)
-
-
-def _whom_to_ask(rule: Rule) -> str:
-    owner = f"{rule.owner}, who answer for the policy {rule.policy}," if rule.owner else "them"
-    return (
-        "Else a person must confirm this post, and this version of the gateway has no page for "
-        f"that: ask {owner} before you send it again."
-    )
 
 
 def _unanswered(rule: Rule) -> Finding:
     """A rule whose question state could not answer: refused, unless the rule says otherwise."""
     if rule.open_on_error:
         return _bare(rule, Result.ERROR, open=True)
-    return _bare(rule, Result.ERROR, violation=_state_unavailable())
-
-
-def _state_unavailable() -> Violation:
-    return Violation(
-        code="state_unavailable",
-        status=503,
-        message="What was posted before cannot be looked up at the moment.",
-        fix="Nothing was posted; try again later.",
-        retry_after=STORE_RETRY,
-    )
+    return _bare(rule, Result.ERROR, violation=STATE_UNAVAILABLE)
 
 
 def _bare(
@@ -227,17 +229,22 @@ def reservation(
     Where a rule that decides has failed already, nothing is charged but attempts. What publishes
     text is remembered whether or not a rule asks, so that an observed rule changes nothing. A cap
     that a person may pass is charged by itself: full, it must not keep the write from being known.
+    What repeats an earlier request is found even where it would be held.
     """
-    refused = any(each.refuses or each.holds for each in _marked(findings, consent))
+    marked = _marked(findings, consent)
+    refused = any(each.refuses or each.holds for each in marked)
+    skipped = {found.rule for found in findings if found.result is Result.SKIP}
     needs = [
         (rule, need)
-        for rule, found in zip(rules, findings, strict=True)
-        if found.result is Result.SKIP and rule.check is not None
+        for rule in rules
+        if rule.id in skipped and rule.check is not None
         if (need := rule.check.need(write, rule.id)) is not None
         if not refused or _is_attempt(need)
     ]
+    # What is held may repeat a request that was confirmed, whose answer was lost on its way.
+    final = any(each.refuses for each in marked)
     is_text = write.publishes and write.fingerprint is not None
-    if not needs and write.key is None and (refused or not is_text):
+    if not needs and write.key is None and (final or not is_text):
         return None
     passed = {rule.id for rule in rules if rule.mode is Mode.HOLD and rule.id in consent}
     strict = {rule.id for rule in rules if rule.mode.decides} - passed
@@ -252,7 +259,7 @@ def _is_attempt(need: Need) -> bool:
 
 def unanswered_key() -> Finding:
     """Refuse a write whose key state could not look up: it may be there already."""
-    return _keyed(Result.ERROR, _state_unavailable())
+    return _keyed(Result.ERROR, STATE_UNAVAILABLE)
 
 
 def repeated(policies: PolicySet, repeat: Repeat) -> Decision:
@@ -317,7 +324,8 @@ def is_template(decision: Decision, write: Write, answers: Mapping[str, Answer])
     So a flood does not begin anew when the first of its posts is forgotten. One that is known for an
     hour is enough for that: a flood must not fill the state either.
     """
-    refused = any(
+    # What is held may be confirmed, and is then no copy of itself.
+    refused = decision.effect is Effect.REFUSE and any(
         finding.violation and finding.violation.code == finding.check and finding.check in LIKENESS
         for finding in decision.violations
     )
@@ -349,8 +357,10 @@ def decide(
 
 
 def _marked(findings: Sequence[Finding], consent: frozenset[str]) -> tuple[Finding, ...]:
-    """Mark what a person confirmed: only what a rule held."""
+    """Mark what a person confirmed: only what a rule in `hold` held."""
     return tuple(
-        replace(finding, consented=True) if finding.holds and finding.rule in consent else finding
+        replace(finding, consented=True)
+        if finding.mode is Mode.HOLD and finding.holds and finding.rule in consent
+        else finding
         for finding in findings
     )

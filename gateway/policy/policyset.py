@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from gateway.checks import Check
+from gateway.checks.explicit_action import Evidence, ExplicitAction
 from gateway.model import Mode
 from gateway.policy.conditions import Condition
 from gateway.policy.registry import Registry
@@ -42,6 +43,15 @@ class Rule:
     status: int | None = None
     approver: str = "person"
     open_on_error: bool = False
+
+    @property
+    def asks(self) -> bool:
+        """Whether it may hold a write, for somebody to confirm."""
+        if self.mode is Mode.HOLD:
+            return True
+        check = self.check
+        is_act = isinstance(check, ExplicitAction) and check.evidence is Evidence.CONFIRMED
+        return self.mode is Mode.ENFORCE and is_act
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

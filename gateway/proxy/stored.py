@@ -1,7 +1,7 @@
-"""SOE's answers as state keeps them for a repeated request: packed, and sealed.
+"""What state keeps of texts, sealed: answers for repeated requests, and what waits for a person.
 
-Sealed (AES-256-GCM, bound to the write) because they hold the text of posts, which state must not
-show to whoever reads its database.
+Sealed (AES-256-GCM, bound to its name) because state must not show the text of posts to whoever
+reads its database.
 """
 
 from __future__ import annotations
@@ -23,29 +23,37 @@ _BYTES_AT_MOST = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """Packs and seals answers with one key of 32 bytes."""
+    """Seals with one key of 32 bytes."""
 
     key: bytes = field(repr=False)
 
-    def close(self, write_id: str, reply: Reply) -> bytes:
-        """Give the answer to a write, sealed."""
-        head = {
-            "status": reply.status,
-            "headers": [[part.decode("latin-1") for part in field] for field in reply.headers],
-        }
-        packed = zlib.compress(orjson.dumps(head) + b"\n" + reply.body, level=1)
+    def close(self, name: str, data: bytes) -> bytes:
+        """Give data sealed under a name."""
         nonce = os.urandom(_NONCE)
-        return nonce + AESGCM(self.key).encrypt(nonce, packed, write_id.encode())
+        return nonce + AESGCM(self.key).encrypt(nonce, data, name.encode())
 
-    def open(self, write_id: str, sealed: bytes) -> Reply | None:
-        """Give the answer back; None where it was sealed with another key, or for another write."""
+    def open(self, name: str, sealed: bytes) -> bytes | None:
+        """Give the data back; None where it was sealed with another key, or under another name."""
         try:
-            packed = AESGCM(self.key).decrypt(sealed[:_NONCE], sealed[_NONCE:], write_id.encode())
+            return AESGCM(self.key).decrypt(sealed[:_NONCE], sealed[_NONCE:], name.encode())
         except (InvalidTag, ValueError):
             return None
-        told, _, body = zlib.decompressobj().decompress(packed, _BYTES_AT_MOST).partition(b"\n")
-        head = orjson.loads(told)
-        headers: Headers = tuple(
-            (name.encode("latin-1"), value.encode("latin-1")) for name, value in head["headers"]
-        )
-        return Reply(head["status"], headers, body)
+
+
+def packed(reply: Reply) -> bytes:
+    """Give an answer as few bytes."""
+    head = {
+        "status": reply.status,
+        "headers": [[part.decode("latin-1") for part in field] for field in reply.headers],
+    }
+    return zlib.compress(orjson.dumps(head) + b"\n" + reply.body, level=1)
+
+
+def unpacked(data: bytes) -> Reply:
+    """Give the answer that was packed."""
+    told, _, body = zlib.decompressobj().decompress(data, _BYTES_AT_MOST).partition(b"\n")
+    head = orjson.loads(told)
+    headers: Headers = tuple(
+        (name.encode("latin-1"), value.encode("latin-1")) for name, value in head["headers"]
+    )
+    return Reply(head["status"], headers, body)

@@ -7,7 +7,7 @@ variables, flags and the reference page come from here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -44,8 +44,10 @@ class Server:
     listen: Annotated[Address, Setting(readers.address, "127.0.0.1:8080", "where the proxy listens; port 0 takes a free one", flag="--listen")]
     admin_listen: Annotated[Address, Setting(readers.address, "127.0.0.1:9180", "where health and metrics listen", flag="--admin-listen")]
     workers: Annotated[int, Setting(readers.whole(1, 64), "1", "processes that share the port; more than one under a supervisor", flag="--workers")]
+    public_url: Annotated[Origin | None, Setting(readers.origin, "", "where clients and people reach the gateway, as https://gateway.example.com, for links in its answers; as each request names it without it")]
     tls_cert: Annotated[Path | None, Setting(readers.file, "", "certificate chain for clients, PEM", flag="--tls-cert")]
     tls_key: Annotated[Path | None, Setting(readers.file, "", "its private key, PEM", flag="--tls-key")]
+    tls_client_ca: Annotated[Path | None, Setting(readers.file, "", "authorities of client certificates, PEM: whoever shows one is checked by them, and known by its names; nobody has to")]
     head_timeout: Annotated[float, Setting(readers.seconds, "5s", "how long a request's head may take")]
     body_timeout: Annotated[float, Setting(readers.seconds, "20s", "how long a request's body may take")]
     idle_timeout: Annotated[float, Setting(readers.seconds, "60s", "how long an idle connection is kept")]
@@ -80,6 +82,25 @@ class Posture:
 
     mode: Annotated[str, Setting(readers.word("guard", "discover"), "guard", "guard: rules decide; discover: for a time every rule only warns and anybody may write, to learn who writes what; posture sets it too")]
     until: Annotated[date, Setting(readers.day, "", "the last day of discover (UTC), at most 30 days ahead; then rules decide again")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holds:
+    """Writes that wait for a person to confirm them."""
+
+    open_for: Annotated[float, Setting(readers.seconds, "15m", "how long a held write waits for a person, and a confirmed one for its request")]
+    per_integration: Annotated[int, Setting(readers.whole(1, 1_000), "20", "so many writes of an integration may be held in that time; more are refused")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """How people show who they are, on the page on which they confirm."""
+
+    issuer: Annotated[str | None, Setting(readers.issuer, "", "the OpenID provider at which people sign in to confirm what is held, as its tokens name it; its redirect URI is server.public_url followed by /_gateway/signed-in")]
+    client_id: Annotated[str | None, Setting(readers.text, "", "what the provider calls the gateway")]
+    client_secret: Annotated[str | None, Setting(readers.text, "", "the gateway's secret there; give it as a file")] = field(repr=False)
+    scopes: Annotated[str, Setting(readers.scopes, "openid email profile", "what is asked of the provider")]
+    header: Annotated[str | None, Setting(readers.field, "", "the header field in which a proxy of proxy.trusted tells the e-mail address of who signed in there, as X-Forwarded-Email; from anybody else it counts for nothing")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +143,8 @@ class Identify:
     """How callers are told apart."""
 
     anonymous: Anonymous
+    person: Annotated[str, Setting(readers.word("off", "lookup"), "off", "whether SOE is asked whose token it is with every write; off: where a rule needs it")]
+    person_timeout: Annotated[float, Setting(readers.seconds, "500ms", "how long a write waits for that; then who acts is not known")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +168,7 @@ class Proxy:
     """What stands before the gateway."""
 
     trusted: Annotated[tuple[Network, ...] | None, Setting(readers.networks, "", "networks of proxies before the gateway whose X-Forwarded-For counts")]
+    client_certificate: Annotated[str, Setting(readers.field, "", "the header field in which they tell a client's certificate, as Envoy's x-forwarded-client-cert or PEM in URL encoding; from anybody else it is refused")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +189,8 @@ class Settings:
     upstream: Upstream
     policies: Policies
     posture: Posture
+    holds: Holds
+    sign_in: SignIn
     state: State
     audit: Audit
     data: Data

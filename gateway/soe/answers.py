@@ -56,8 +56,10 @@ _V2_POLICY, _V2_LATER = 407, 502
 
 _TITLES = {
     "confirmation_required": "A person must confirm this write",
+    "confirmation_declined": "A person declined this write",
     "outcome_unknown": "Nobody can tell whether this was written",
 }
+_HELD = "It is held until a person confirms it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +76,57 @@ class _Problem:
     findings: tuple[Finding, ...] = ()
     retry_after: float | None = None
     contact: Contact | None = None
+    waiting: Waiting | None = None
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """How a write that is held can be confirmed.
+
+    Attributes:
+        confirm_url: the page for people.
+        status_url: tells programs how far it is.
+        told: what to do, as one text with both addresses in it.
+        declined: somebody said no already.
+        accepted: the client is told so with 202, as it prefers that (RFC 7240, section 4.1).
+    """
+
+    confirm_url: str
+    status_url: str
+    told: str
+    declined: bool = False
+    accepted: bool = False
+
+
+_ABOUT_REGISTRATION = frozenset(
+    {
+        "ambiguous_certificate",
+        "ambiguous_credentials",
+        "foreign_origin",
+        "integration_expired",
+        "key_in_browser",
+        "operation_not_registered",
+        "unknown_caller",
+        "unknown_gateway_key",
+        "unregistered_caller",
+        "untrusted_certificate",
+    }
+)
+"""Codes of refusals after which somebody must talk to who registers integrations."""
 
 # ── refusals ─────────────────────────────────────────────────────────────────────────────────
 
 
-def refuse(api: Api, decision: Decision, write_id: str, contact: Contact | None) -> Reply:
+def refuse(
+    api: Api,
+    decision: Decision,
+    write_id: str,
+    contact: Contact | None,
+    waiting: Waiting | None = None,
+) -> Reply:
     """Answer a write that the policies refuse or hold; every violation is told.
+
+    What is held says by `waiting` how it is confirmed; nothing waits of what was only asked about.
 
     The first permanent violation gives status and code, and then nothing invites to come again;
     among passing ones 503 goes before 409 before 429, and the longest wait is told.
@@ -90,12 +136,18 @@ def refuse(api: Api, decision: Decision, write_id: str, contact: Contact | None)
     status, code, error_id = deciding.status, deciding.code, _V2_POLICY
     if decision.effect is Effect.HOLD:
         status, code, error_id = 403, "confirmation_required", 403
+        if waiting is not None and waiting.declined:
+            code = "confirmation_declined"
+        elif waiting is not None and waiting.accepted:
+            status = 202
         retry_after = None  # to wait confirms nothing
     elif retry_after is not None:
         error_id = _V2_LATER
     elif status == 422:
         error_id = _V2_ERROR_OF_STATUS[422]
     detail = _told(violations)
+    if decision.effect is Effect.HOLD:
+        detail = f"{detail} {waiting.told if waiting else _HELD}"
     problem = _Problem(
         status=status,
         code=code,
@@ -107,8 +159,13 @@ def refuse(api: Api, decision: Decision, write_id: str, contact: Contact | None)
         findings=decision.violations,
         retry_after=retry_after,
         contact=contact,
+        waiting=waiting,
     )
-    return _reply(api, problem, ratelimit(decision.findings))
+    fields = ratelimit(decision.findings)
+    if status == 202 and waiting is not None:
+        applied = (b"preference-applied", b"respond-async")
+        fields = ((b"location", waiting.status_url.encode()), applied, *fields)
+    return _reply(api, problem, fields)
 
 
 def refuse_request(
@@ -120,7 +177,7 @@ def refuse_request(
     contact: Contact | None,
 ) -> Reply:
     """Answer a request that is wrong in itself, or whose caller may not do this."""
-    if error.status not in (401, 403) or error.code == "unknown_operation":
+    if error.code not in _ABOUT_REGISTRATION:
         contact = None
     problem = _Problem(
         status=error.status,
@@ -268,6 +325,8 @@ def _reply(api: Api, problem: _Problem, fields: Headers = ()) -> Reply:
         "code": problem.code,
         "decision_id": problem.write_id,
         "policy_revision": problem.revision,
+        "confirm_url": problem.waiting and problem.waiting.confirm_url,
+        "status_url": problem.waiting and problem.waiting.status_url,
         "violations": _listed(problem.findings) or None,
         "contact": _told_contact(problem.contact),
     }
@@ -283,7 +342,7 @@ def _reply(api: Api, problem: _Problem, fields: Headers = ()) -> Reply:
             **ours,
         }
         # A repeat may publish twice, so a lost outcome does not hide in 400 as all else does.
-        status = 504 if problem.status == 504 else 400
+        status = problem.status if problem.status in (202, 504) else 400
         return _json(status, b"application/json", wrapper, fields)
     details = {
         "type": f"/_gateway/problems/{problem.code}",

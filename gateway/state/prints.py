@@ -1,9 +1,9 @@
 """The table of prints: which posts are listed under a print, and which a new one asks for. Pure.
 
 A post is the set of its prints (winnowed pieces of its text). It is listed under its smallest ones,
-a tenth of them: of a long text a passage may be copied, and is found only by what is listed of it;
-a new post asks with all of its own, so that whatever is added to a copy hides nothing. Posts that
-share two prints or more are candidates.
+under more of them if it is long: of a long text only a part may be copied. A new post asks with all
+of its own, so that whatever is added to a copy hides nothing. Posts that share two prints or more
+are candidates.
 
 The table is a hint, the posts are the truth. A row holds sixteen entries, each the mark of a print
 (its upper half; the lower chooses the row) and the number of a post. Of one print it keeps the oldest few and the newest: so no flood of copies pushes
@@ -30,12 +30,11 @@ import numpy as np
 
 from gateway.model import Lookup, Reservation
 
-REMEMBERED = 14
-"""The smallest prints of a post, under which it is found again: at least so many, if it has them."""
-
-_REMEMBERED_AT_MOST = 32
-_SHARE = 14
-"""Beyond `REMEMBERED`, of so many prints one is listed; with that a post has 15 of them on average."""
+REMEMBERED = 15
+"""The smallest prints of a post, under which it is found again: so many, if it has them."""
+_REMEMBERED_AT_MOST = 28
+_SHARE = 18
+"""Of a long text one of so many prints is listed. On average it is 15 of a post."""
 
 CANDIDATES = 24
 """The posts that share the most prints are told, and no others."""

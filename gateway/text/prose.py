@@ -21,7 +21,6 @@ _SMALL = 4
 _MASKED = 1
 """So many of them may be numbers, paths or addresses."""
 
-
 _MASK = 1 << 8
 _KINDS = dict.fromkeys(SMALL_WORDS, 1) | dict.fromkeys(MASKS, _MASK)
 """What a word counts, so that one sum holds both counts."""

@@ -6,6 +6,7 @@ author, or two), where (one thread, or two), and whose words they are (the write
 property: what the posts of two other authors have among the candidates, as quotes, forms and
 greetings). The measure itself: the share of one text's words that stand in the other, damped by the
 share of its prints, which tell that they come in the same order, and by the amount of text.
+Between authors, sentences count more than logs, code and lists do.
 
 The scores are calibrated: from 0.60 on it is worth a second look, from 0.84 on it is a copy
 (docs/detection.md has the figures). Identical texts of twelve words or more score 1.
@@ -226,7 +227,8 @@ class Comparison:
 
     def _between_authors(self, old: Sketch) -> tuple[float, float, float]:
         new_total = len(self._own.values)
-        prints = self._own.shared(_without(old.own, self._common))
+        own = _without(old.own, self._common)
+        prints = self._own.shared(own)
         if not new_total or prints.number < min(4, 0.5 * new_total):
             return 0.0, 0.0, 0.0
         words = self._sets.own_words.shared(_without(old.own_words, self._registered.words))
@@ -237,28 +239,32 @@ class Comparison:
             * (0.7 if self._text.framed else 1.0),
             0.97 * sqrt(prints.of_both) * _amount(prints.number, _MUCH),
         )  # fmt: skip
-        if self._prose.values and not self._text.framed:
-            raw = self._with_prose(raw, prints, self._prose.shared(_without(old.own, self._common)))
+        if self._is_telling(raw, prints):
+            raw = self._with_prose(raw, prints, self._prose.shared(own))
         if old.words >= _IDENTICAL_WORDS and min(prints.of_both, words.of_both) >= _IDENTICAL:
             raw = 1.0
         raw *= min(1.0, 2 * new_total / len(self._text.own.kept))
         return raw, prints.of_new, prints.of_earlier
 
+    def _is_telling(self, raw: float, prints: _Shared) -> bool:
+        """Whether it matters what is shared: of most candidates nothing much is."""
+        if raw < _LOOK_ALIKE and prints.number < _MUCH_PROSE / 2:
+            return False
+        return len(self._prose.values) > 0 and not self._text.framed
+
     def _with_prose(self, raw: float, prints: _Shared, prose: _Shared) -> float:
         """Weigh in how much of what is shared stands in sentences.
 
-        Two who met the same failure share its log; nobody shares forty words of sentences by
-        chance. So a log among sentences of one's own counts less, unless it is all there was.
+        Two who met the same failure share its log; by chance, nobody shares 45 words of sentences.
+        So a log counts less among sentences of one's own, unless it is all that one of them has.
+        And so many sentences are worth a look from a fifth of a text on, a copy from half of it.
         """
-        its_part = (
-            1.0
-            if len(self._prose.values) < 0.1 * len(self._own.values)
-            else min(1.0, 2 * prose.of_new / prints.of_new)
-        )
-        raw *= 0.7 + 0.3 * max(its_part, prints.of_new, prints.of_earlier)
+        if len(self._prose.values) > 0.1 * len(self._own.values):
+            told = min(1.0, 2 * prose.of_new / prints.of_new)
+            raw *= 0.7 + 0.3 * max(told, prints.of_new, prints.of_earlier)
         share = max(prose.number / len(self._text.own.kept), prose.of_earlier)
-        nearly: float = share**0.2
-        return max(raw, 0.86 * nearly * _amount(prose.number, _MUCH_PROSE) ** 2)
+        of_prose: float = 0.86 * share**0.2 * _amount(prose.number, _MUCH_PROSE) ** 2
+        return max(raw, of_prose)
 
     def _prints_of(self, sketch: Sketch) -> tuple[Part, Part]:
         registered = self._registered.prints
@@ -301,7 +307,7 @@ class Comparison:
 _MUCH = 16
 """Prints from which on their number does not lower a likeness."""
 _MUCH_PROSE = 72
-"""Prints in some 45 words of sentences."""
+"""The prints of some 45 words of sentences."""
 _LOOK_ALIKE = 0.3
 _SAME_THREAD = 0.9
 _NO_TEMPLATE = Template(0.0, 0.0, 0)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from functools import lru_cache
-from struct import Struct, pack
+from struct import Struct
 from typing import NamedTuple
 
 import numpy as np
@@ -69,27 +69,36 @@ def read(data: bytes) -> Sketch:
     """Read a sketch as `Samples` made it; an empty or damaged one is like nothing."""
     if len(data) < _HEAD.size or len(data) % 2:
         return _EMPTY
-    words, framed, is_whole, *counts = _HEAD.unpack_from(data)
+    words, framed, tells_prose, *counts = _HEAD.unpack_from(data)
     values = array("H", data[_HEAD.size :])
     parts, first = [], 0
     for total, kept in zip(counts[:4], counts[4:], strict=True):
         parts.append(Part(values[first : first + kept], total))
         first += kept
     own, rest, own_words, rest_words = parts
-    last = len(values)
-    if is_whole and last:
-        last -= values.pop() + 1
-    small, in_prose = values[first:last], values[last:]
+    end = len(values) - values.pop() - 1 if tells_prose and values else len(values)
+    small, in_prose = values[first:end], values[end:]
     return Sketch(words, framed, own, rest, own_words, rest_words, small, in_prose)
 
 
 _NOTHING = Part(array("H"), 0)
-_NO_HASHES = array("H")
-_EMPTY = Sketch(0, False, _NOTHING, _NOTHING, _NOTHING, _NOTHING, _NO_HASHES, _NO_HASHES)  # noqa: FBT003 - a fact
+_EMPTY = Sketch(
+    words=0,
+    framed=False,
+    own=_NOTHING,
+    rest=_NOTHING,
+    own_words=_NOTHING,
+    rest_words=_NOTHING,
+    small_words=array("H"),
+    prose=array("H"),
+)
 
 
 class Sample(NamedTuple):
-    """The prints of a view of a text, as they stand in it and each once; 16 bits of each word."""
+    """What a view of a text leaves: 16 bits of each word, and its prints.
+
+    They are `chosen` in the order in which they stand in the text, some more than once.
+    """
 
     chosen: Prints
     prints: Prints
@@ -146,8 +155,8 @@ def _told(sketch: bytes, prose: NDArray[np.uint16]) -> bytes:
     """Tell in a sketch what stands in prose."""
     if not len(prose):
         return sketch
-    told = prose.tobytes() + pack("<H", len(prose))
-    return b"".join((sketch[:_TELLS], b"\1", sketch[_TELLS + 1 :], told))
+    told = np.append(prose, np.uint16(len(prose)))
+    return b"".join((sketch[:_TELLS], b"\1", sketch[_TELLS + 1 :], told.tobytes()))
 
 
 def _short(prints: Prints) -> NDArray[np.uint16]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.model import Outcome, Settlement
 from gateway.state.memory import MemoryStore
 from tests.contract.test_notes import put
-from tests.contract.test_sharing import use
+from tests.contract.test_sharing import use, uses
 from tests.contract.test_stores import NOW
 
 KEEP = 100.0
@@ -33,3 +33,13 @@ async def test_uses_that_have_expired_are_forgotten() -> None:
 
     assert len(store._uses._uses) < 200
     assert len(store._uses._open) < 200
+
+
+async def test_no_more_uses_than_sixteen_members_are_kept() -> None:
+    """However often each uses it."""
+    store = MemoryStore(1000.0)
+    for number in range(100):
+        await uses(store, number, f"m{number % 20}", number)
+
+    kept = store._uses._uses["rule|token=t"]
+    assert sorted(kept) == sorted(("", f"m{number}") for number in range(4, 20))

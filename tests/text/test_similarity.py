@@ -112,6 +112,20 @@ def test_refused_authors_own_copies_are_no_common_property() -> None:
     assert likeness(HONEST["badge"], placed(HONEST["badge"]), again).score == 1
 
 
+def test_who_met_the_same_failure_may_show_the_same_log() -> None:
+    """A log is nobody's own words, where both say something of their own."""
+    log = "\n".join(
+        f"    loader: {made_up(2, line)} {line} mapped {made_up(1, -line)} segment 0x{line:04x}"
+        for line in range(12)
+    )
+    jane = f"{HONEST['vpn']}\n\n{log}"
+    john = f"{HONEST['holiday']} {HONEST['badge']}\n\n{log}"
+
+    assert likeness(john, placed(jane)).score < WORTH_A_LOOK
+    assert likeness(f"Hi,\n\n{log}", placed(jane)).score >= COPY
+    assert likeness(john, placed(log)).score >= COPY
+
+
 def test_few_words_tell_nothing() -> None:
     """“Done, thanks.” is no copy."""
     assert likeness("Done, thanks a lot!", placed("Done, thanks a lot!")).score == 0
@@ -169,6 +183,15 @@ def test_the_order_of_paragraphs_does_not_matter(
     shuffled = chance.sample(paragraphs, len(paragraphs))
 
     assert likeness("\n\n".join(shuffled), placed("\n\n".join(paragraphs))).score >= COPY
+
+
+@given(paragraphs=st.permutations([*HONEST.values()]))
+def test_eighty_words_of_sentences_are_worth_a_look(paragraphs: list[str]) -> None:
+    """In another order, among as much of one's own: people who edit a copy leave that."""
+    copy = "\n\n".join(reversed(paragraphs[3:]))
+
+    assert likeness(copy, placed("\n\n".join(paragraphs[:5]))).score >= WORTH_A_LOOK
+    assert likeness(copy, placed("\n\n".join(paragraphs[:3]))).score < 0.3
 
 
 @given(one=texts, other=texts)

@@ -85,6 +85,8 @@ async def test_a_server_that_lost_its_data_answers_no_note(server: Valkey, tmp_p
     await store.reserve(use(2, "b", 1))
     await store.reserve(use(3, "c", 2))
     await store.settle("w3", Settlement(outcome=Outcome.REFUSED))
+    await store.reserve(use(4, "d", 3))
+    await store.settle("w4", Settlement(outcome=Outcome.NOT_SENT, template=True))
     server.kill()
     server.start()
     notes = store.notes
@@ -157,7 +159,7 @@ async def test_calls_of_one_turn_go_out_together(server: Valkey, store: RedisSto
     assert b"cmdstat_evalsha:calls=11," in stats
 
 
-async def test_no_more_uses_than_members_are_kept(server: Valkey) -> None:
+async def test_no_more_uses_than_sixteen_members_are_kept(server: Valkey) -> None:
     """However often each uses it."""
     stamped: Administered = RedisStore(server.url, Terms(keep=1e6, timeout=5), stamped=True)
     for number in range(100):
