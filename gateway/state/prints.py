@@ -78,7 +78,7 @@ def salt(team: str | None) -> int:
 
 def salted(prints: bytes, salt: int) -> array[int]:
     """Read prints, and mix a salt into each: those that differ differ afterwards."""
-    return array("I", (np.frombuffer(prints, np.uint32) ^ np.uint32(salt)).tobytes())
+    return array("I", [value ^ salt for value in array("I", prints)])
 
 
 def listed(prints: bytes) -> bytes:
@@ -145,9 +145,9 @@ class PrintTable:
     def hits(self, prints: array[int]) -> list[int]:
         """Give the numbers of the posts that share prints, once for each."""
         asked = np.frombuffer(prints, np.uint32)
-        rows, marks = asked & np.uint32(self._mask), (asked >> _HALF).astype(np.uint16)
-        which, entries = (self._marks[rows] == marks[:, np.newaxis]).nonzero()
-        return [number for number in self._numbers[rows[which], entries].tolist() if number]
+        rows, marks = asked & self._mask, (asked >> _HALF).astype(np.uint16)
+        shared = self._marks[rows] == marks[:, np.newaxis]
+        return [number for number in self._numbers[rows][shared].tolist() if number]
 
     def release(self) -> None:
         """Let the memory go, so that it can be closed."""
@@ -195,15 +195,16 @@ def _place(
     """Give the entry that a post takes in a row that has its print; None where it is not to have one."""
     if number in numbers and marks[numbers.index(number)] == mark:
         return None
-    own = sorted(n for each, n in zip(marks, numbers, strict=True) if each == mark and n >= first)
+    own = sorted([n for each, n in zip(marks, numbers, strict=True) if each == mark and n >= first])
     if number in own:
         return None
     if len(own) >= _LISTED:
         leaves = sorted([*own, number])[_OLDEST]  # neither of the oldest few nor of the newest
         entries = [*zip(marks, numbers, strict=True)]
         return None if leaves == number else entries.index((mark, leaves))
-    return min(
+    others = [
         (n, index)
         for index, n in enumerate(numbers)
         if marks[index] != mark or n < first  # free, or of a post that is gone, or the oldest
-    )[1]
+    ]
+    return min(others)[1]

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Generator
 from dataclasses import replace
-
-import numpy as np
+from struct import Struct
 
 from gateway.model import Fingerprint, Post
 from gateway.text import markdown
 from gateway.text.normalize import Read, normalize_stepwise
-from gateway.text.prints import Prints, distinct
 from gateway.text.sketch import SHORT, Samples
 from gateway.text.visible import finish
 
 _ASKED_AT_MOST = 512
 """Prints with which is asked for copies: the smallest. Texts of over 2,000 letters have more."""
+_TWO = Struct("<2I")
 
 
 def fingerprint(post: Post, author: str = "", read: Read = markdown.read) -> Fingerprint:
@@ -37,9 +37,10 @@ def fingerprint_stepwise(
     samples = Samples(normal)
     yield
     kept, whole = samples.sketches()
+    text = _digest(normal.text)
     return Fingerprint(
-        text=_digest(normal.text),
-        event=_digest(normal.event),
+        text=text,
+        event=text if normal.event is normal.text else _digest(normal.event),
         words=normal.words,
         prints=samples.prints[:_ASKED_AT_MOST].tobytes(),
         sketch=kept,
@@ -52,14 +53,15 @@ def of_author(found: Fingerprint, author: str) -> Fingerprint:
     """Let a post that was digested without an author be found as one of an author's, if short."""
     if not 0 < found.words < SHORT:
         return found
-    asked = distinct(np.concatenate([_of(author), np.frombuffer(found.prints, np.uint32)]))
-    return replace(found, prints=asked.tobytes())
+    asked = sorted({*_of(author), *array("I", found.prints)})
+    return replace(found, prints=array("I", asked).tobytes())
 
 
-def _of(author: str) -> Prints:
+def _of(author: str) -> tuple[int, int]:
     """Give two prints that all short texts of an author share; hardly any other is smaller."""
-    digest = hashlib.blake2b(author.encode("utf-8", "replace"), digest_size=8).digest()
-    return np.frombuffer(digest, "<u4") >> np.uint32(8)
+    digest = hashlib.blake2b(author.encode("utf-8", "replace"), digest_size=_TWO.size).digest()
+    one, other = _TWO.unpack(digest)
+    return one >> 8, other >> 8
 
 
 def _digest(words: str) -> str:

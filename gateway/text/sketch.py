@@ -168,7 +168,7 @@ def _in_prose(words: Sequence[str], chosen: Prints) -> NDArray[np.uint16]:
     """Give 16 bits of each print that stands in prose."""
     if len(words) < _MUCH or not (is_prose := prose(words)).any():
         return _NO_PROSE
-    letters = np.repeat(is_prose, [*map(len, words)])
+    letters = is_prose.repeat(np.fromiter(map(len, words), np.intp, len(words)))
     return _short(chosen[letters[MIDDLE : MIDDLE + len(chosen)]])
 
 
