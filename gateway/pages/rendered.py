@@ -132,7 +132,8 @@ def _body(text: str) -> Markup | None:
     html = pyromark.html(text.replace("\0", ""), options=_OPTIONS)
     if len(html) > _LARGE:
         return None
-    named = _NAMED.sub(_name, _CLEANER.clean(html))
+    # A second time, as a browser reads what the first gave: links in pieces have a target each.
+    named = _NAMED.sub(_name, _CLEANER.clean(_CLEANER.clean(html)))
     return Markup(_HEADING.sub(_lower, named))  # noqa: S704  # cleaned
 
 

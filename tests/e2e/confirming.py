@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
 from gateway.policy.registry import digest
 from gateway.sandbox.oidc import CLIENT_ID, CLIENT_SECRET, PATH
@@ -70,20 +68,6 @@ def confirming(
         words = ("--policies", str(policies), *arguments)
         with gateway(soe, data, *words, environ=told | environ) as running:
             yield Stack(soe, running)
-
-
-@contextlib.contextmanager
-def chromium() -> Iterator[Browser]:
-    """Run a browser, where there is one."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("chromium is not installed: nothing is looked at in a browser")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 @dataclass

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,11 +17,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.e2e.browser import browser as real_browser
+from tests.e2e.browser import origin
 from tests.e2e.confirming import (
     OTHER_BOT,
     QUESTION,
     Asking,
-    chromium,
     confirming,
     post_it,
     sign_in,
@@ -33,7 +39,7 @@ SHOWN = ("confirm-desk", "confirm-phone", "confirm-sign-in-phone")
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A browser."""
-    with chromium() as running:
+    with real_browser() as running:
         yield running
 
 
@@ -176,19 +182,16 @@ def test_a_form_on_another_site_confirms_nothing(
     link = bot.held(body="Forged.")
     sign_in(page, link)
     token = page.locator("form.decide input[name=token]").get_attribute("value")
-    evil = context.new_page()
-    evil.route(
-        "http://evil.example/",
-        lambda route: route.fulfill(
-            content_type="text/html",
-            body=f'<form method=post action="{link}"><input name=token value="{token}">'
-            "<button name=decision value=post>Win a prize</button></form>",
-        ),
+    html = (
+        f'<form method=post action="{link}"><input name=token value="{token}">'
+        "<button name=decision value=post>Win a prize</button></form>"
     )
-    evil.goto("http://evil.example/")
+    evil = context.new_page()
 
-    with evil.expect_response(link) as answered:
-        evil.get_by_role("button").click()
+    with origin(html) as url:
+        evil.goto(url)
+        with evil.expect_response(link) as answered:
+            evil.get_by_role("button").click()
 
     assert answered.value.status == 403
     assert httpx.get(f"{link}/status", trust_env=False).json()["status"] == "open"
@@ -198,17 +201,12 @@ def test_nobody_shows_the_page_in_a_frame(bot: Asking, context: BrowserContext) 
     """So no click can be caught for it."""
     link = bot.held(body="Framed.")
     evil = context.new_page()
-    evil.route(
-        "http://evil.example/",
-        lambda route: route.fulfill(
-            content_type="text/html", body=f'<iframe src="{link}"></iframe>'
-        ),
-    )
-    evil.goto("http://evil.example/")
 
-    frame = evil.frames[-1]
+    with origin(f'<iframe src="{link}"></iframe>') as url:
+        evil.goto(url)
 
-    assert frame.url in ("chrome-error://chromewebdata/", "")
+    assert evil.frames[-1].url in ("chrome-error://chromewebdata/", "")
+    assert "Framed." not in evil.frames[-1].content()
 
 
 def test_the_way_back_leads_to_the_integration(bot: Asking, page: Page) -> None:
@@ -302,3 +300,29 @@ def test_everybody_can_use_the_page(bot: Asking, browser: Browser, scheme: str, 
 
     assert found == []
     assert reached.index("Post it") < reached.index("Do not post it") < reached.index("Sign out")
+
+
+def test_the_demo_can_be_tried_as_it_says(page: Page) -> None:
+    """Its last command is held; after what it says to do, the same command posts, once."""
+    command = [sys.executable, "-m", "gateway", "demo"]
+    for flag in ("--listen", "--admin-listen", "--sandbox-listen"):
+        command += [flag, "127.0.0.1:0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        lines = list(itertools.takewhile(lambda line: "Ctrl-C" not in line, process.stdout))
+        asked = [line.partition(";")[0] for line in lines if line.startswith("curl ")][-1]
+
+        def send() -> str:
+            return subprocess.run(shlex.split(asked), capture_output=True, text=True, check=True).stdout  # fmt: skip
+
+        sign_in(page, json.loads(send())["confirm_url"])
+        post_it(page)
+        posted, again = send(), send()
+    finally:
+        process.terminate()
+        process.wait(40)
+        process.stdout.close()
+
+    assert "webUrl" in posted
+    assert "webUrl" not in again

@@ -17,7 +17,8 @@ import trustme
 from playwright.sync_api import Browser
 
 from gateway.policy.registry import digest
-from tests.e2e.confirming import chromium, confirming, post_it, sign_in
+from tests.e2e.browser import browser as real_browser
+from tests.e2e.confirming import confirming, post_it, sign_in
 from tests.e2e.stack import Stack
 from tests.e2e.test_clients import backstage
 
@@ -35,7 +36,7 @@ integrations:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A browser."""
-    with chromium() as running:
+    with real_browser() as running:
         yield running
 
 

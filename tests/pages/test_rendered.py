@@ -154,6 +154,21 @@ def test_what_html_hides_is_shown() -> None:
     assert text.text().split() == ["one", "two", "three"]
 
 
+WRAPPED = (
+    "svg math select template textarea iframe noscript title object audio video canvas frameset "
+    "plaintext xmp noembed noframes option details summary dialog body html head table caption "
+    "marquee ruby rt button label fieldset custom-tag style script"
+)
+
+
+@pytest.mark.parametrize("name", WRAPPED.split())
+def test_a_word_is_shown_or_counted(name: str) -> None:
+    """Whatever it stands in: nothing is confirmed that is neither seen nor told."""
+    found = drawn(f"<{name}>zebra</{name}> rest")
+
+    assert "zebra" in str(found.body) or found.hidden >= len("zebra")
+
+
 def test_characters_that_nobody_sees_are_written_out() -> None:
     """In the title and in the source; and how many places there are."""
     found = draw(Post(title="pay\u200bpal", body="a\u202eb <i>", tags=("t\u00ad",)))
