@@ -127,7 +127,7 @@ class Attribution:
         if not agent:
             return "The request has no User-Agent."
         if isinstance(self.user_agent, str):
-            is_own = _names_itself(agent)
+            is_own = bool(own_products(agent))
             return "" if is_own else "The User-Agent names a library and no integration."
         found = any(search(agent) for search in self.user_agent)
         return "" if found else "The User-Agent is not the one that is agreed."
@@ -143,10 +143,10 @@ class Attribution:
         return Violation(code=self.name, status=self.status, message=message, fix=fix)
 
 
-def _names_itself(agent: str) -> bool:
-    """Whether a User-Agent has a product that is no library's; comments name nobody."""
+def own_products(agent: str) -> list[str]:
+    """Give the products of a User-Agent that are no library's, in lower case; comments name nobody."""
     products = (word.partition("/")[0].casefold() for word in _COMMENT.sub(" ", agent).split())
-    return any(each not in LIBRARIES and not _VERSION.fullmatch(each) for each in products)
+    return [each for each in products if each not in LIBRARIES and not _VERSION.fullmatch(each)]
 
 
 def _filled(line: str, write: Write) -> str:

@@ -13,60 +13,14 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from gateway.checks.attribution import own_products
 from gateway.model import ANONYMOUS
 from gateway.offline.recorded import Recorded
 from gateway.offline.records import Line
 
-_LIBRARIES = frozenset(
-    [
-        "aiohttp",
-        "apache-httpclient",
-        "axios",
-        "curl",
-        "dart",
-        "deno",
-        "dotnet",
-        "faraday",
-        "fetch",
-        "go",
-        "go-http-client",
-        "got",
-        "guzzlehttp",
-        "httpclient",
-        "httpie",
-        "httpx",
-        "insomnia",
-        "java",
-        "jersey",
-        "libcurl",
-        "libwww-perl",
-        "mozilla",
-        "node",
-        "node-fetch",
-        "node-superagent",
-        "okhttp",
-        "php",
-        "postmanruntime",
-        "powershell",
-        "python",
-        "python-httpx",
-        "python-requests",
-        "python-urllib",
-        "python-urllib3",
-        "reactornetty",
-        "requests",
-        "restsharp",
-        "rest-client",
-        "ruby",
-        "undici",
-        "urllib",
-        "urllib3",
-        "wget",
-        "windowspowershell",
-    ]
-)
-"""What a User-Agent says of its library alone, in lower case."""
-_PRODUCT = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_BROWSERS = "mozilla"
+"""What every browser says first; beside it stands what it is made of."""
+_BY = re.compile(r'\bby="([^"]*)"')
 _WORD = re.compile(r"[a-z0-9]+")
 _NAME_AT_MOST = 40
 _MINUTE = 60.0
@@ -80,7 +34,7 @@ class Seen:
     Attributes:
         tokens: digests of its SOE tokens, as `integrations.yaml` takes them.
         agents: what it said as User-Agent.
-        people: pseudonyms of whom it asserted to act for.
+        people: pseudonyms of whom it acts for, or says so.
         days: writes by day (UTC).
         busiest: writes in its busiest minute.
         warned: how often which rule failed.
@@ -152,8 +106,10 @@ def _count(seen: Seen, decision: Recorded) -> None:
     seen.operations[write.operation] += 1
     seen.days[datetime.datetime.fromtimestamp(write.at, datetime.UTC).date()] += 1
     seen.instants.append(write.at)
-    for act in write.actions:
-        seen.people.update(re.findall(r'\bby="([^"]*)"', act))
+    if write.person is not None:
+        seen.people.add(write.person)
+    else:
+        seen.people.update(by for act in write.actions for by in _BY.findall(act))
     for rule, told in decision.findings.items():
         if told["code"] is not None:
             seen.warned[rule] += 1
@@ -194,10 +150,10 @@ def _join(seen: Seen, other: Seen) -> None:
 
 def _own_name(agent: str) -> str | None:
     """Give the name that a client has of its own, in kebab-case; None for a library's."""
-    found = _PRODUCT.match(agent)
-    product = found[0].partition("/")[0].lower() if found else ""
-    name = "-".join(_WORD.findall(product))[:_NAME_AT_MOST].strip("-")
-    return None if not name or product in _LIBRARIES or name in _LIBRARIES else name
+    products = own_products(agent)
+    if not products or products[0] == _BROWSERS:
+        return None
+    return "-".join(_WORD.findall(products[0]))[:_NAME_AT_MOST].strip("-") or None
 
 
 def _named(callers: Iterable[Seen]) -> dict[str, Seen]:

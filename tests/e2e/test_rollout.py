@@ -24,6 +24,7 @@ from gateway.policy.policyset import PolicySet
 from gateway.policy.posture import discovering
 from gateway.proxy.listener import Listener
 from gateway.proxy.server import ServerLimits, strict
+from gateway.proxy.upstream import Pool
 from gateway.state.memory import MemoryStore
 from tests.e2e.stack import sandbox
 from tests.proxy.rig import Scripted, build
@@ -194,6 +195,9 @@ async def week_through(
                 rig.clock.at = write.at
                 answers.append(await send(client, write))
         await listener.stop(5)
+        pool = app.pipeline.upstream
+        assert isinstance(pool, Pool)
+        await pool.aclose()
         await rig.audit.close()
     return answers, folder / "audit"
 

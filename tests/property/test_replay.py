@@ -40,6 +40,8 @@ rules:
   few-people: {title: T, mode: warn, for: ["*"], shared_token: {by: people, within: 1d}}
   named-agent: {title: T, mode: observe, for: ["*"], attribution: {user_agent: descriptive}}
   seen: {title: T, mode: enforce, for: ["*"], hidden_text: {letters: 20}}
+  shared: {title: T, mode: enforce, for: ["*"], shared_token: {within: 1d, by: people}}
+  said: {title: T, mode: enforce, for: ["*"], attribution: {user_agent: descriptive}}
   no-log: {title: T, mode: enforce, for: ["*"], log_text: {}}
   named: {title: T, mode: warn, for: ["*"], if: {user_agent: {contains: curl}}}
   shouting: {title: T, mode: enforce, for: ["*"], if: {body: {matches: '!$'}}}
