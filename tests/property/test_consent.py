@@ -209,7 +209,7 @@ def firing(policies: PolicySet, body: str) -> list[Rule]:
 
 
 def asked(policies: PolicySet, body: str) -> set[tuple[str, str]]:
-    """What must be confirmed, and by whom."""
+    """What must be confirmed, and by whom; those with a check want nothing but that it was."""
     return {(rule.id, rule.approver) for rule in firing(policies, body) if rule.asks}
 
 
