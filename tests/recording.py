@@ -20,16 +20,17 @@ from gateway.model import Contact, Decision, Headers, Outcome, Settlement, Write
 from gateway.observe.metrics import Metrics
 from gateway.observe.observer import Observer
 from gateway.policy.policyset import PolicySet
-from gateway.ports import Store
+from gateway.ports import Store, Upstream
 from gateway.proxy.exchange import Exchange, Response
 from gateway.proxy.forward import Forwarding
+from gateway.proxy.hold import Visitor
 from gateway.proxy.holds import Holds
 from gateway.proxy.identify import Identifier
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.stored import Seal
 from gateway.proxy.waiting import Confirming
 from gateway.soe.api import classify
-from tests.proxy.rig import Quiet, Ticking
+from tests.proxy.rig import Known, Quiet, Ticking
 
 START = 1_795_000_000.0
 LOST = 0
@@ -80,7 +81,9 @@ class Log:
 
 
 @dataclass
-class _Answer:
+class Answered:
+    """An answer of SOE's."""
+
     status: int
     body: bytes
     headers: Headers = ()
@@ -108,7 +111,7 @@ class _Soe:
         headers: Sequence[tuple[bytes, bytes]],
         body: Any,
         before_first_byte: Callable[[], None] | None = None,
-    ) -> _Answer:
+    ) -> Answered:
         assert before_first_byte is not None
         before_first_byte()
         fields = dict(headers)
@@ -120,7 +123,7 @@ class _Soe:
             raise UpstreamError("closed", Outcome.UNKNOWN)
         number = next(self.numbers)
         answer = {"id": number, "webUrl": f"https://soe.example.com/questions/{number}"}
-        return _Answer(status, json.dumps(answer).encode())
+        return Answered(status, json.dumps(answer).encode())
 
 
 @dataclass(kw_only=True)
@@ -128,7 +131,7 @@ class Sent:
     """One request, and what SOE does about it.
 
     `lasts` is the number of later requests that are made before SOE answers this one; `leaves` that
-    the client is gone by then.
+    the client is gone by then. With `confirms`, all that waits for a person is confirmed before.
     """
 
     after: float = 1.0
@@ -145,6 +148,7 @@ class Sent:
     soe: int = 201
     lasts: int = 0
     leaves: bool = False
+    confirms: bool = False
 
     def request(self, gate: str) -> tuple[bytes, list[tuple[bytes, bytes]], bytes]:
         """Give target, fields and body."""
@@ -179,6 +183,36 @@ class Played:
     statuses: list[int] = field(default_factory=list)
 
 
+def a_pipeline(
+    store: Store, clock: Ticking, log: Log, upstream: Upstream, *, anonymous: str = "allow"
+) -> Pipeline:
+    """A pipeline over any state and upstream; who acts is known of tokens that name him."""
+    observer = Observer(Quiet(), Metrics())
+    ids = iter(range(10_000))
+    holds = Holds(
+        store=store,
+        audit=log,
+        clock=clock,
+        observer=observer,
+        seal=Seal(b"h" * 32),
+        new_id=lambda: f"{next(ids):032x}",
+    )
+    return Pipeline(
+        store=store,
+        audit=log,
+        upstream=upstream,
+        forwarding=Forwarding(authority=b"soe.example.com", url=b"https://soe.example.com"),
+        clock=clock,
+        observer=observer,
+        contact=Contact(name="Team"),
+        anonymous=anonymous,
+        identifier=Identifier(secret=b"s" * 32, clock=clock),
+        secret=b"s" * 32,
+        seal=Seal(b"a" * 32),
+        confirming=Confirming(holds=holds, observer=observer, persons=Known()),
+    )
+
+
 async def play(
     policies: PolicySet,
     requests: Sequence[Sent],
@@ -192,36 +226,15 @@ async def play(
     clock.at = START
     log = Log(clock, Keeping(content=content, secret=b"p" * 32))
     soe = _Soe()
-    observer = Observer(Quiet(), Metrics())
-    ids = iter(range(10_000))
-    holds = Holds(
-        store=store,
-        audit=log,
-        clock=clock,
-        observer=observer,
-        seal=Seal(b"h" * 32),
-        new_id=lambda: f"{next(ids):032x}",
-    )
-    pipeline = Pipeline(
-        store=store,
-        audit=log,
-        upstream=soe,
-        forwarding=Forwarding(authority=b"soe.example.com", url=b"https://soe.example.com"),
-        clock=clock,
-        observer=observer,
-        contact=Contact(name="Team"),
-        anonymous=anonymous,
-        identifier=Identifier(secret=b"s" * 32, clock=clock),
-        secret=b"s" * 32,
-        seal=Seal(b"a" * 32),
-        confirming=Confirming(holds=holds, observer=observer),
-    )
+    pipeline = a_pipeline(store, clock, log, soe, anonymous=anonymous)
     played = Played(log=log)
     open_tasks: dict[int, asyncio.Task[int]] = {}
     for number, sent in enumerate(requests):
         clock.at += sent.after
+        if sent.confirms:
+            await confirm_all(pipeline.confirming.holds, clock)
         soe.gates[str(number).encode()] = asyncio.Event()
-        open_tasks[number] = asyncio.create_task(_send(pipeline, policies, sent, number))
+        open_tasks[number] = asyncio.create_task(send(pipeline, policies, sent, number))
         for each in [each for each in open_tasks if each + requests[each].lasts <= number]:
             soe.gates[str(each).encode()].set()
         await _quiet()
@@ -231,20 +244,31 @@ async def play(
     return played
 
 
+async def confirm_all(holds: Holds, clock: Ticking) -> int:
+    """Let those who act confirm all that waits for them; gives how many did."""
+    done = 0
+    for name in await holds.store.notes.names("hold/", 100, clock.at):
+        hold = await holds.get(name.removeprefix("hold/"))
+        if hold is not None and hold.person is not None:
+            done += (await holds.confirm(hold.id, Visitor(account=hold.person.id))).done
+    return done
+
+
 async def _quiet() -> None:
     """Let all go as far as they can: nothing here waits for longer than some turns of the loop."""
     for _ in range(40):
         await asyncio.sleep(0)
 
 
-async def _send(pipeline: Pipeline, policies: PolicySet, sent: Sent, number: int) -> int:
+async def send(pipeline: Pipeline, policies: PolicySet, sent: Sent, number: int) -> int:
+    """Send a request, as write `number`; gives the status of the answer."""
     target, headers, body = sent.request(str(number))
     messages = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Any:
         return messages.pop(0)
 
-    async def send(message: Any) -> None:
+    async def tell(message: Any) -> None:
         """Nobody reads it."""
 
     scope = {
@@ -254,7 +278,7 @@ async def _send(pipeline: Pipeline, policies: PolicySet, sent: Sent, number: int
         "client": None,
         "scheme": "http",
     }
-    exchange = Exchange(scope, receive, send, lambda: f"{number:032x}")
+    exchange = Exchange(scope, receive, tell, lambda: f"{number:032x}")
     try:
         response: Response = await pipeline.handle(exchange, classify("POST", target), policies)
     except RequestError as error:

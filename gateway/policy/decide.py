@@ -283,14 +283,6 @@ def _keyed(result: Result, violation: Violation | None) -> Finding:
     )
 
 
-IN_FLIGHT = Violation(
-    code="request_in_flight",
-    status=409,
-    message="The same request is being posted at this moment.",
-    fix="Repeat it when it is done: it gets the same answer.",
-    retry_after=2.0,
-)
-"""Said of a request that repeats another which has no outcome yet."""
 _REPEATS: Mapping[Repeated, Violation] = {
     Repeated.MISMATCH: Violation(
         code="idempotency_mismatch",
@@ -298,7 +290,13 @@ _REPEATS: Mapping[Repeated, Violation] = {
         message="Another request was sent under this idempotency key.",
         fix="A key stands for one request: make a new one for each post.",
     ),
-    Repeated.IN_FLIGHT: IN_FLIGHT,
+    Repeated.IN_FLIGHT: Violation(
+        code="request_in_flight",
+        status=409,
+        message="The same request is being posted at this moment.",
+        fix="Repeat it when it is done: it gets the same answer.",
+        retry_after=2.0,
+    ),
     Repeated.UNKEPT: Violation(
         code="answer_not_kept",
         status=409,

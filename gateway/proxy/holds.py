@@ -36,7 +36,6 @@ from gateway.model import (
     Write,
 )
 from gateway.observe.observer import Observer
-from gateway.policy.decide import IN_FLIGHT
 from gateway.policy.policyset import Rule
 from gateway.policy.registry import Integration
 from gateway.ports import AuditLog, Clock, Notes, Store
@@ -53,6 +52,13 @@ _TRIES = 8
 """So often a change is tried while others change the same hold."""
 _IN_FLIGHT_SECONDS = 60.0
 """After so long nobody can tell what became of a write that used a hold, and none waits for it."""
+_IN_FLIGHT = Violation(
+    code="request_in_flight",
+    status=409,
+    message="The same request was confirmed, and is being posted at this moment.",
+    fix="Wait for its answer: what was confirmed is posted once.",
+    retry_after=2.0,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,8 +272,8 @@ class Holds:
         for _ in range(_TRIES):
             before = await self._notes.get(f"held/{write.request}", write.at)
             kept = None if before is None else await self._kept(before.decode())
-            if kept is not None and _is_in_flight(kept.hold, write.at):
-                return IN_FLIGHT
+            if kept is not None and _is_in_flight(kept.hold, write):
+                return _IN_FLIGHT
             if kept is not None and _serves(kept.hold, asking, person, write.at):
                 return kept.hold
             hold_id = self.new_id()
@@ -295,7 +301,7 @@ class Holds:
                 pieces=len(pieces),
             )
             if await self._put(hold, pieces, before):
-                if kept is not None and kept.hold.status is Status.OPEN:  # no longer enough
+                if kept is not None and _is_replaced(kept.hold, write):
                     await self._notes.drop(f"hold/{kept.hold.id}", write.at)
                     await self._drop_text(kept.hold)
                 self.observer.held(Status.OPEN)
@@ -421,7 +427,13 @@ def _serves(hold: Hold, asking: tuple[Asking, ...], person: Person | None, at: f
     return hold.status in lasting and at < hold.until and asked <= named and is_known
 
 
-def _is_in_flight(hold: Hold, at: float) -> bool:
+def _is_in_flight(hold: Hold, write: Write) -> bool:
+    """Whether another write has taken a hold, and may still be on its way."""
     if hold.status is not Status.USED or hold.outcome is not None or hold.used is None:
         return False
-    return at < hold.used + _IN_FLIGHT_SECONDS
+    return hold.used_by != write.id and write.at < hold.used + _IN_FLIGHT_SECONDS
+
+
+def _is_replaced(hold: Hold, write: Write) -> bool:
+    """Whether a hold that is no longer enough has no other use: what is decided stays to be seen."""
+    return hold.status in (Status.OPEN, Status.CONFIRMED) or hold.used_by == write.id

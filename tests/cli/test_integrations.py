@@ -98,6 +98,27 @@ def test_what_was_seen_stands_in_comments(log: Path, capsys: pytest.CaptureFixtu
     assert "    # other-thing and some use one token: ask whether these are two\n" in out
 
 
+def test_callers_that_turn_out_to_be_one_are_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A token that two names use joins all that was seen of both."""
+    sent = [
+        Sent(token="one", agent="left/1"),
+        Sent(token="two", agent="right/1"),
+        Sent(token="one", agent="right/1"),
+    ]
+    policies = discovering(a_set(tmp_path / "then", COPIES))
+    played = asyncio.run(play(policies, sent, MemoryStore(9e6), anonymous="refuse"))
+    assert (
+        main(["integrations", "propose", "--audit", str(played.log.write(tmp_path)), "--json"]) == 0
+    )
+    [seen] = json.loads(capsys.readouterr().out)["integrations"].values()
+
+    assert len(seen["tokens"]) == 2
+    assert seen["user_agents"] == {"right/1": 2, "left/1": 1}
+    assert seen["writes"] == 3
+
+
 def test_a_file_that_is_there_stays(
     log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -87,12 +87,24 @@ def test_what_was_not_kept_cannot_be_looked_at(write: Write) -> None:
                 getattr(seen.post, name)
 
 
+def of_words(letters: int) -> Post:
+    """A post of random words."""
+    text = random.Random(1).choices("abcdefghijklmnopqrstuvwxyz", k=letters)
+    return Post(body=" ".join("".join(text[n : n + 6]) for n in range(0, letters, 6)))
+
+
+def test_a_text_that_state_keeps_a_sample_of_is_compared_whole() -> None:
+    """As it was when it was new."""
+    found = fingerprint(of_words(3000))
+    back = again(a_write(fingerprint=found), "none").write.fingerprint
+
+    assert found.whole != found.sketch
+    assert back == found
+
+
 def test_a_sketch_that_is_too_long_is_compared_by_a_sample() -> None:
     """Beyond some thousand words the record keeps what state keeps."""
-    letters = random.Random(1).choices("abcdefghijklmnopqrstuvwxyz", k=20_000)
-    found = fingerprint(
-        Post(body=" ".join("".join(letters[n : n + 6]) for n in range(0, 20_000, 6)))
-    )
+    found = fingerprint(of_words(20_000))
     back = again(a_write(fingerprint=found), "none").write.fingerprint
 
     assert len(found.whole) > 8192

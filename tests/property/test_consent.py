@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+import asyncio
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.checks.explicit_action import ExplicitAction
+from gateway.audit.record import Keeping
+from gateway.checks.explicit_action import Evidence, ExplicitAction
 from gateway.checks.rate_cap import RateCap
 from gateway.model import (
     Api,
@@ -24,6 +30,8 @@ from gateway.policy.registry import Registry
 from gateway.soe.answers import refuse
 from gateway.soe.api import OPERATIONS
 from gateway.state.memory import MemoryStore
+from tests.proxy.rig import Ticking
+from tests.recording import Answered, Log, Sent, a_pipeline, confirm_all, send
 from tests.samples import a_write
 
 NAMES = st.sampled_from("abcdefgh")
@@ -42,7 +50,7 @@ def a_finding(draw: st.DrawFn) -> Finding:
         check="c",
         mode=draw(st.sampled_from([Mode.OBSERVE, Mode.WARN, Mode.HOLD, Mode.ENFORCE])),
         result=result,
-        violation=VIOLATION if fails else None,
+        violation=replace(VIOLATION, confirmable=draw(st.booleans())) if fails else None,
         open=is_open,
     )
 
@@ -77,10 +85,14 @@ def test_consent_passes_exactly_what_asked_for_it(
 def test_no_consent_passes_a_rule_that_enforces(
     findings: tuple[Finding, ...], consent: frozenset[str]
 ) -> None:
-    """Nor one that could not be judged."""
+    """Nor one that could not be judged; where a person must confirm, nothing else stands for it."""
     against = any(
         each.violation
-        and (each.mode is Mode.ENFORCE or (each.mode is Mode.HOLD and each.result is Result.ERROR))
+        and each.mode.decides
+        and (
+            each.result is Result.ERROR
+            or (each.mode is Mode.ENFORCE and not each.violation.confirmable)
+        )
         for each in findings
     )
 
@@ -145,7 +157,95 @@ def test_a_confirmed_write_is_charged_and_remembered() -> None:
     held = reservation((act,), write, findings)
     confirmed = reservation((act,), write, findings, frozenset({"act"}))
 
-    assert held is not None
-    assert not held.remember
+    assert held is not None  # it may repeat what was confirmed, and whose answer was lost
+    assert (held.remember, held.groups) == (False, ({},))
     assert confirmed is not None
     assert confirmed.remember
+
+
+# ── over the real pipeline ───────────────────────────────────────────────────────────────────
+
+FIRES = ("rotate", "signing", "key", "runs", "soon")
+"""Words that rules look for, each named for its own."""
+
+
+@st.composite
+def a_rule(draw: st.DrawFn, name: str) -> Rule:
+    """A rule that looks for a word, or for the confirmation of a person where it stands."""
+    mode = draw(st.sampled_from([Mode.OBSERVE, Mode.WARN, Mode.HOLD, Mode.HOLD, Mode.ENFORCE]))
+    confirmed = ExplicitAction(evidence=Evidence.CONFIRMED)
+    return Rule(
+        id=name,
+        policy="p",
+        title="T",
+        mode=mode,
+        operations=OPERATIONS,
+        condition=lambda write: name in write.post.body.split(),
+        check=draw(st.sampled_from([None, None, confirmed])),
+        approver=draw(st.sampled_from(["person", "person", "link"])) if mode is Mode.HOLD else "person",
+    )  # fmt: skip
+
+
+POLICIES = st.lists(st.sampled_from(FIRES), unique=True).flatmap(
+    lambda names: st.tuples(*map(a_rule, names)).map(lambda rules: a_set(*rules))
+)
+BODIES = st.lists(st.sampled_from(FIRES), min_size=1, unique=True).map(" ".join)
+
+
+class Open:
+    """An SOE that takes everything, and counts it."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    async def send(self, *words: Any) -> Answered:
+        words[4]()
+        self.taken += 1
+        return Answered(201, b"{}")
+
+
+def firing(policies: PolicySet, body: str) -> list[Rule]:
+    return [rule for rule in policies.rules if rule.mode.decides and rule.id in body.split()]
+
+
+def asked(policies: PolicySet, body: str) -> set[tuple[str, str]]:
+    """What must be confirmed, and by whom."""
+    return {(rule.id, rule.approver) for rule in firing(policies, body) if rule.asks}
+
+
+@given(POLICIES, POLICIES, BODIES, st.booleans())
+@settings(max_examples=120)
+def test_whatever_was_confirmed_what_enforces_stands(
+    before: PolicySet, now: PolicySet, body: str, is_same: bool
+) -> None:
+    """Over the real pipeline, whatever rules change between confirming and sending again."""
+    now = before if is_same else now
+    asyncio.run(_stands(before, now, body))
+
+
+async def _stands(before: PolicySet, now: PolicySet, body: str) -> None:
+    clock, soe = Ticking(), Open()
+    log = Log(clock, Keeping())
+    pipeline = a_pipeline(MemoryStore(86_400.0), clock, log, soe)
+    ids = count()
+
+    async def passes(policies: PolicySet) -> bool:
+        taken = soe.taken
+        await send(pipeline, policies, Sent(body=body, token="of-jane"), next(ids))
+        return soe.taken > taken
+
+    first = await passes(before)
+    confirmed = bool(await confirm_all(pipeline.confirming.holds, clock))
+    then = [await passes(now) for _ in range(3)]
+
+    enforced_before = any(not rule.asks for rule in firing(before, body))
+    enforced_now = any(not rule.asks for rule in firing(now, body))
+    wanted, needed = asked(before, body), asked(now, body)
+    assert first is not (enforced_before or bool(wanted))
+    assert confirmed is (not enforced_before and bool(wanted))
+    if enforced_now:
+        assert then == [False, False, False]
+    elif not needed:
+        assert then == [True, True, True]
+    else:  # consent for what asked, and for no more than one
+        assert then == [confirmed and needed <= wanted, False, False]

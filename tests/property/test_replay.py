@@ -27,6 +27,7 @@ owner: tests
 rules:
   acted: {title: T, mode: enforce, for: ["*"], explicit_action: {evidence: literal, values: ["true", "yes"]}}
   asserted: {title: T, mode: observe, for: ["*"], explicit_action: {evidence: asserted, members: [by]}}
+  confirmed: {title: T, mode: enforce, for: ["*"], if: {title: {contains: late}}, explicit_action: {evidence: confirmed}}
   some: {title: T, mode: enforce, for: ["*"], rate_cap: {limit: 3, window: 20s, per: [token]}}
   tries: {title: T, mode: enforce, for: ["*"], rate_cap: {limit: 6, window: 30s, count: attempts}}
   tagged: {title: T, mode: warn, for: ["question.create"], rate_cap: {limit: 1, window: 60s, per: [tag]}}
@@ -72,7 +73,7 @@ REQUESTS = st.lists(
         title=st.sampled_from(["How do I rotate the signing key?", "Payments are late"]),
         body=st.sampled_from(TEXTS),
         tags=st.sampled_from([("keys",), ("payments", "keys")]),
-        token=st.sampled_from(["one", "two"]),
+        token=st.sampled_from(["of-one", "of-two"]),
         act=st.sampled_from(["true", "true", "true", *ACTS]),
         agent=st.sampled_from(["bot/1.0", "curl/8.0", "x" * 300]),
         key=st.sampled_from([None, None, "k", "l"]),
@@ -81,6 +82,7 @@ REQUESTS = st.lists(
         soe=st.sampled_from([201, 201, 201, 404, 500, LOST]),
         lasts=st.sampled_from([0, 0, 0, 1, 3]),
         leaves=st.sampled_from([False, False, False, True]),
+        confirms=st.booleans(),
     ),
     min_size=1,
     max_size=14,
@@ -105,7 +107,7 @@ def some_rules(chosen: dict[str, Mode]) -> PolicySet:
 
 
 NAMES = [rule.id for rule in all_rules().rules]
-MODES = st.sampled_from([Mode.ENFORCE, Mode.ENFORCE, Mode.WARN, Mode.OBSERVE])
+MODES = st.sampled_from([Mode.ENFORCE, Mode.ENFORCE, Mode.HOLD, Mode.WARN, Mode.OBSERVE])
 POLICIES = st.dictionaries(st.sampled_from(NAMES), MODES, min_size=1).map(some_rules)
 
 

@@ -129,6 +129,7 @@ class Rig:
         form: dict[str, str] | None = None,
         token: bytes | None = b"secret-token",
         bodiless: bool = False,
+        host: bytes = b"gateway",
     ) -> tuple[int, dict[bytes, bytes], bytes]:
         """Send a question; gives status, fields and body of the answer."""
         question = {"title": title, "body": "It runs out soon.", "tags": ["keys"]}
@@ -137,7 +138,7 @@ class Rig:
         if form is not None:
             body, media_type = urlencode(form).encode(), b"application/x-www-form-urlencoded"
         headers = [
-            (b"host", b"gateway"),
+            (b"host", host),
             *([(b"authorization", b"Bearer " + token)] if token is not None else []),
             (b"content-type", media_type),
             (b"content-length", str(len(body)).encode()),
@@ -230,7 +231,7 @@ def build(tmp_path: Path, port: int, store: Store, soe: Scripted) -> Rig:
         clock=clock,
         observer=observer,
         seal=Seal(b"h" * 32),
-        new_id=lambda: f"{next(holding):032x}",
+        new_id=lambda: f"{next(holding):f>32x}",
     )
     sessions = Sessions(seal=Seal(b"c" * 32), clock=clock, secret=b"f" * 32)
     app = ProxyApp(
