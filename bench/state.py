@@ -5,13 +5,15 @@ shipped kinds of questions (three caps, two look-ups) are reserved and settled, 
 once: with near-copies looked for and without, in turn. Every twentieth is a near-copy of an earlier
 post. Prints are made up: log-normal numbers of them, a tenth out of a pool of phrases. Says medians,
 how many originals were found, and the share that one post takes. A SQLite of a million posts takes
-some minutes.
+some minutes. Below stands what the table of prints takes of that, by itself in memory: to look up all
+prints of a post and to list it.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import mmap
 import os
 import random
 import resource
@@ -44,6 +46,16 @@ from gateway.model import (
 )
 from gateway.ports import Administered
 from gateway.state import Terms, open_store
+from gateway.state.prints import (
+    ACROSS,
+    REMEMBERED,
+    PrintTable,
+    listed,
+    most_hits,
+    rows_for,
+    salted,
+    table_size,
+)
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from tests.servers import Valkey  # the tests' real server
@@ -231,6 +243,29 @@ async def measure(url: str, posts: int, server: int, *, seeded: bool) -> dict[st
     }
 
 
+def index(posts: int) -> dict[str, float]:
+    """Measure the table of prints alone, with so many posts in it: microseconds of each post."""
+    rows = rows_for(posts)
+    table = PrintTable(mmap.mmap(-1, table_size(rows)), rows)
+    chance = random.Random(3)
+    for number in range(1, posts + 1):
+        table.add(number, array("I", chance.randbytes(4 * REMEMBERED)), 1)
+    took, cpu = [], []
+    for number in range(posts + 1, posts + _TRIES + 1):
+        copied = number - posts if number % _EVERY == 0 else None
+        prints = TEXTS.fingerprint(number, copied).prints
+        began, began_cpu = time.perf_counter(), time.thread_time()
+        most_hits(table.hits(salted(prints, ACROSS)), 1, number)
+        table.add(number, salted(listed(prints), ACROSS), 1)
+        took.append(time.perf_counter() - began)
+        cpu.append(time.thread_time() - began_cpu)
+    return {
+        "p50": median(took) * 1e6,
+        "p99": quantiles(took, n=100)[-1] * 1e6,
+        "mean CPU": sum(cpu) / len(cpu) * 1e6,
+    }
+
+
 def on_disk(url: str) -> int:
     """The bytes of a SQLite state and its table; 0 where there is none."""
     path = Path(url.removeprefix("sqlite:///"))
@@ -282,6 +317,8 @@ def main() -> None:
     for name in names:
         cells = (f"{row[name]:12.1f}" if name in row else f"{'-':>12}" for row in rows.values())
         print(f"{name:22}" + "".join(cells))
+    figures = (f"{name} {figure:.0f}" for name, figure in index(posts).items())
+    print("index: look-up + insertion us:", ", ".join(figures))
 
 
 if __name__ == "__main__":

@@ -122,10 +122,12 @@ class CanaryRun:
                     holds=replace(app.pipeline.confirming.holds, store=looking),
                     observer=silent,
                     persons=None,
+                    titles=None,
                 ),
                 upstream=self._inert,
                 observer=silent,
                 anonymous="allow",
+                persons=None,
             ),
             passthrough=replace(app.passthrough, upstream=self._inert),
         )
@@ -209,6 +211,7 @@ class _Looking:
     """The live state, of which nothing is taken."""
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self.peek = store.peek
         self.reserve = store.peek
 

@@ -187,7 +187,7 @@ class Write:
         integration: its name in the registry, or `ANONYMOUS`.
         tier: of the integration: `probation` or `trusted`; empty for `ANONYMOUS`.
         token: keyed digest of the SOE token, None without one.
-        person: who acts, where known.
+        person: a keyed pseudonym of who acts, where known.
         team: the team's slug in lower case, None for the main site.
         thread: where the post stands, as `question/11` or `post/11`; None for a new thread.
         target: the existing post that an edit, vote or deletion means, as `answer/12`.
@@ -571,12 +571,15 @@ class Decision:
 class Person:
     """A person of the site, as SOE says who a token writes as.
 
-    `id` is the number that the site knows the account by; `email` is empty where SOE does not tell.
+    `id` is the number of the account on all sites, where SOE tells it, else that of the user on this
+    one; `external` is what names him where the site's people sign in; it and `email` are empty where
+    SOE does not tell.
     """
 
     id: str
     name: str
     email: str = ""
+    external: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

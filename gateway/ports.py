@@ -193,6 +193,13 @@ class Persons(Protocol):
         """
 
 
+class Titles(Protocol):
+    """What threads are called. Never raises: what cannot be found out in time is not known."""
+
+    async def title(self, token: str, team: str | None, thread: str) -> str:
+        """Give the title of a thread, as `question/11`, that a token may read; else nothing."""
+
+
 class Upstream(Protocol):
     """SOE. One call is at most one request; nothing is repeated, followed or remembered."""
 

@@ -25,6 +25,7 @@ from gateway.proxy.exchange import Exchange, Response
 from gateway.proxy.forward import Forwarding
 from gateway.proxy.hold import Visitor
 from gateway.proxy.holds import Holds
+from gateway.proxy.identify import Identifier
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.stored import Seal
 from gateway.proxy.waiting import Confirming
@@ -205,6 +206,7 @@ def a_pipeline(
         observer=observer,
         contact=Contact(name="Team"),
         anonymous=anonymous,
+        identifier=Identifier(secret=b"s" * 32, clock=clock),
         secret=b"s" * 32,
         seal=Seal(b"a" * 32),
         confirming=Confirming(holds=holds, observer=observer, persons=Known()),

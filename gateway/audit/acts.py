@@ -9,12 +9,15 @@ from typing import Any
 
 import http_sf
 
+from gateway.checks.assertion import is_told, read_assertion, text_of
+
 _LITERAL = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 _KNOWN = ("act", "at", "ref", "to")
 """Members of an assertion that are kept as they came; of others, but `by`, only that they are there."""
-_LONGEST = 128
+_MEMBER_AT_MOST = 128
 """Characters of a member that are kept."""
-_VALUE_AT_MOST = 2048
+_TOLD = "-"
+"""In the place of a member that says something."""
 
 
 def kept_act(value: str, secret: bytes) -> str | None:
@@ -26,15 +29,12 @@ def kept_act(value: str, secret: bytes) -> str | None:
     value = value.strip(" \t")
     if _LITERAL.fullmatch(value):
         return value
-    if len(value) > _VALUE_AT_MOST:
-        return None
     try:
-        parsed: Any = http_sf.parse(value.encode("latin-1"), tltype="dictionary")
-        told: dict[str, Any] = parsed
-        act = told.get("act", (None,))[0]
+        told = read_assertion(value)
+        act = told.get("act")
         if not isinstance(act, str) or not act:
             return None
-        return http_sf.ser({name: _kept(name, item[0], secret) for name, item in told.items()})
+        return http_sf.ser({name: _kept(name, each, secret) for name, each in told.items()})
     except (ValueError, UnicodeError):
         return None
 
@@ -45,12 +45,10 @@ def pseudonym(person: str, secret: bytes) -> str:
 
 
 def _kept(name: str, value: object, secret: bytes) -> Any:
-    if name == "by" and isinstance(value, str) and value:
-        return pseudonym(value, secret)
+    if name == "by" and text_of(value):
+        return pseudonym(str(value).casefold(), secret)
     if name in _KNOWN and isinstance(value, datetime):
         return value
-    if name in _KNOWN and isinstance(value, str):
-        return value[:_LONGEST]
-    if name in _KNOWN and isinstance(value, http_sf.Token) and len(value) <= _LONGEST:
-        return value
-    return bool(value)
+    if name in _KNOWN and isinstance(value, str | http_sf.Token | http_sf.DisplayString):
+        return value[:_MEMBER_AT_MOST]
+    return _TOLD if is_told(value) else False

@@ -31,7 +31,7 @@ EXCERPT = 200
 USER_AGENT_AT_MOST = 256
 _TAGS_AT_MOST, _TAG_AT_MOST = 20, 64
 _WHOLE_AT_MOST = 8192
-"""Bytes of a whole sketch; some 1,700 words have more, and are then compared by a sample."""
+"""Bytes of a whole sketch; some 1,300 words have more, and are then compared by a sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gateway.checks.attribution import Attribution
 from gateway.checks.base import Check
 from gateway.checks.boilerplate import Boilerplate
 from gateway.checks.duplicate import Duplicate
@@ -16,6 +17,7 @@ from gateway.checks.explicit_action import ExplicitAction
 from gateway.checks.hidden_text import HiddenText
 from gateway.checks.log_text import LogText
 from gateway.checks.rate_cap import RateCap
+from gateway.checks.shared_token import SharedToken
 
 _ALL: tuple[type[Check], ...] = (
     ExplicitAction,
@@ -24,6 +26,8 @@ _ALL: tuple[type[Check], ...] = (
     Boilerplate,
     LogText,
     HiddenText,
+    SharedToken,
+    Attribution,
 )
 
 CHECKS: Mapping[str, type[Check]] = {check.name: check for check in _ALL}

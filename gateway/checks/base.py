@@ -11,15 +11,19 @@ class Check(Protocol):
     """A check with its parameters.
 
     `status` is that of its violations, `needs_state` tells whether it ever asks state, `needs_text`
-    whether it passes whatever has no text, and `placeholders` are the names of its figures that a
-    rule's message may use.
+    whether it passes whatever has no text, `needs_person` whether what it asks state depends on who
+    acts, and `placeholders` are the names of its figures that a rule's message may use.
     """
 
     name: ClassVar[str]
     status: ClassVar[int]
     needs_state: ClassVar[bool]
-    needs_text: ClassVar[bool]
     placeholders: ClassVar[tuple[str, ...]]
+
+    @property
+    def needs_text(self) -> bool: ...  # noqa: D102
+    @property
+    def needs_person(self) -> bool: ...  # noqa: D102
 
     def need(self, write: Write, rule: str) -> Need | None:
         """What to ask of state; None where the check needs no answer for this write."""

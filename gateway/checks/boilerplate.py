@@ -40,6 +40,7 @@ class Boilerplate:
     status: ClassVar[int] = 400
     needs_state: ClassVar[bool] = True
     needs_text: ClassVar[bool] = True
+    needs_person: ClassVar[bool] = False
     placeholders: ClassVar[tuple[str, ...]] = (
         "percent", "earlier", "threads", "similarity", "threshold",
     )  # fmt: skip
@@ -76,7 +77,8 @@ class Boilerplate:
         if not answer.posts:
             return None
         compared = Compared(write, answer, self.templates)
-        alike = [each for each in compared.alike() if each.likeness.score >= self.similarity]
+        every = compared.alike(self.similarity)
+        alike = [each for each in every if each.likeness.score >= self.similarity]
         threads = len({compared.thread_of(each.post) for each in alike} - {compared.thread}) + 1
         if threads >= self.threads:
             return self._repeated(write, alike, threads if compared.all_seen else None)

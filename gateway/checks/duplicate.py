@@ -39,6 +39,7 @@ class Duplicate:
     status: ClassVar[int] = 400
     needs_state: ClassVar[bool] = True
     needs_text: ClassVar[bool] = True
+    needs_person: ClassVar[bool] = False
     placeholders: ClassVar[tuple[str, ...]] = ("percent", "earlier", "similarity", "threshold")
 
     within: float
@@ -100,7 +101,7 @@ class Duplicate:
         Honest people repeat themselves briefly. And what was refused counts for log events alone.
         """
         events = self.compare == "event"
-        for each in Compared(write, found, self.templates).alike():
+        for each in Compared(write, found, self.templates).alike(self.similarity):
             post = each.post
             if was_refused(post) and not (events and post.equal):
                 continue

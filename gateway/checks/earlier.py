@@ -46,7 +46,7 @@ class Alike:
 class Compared:
     """A write among the earlier posts that state found for it.
 
-    `posts` are those that count against it, `all_seen` tells whether its author may see them all. Of what the gateway refused, only the author's own is
+    `posts` are those that count against it. Of what the gateway refused, only the author's own is
     among them: it makes nobody else's text a copy or common property.
     """
 
@@ -54,7 +54,7 @@ class Compared:
         assert write.fingerprint is not None
         author, few = write.author, few_words(write)
         self.posts = [post for post in found.posts if counts(post, write, author)]
-        self.all_seen = all(is_seen(post, write) for post in self.posts)
+        self._write = write
         self._placed = tuple(_placed(post) for post in self.posts)
         self._equals = write.fingerprint.words >= few
         self.thread = _place(write.team, write.thread, write.target, write.id)
@@ -65,15 +65,18 @@ class Compared:
             registered(templates),
         )
 
-    def alike(self) -> list[Alike]:
-        """Compare with each of the posts."""
+    def alike(self, at_least: float) -> list[Alike]:
+        """Compare with each of the posts; those that certainly are less alike are like nothing."""
+        same, compared = self._equals, self._comparison
         return [
-            Alike(
-                post,
-                THE_SAME if post.equal and self._equals else self._comparison.likeness(placed),
-            )
+            Alike(post, THE_SAME if same and post.equal else compared.likeness(placed, at_least))
             for post, placed in zip(self.posts, self._placed, strict=True)
         ]
+
+    @property
+    def all_seen(self) -> bool:
+        """Whether the author of the write may see all of the posts."""
+        return all(is_seen(post, self._write) for post in self.posts)
 
     def thread_of(self, post: Remembered) -> str:
         """Name the thread in which a post stands."""

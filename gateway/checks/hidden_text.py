@@ -33,6 +33,7 @@ class HiddenText:
     status: ClassVar[int] = 400
     needs_state: ClassVar[bool] = False
     needs_text: ClassVar[bool] = True
+    needs_person: ClassVar[bool] = False
     placeholders: ClassVar[tuple[str, ...]] = ("percent", "hidden", "visible", "disguised")
 
     ratio: int = 10

@@ -27,6 +27,7 @@ class LogText:
     status: ClassVar[int] = 400
     needs_state: ClassVar[bool] = False
     needs_text: ClassVar[bool] = True
+    needs_person: ClassVar[bool] = False
     placeholders: ClassVar[tuple[str, ...]] = ("percent", "lines", "words")
 
     share: float = 0.6

@@ -24,6 +24,11 @@ class RateCap:
     needs_text: ClassVar[bool] = False
     placeholders: ClassVar[tuple[str, ...]] = ("limit", "window", "used", "retry_after")
 
+    @property
+    def needs_person(self) -> bool:
+        """As `Check.needs_person`."""
+        return "person" in self.per
+
     windows: tuple[Window, ...]
     per: tuple[str, ...] = ("integration",)
     attempts: bool = False
@@ -56,6 +61,11 @@ class RateCap:
 
 
 def _value(write: Write, part: str) -> str:
+    """Give what is counted apart; who is not known is counted by what else tells him apart."""
+    if part == "person":
+        return write.author
+    if part == "token":
+        return write.token or f"integration:{write.integration}"
     if part == "tag":
         return ",".join(sorted(write.post.tags))
     return str(getattr(write, part) or "")

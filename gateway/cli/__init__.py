@@ -21,9 +21,10 @@ COMMANDS: Mapping[str, str] = {
     "check": "look for problems in policies, without running anything",
     "test": "run the tests that stand in policy files",
     "replay": "judge recorded writes by other policies: what would change, and why",
-    "explain": "tell how alike two texts are, and why",
+    "explain": "tell why a write was decided so, what a request would meet, or how alike two texts are",
+    "integrations": "draft the registrations out of what was seen",
     "state": "mend state by hand: accept a loss, forget, release, reset",
-    "keys": "make a gateway key for an integration",
+    "keys": "make, list and revoke the gateway keys of integrations",
     "seed": "remember what stands on the site, so that copies of it are found",
     "healthcheck": "ask a running gateway whether it is well",
 }

@@ -15,10 +15,18 @@ from gateway.audit.key import derived, load_or_make_key
 from gateway.audit.record import Keeping
 from gateway.audit.sinks import open_sink
 from gateway.audit.writer import AuditWriter
+from gateway.observe.observer import Observer
+from gateway.pages.confirm import Confirm
+from gateway.pages.oidc import Provider
+from gateway.pages.people import People
+from gateway.pages.session import Sessions
+from gateway.pages.signin import SignIn
 from gateway.policy.load import load
 from gateway.policy.policyset import PolicySet
 from gateway.ports import Administered, Clock
-from gateway.proxy.upstream import Pool, Timeouts, tls_context
+from gateway.proxy.holds import Holds
+from gateway.proxy.stored import Seal
+from gateway.proxy.upstream import Origin, Pool, Timeouts, tls_context
 from gateway.settings import Settings
 from gateway.state import Terms, open_store
 from gateway.state.terms import PULSE_SECONDS
@@ -140,4 +148,44 @@ def open_pool(settings: Settings) -> Pool:
             total=settings["upstream.total_timeout"],
         ),
         connections=settings["upstream.connections"],
+    )
+
+
+def open_people(
+    settings: Settings, key: bytes, clock: Clock, observer: Observer, holds: Holds
+) -> People:
+    """Make the pages on which people sign in and decide.
+
+    Args:
+        key: of the audit log, so that all replicas read the same cookies.
+    """
+    sessions = Sessions(
+        seal=Seal(derived(key, "sessions")),
+        clock=clock,
+        secret=derived(key, "forms"),
+        header=(settings["sign_in.header"] or "").encode(),
+        trusted=settings["proxy.trusted"] or (),
+    )
+    sign_in = None
+    if settings["sign_in.issuer"] is not None:
+        provider = Provider(
+            settings["sign_in.issuer"],
+            settings["sign_in.client_id"],
+            settings["sign_in.client_secret"],
+            settings["sign_in.scopes"],
+            now=clock.now,
+        )
+        sign_in = SignIn(provider=provider, sessions=sessions)
+    public: Origin | None = settings["server.public_url"]
+    return People(
+        confirm=Confirm(
+            holds=holds,
+            sessions=sessions,
+            contact=settings.contact,
+            site=settings["upstream.url"].url.decode(),
+            can_sign_in=sign_in is not None,
+        ),
+        sign_in=sign_in,
+        observer=observer,
+        public_url=public.url.decode() if public else "",
     )

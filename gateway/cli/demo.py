@@ -25,6 +25,7 @@ from typing import TextIO
 import httpx
 
 from gateway.policy.registry import digest
+from gateway.sandbox import oidc
 
 KEY = "sgw_demo-key-of-the-sandbox-and-nothing-else"
 _TOKEN = "Bearer demo"
@@ -34,6 +35,7 @@ _QUESTION = {
     "tags": ["security"],
 }
 _ANSWER = {"body": "Restart the agent, clear its cache, wait a minute and then log in again."}
+_NEWS = {"title": "Release 4.2 is out: what changes for you?", "body": "The **old** tokens end on Friday, see [the notes](https://wiki.example.com/4.2).", "tags": ["release"]}  # fmt: skip
 _EVENT = {"title": "Job 4711 failed", "body": "Job 4711 failed on node-3 at 10:04:55, see /var/log/4711.log", "tags": ["ci"]}  # fmt: skip
 _SAME_EVENT = {"title": "Job 4712 failed", "body": "Job 4712 failed on node-8 at 10:09:57, see /var/log/4712.log", "tags": ["ci"]}  # fmt: skip
 
@@ -96,7 +98,28 @@ EXAMPLES = (
         "only asked: what would happen (dry run)", 200, "effect", "/api/v3/questions", _QUESTION,
         extra={"X-Gateway-Dry-Run": "true"},
     ),
+    Example(
+        "held: Ada, whose token it is, must see it first (seen-first)", 403, "confirm_url",
+        "/api/v3/questions", _NEWS,
+    ),
 )  # fmt: skip
+_CONFIRM = (
+    "# Open the confirm_url of that answer in a browser, sign in as Ada (the sandbox asks for no",
+    "# password), press Post it, and send the last one again: 201, …webUrl…, and once more: 403.",
+    "",
+)
+_SEEN_FIRST = """\
+policy: seen-first
+owner: demo
+rules:
+  seen-first:
+    title: Announcements are seen by who makes them
+    mode: hold
+    for: [question.create]
+    if: {title: {matches: '(?i)^release '}}
+    message: An announcement goes out under somebody's name.
+    fix: Ask a question instead, or have it confirmed.
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -121,7 +144,8 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
             upstream = told["url"]
         serve = ["serve", "--listen", args.listen, "--admin-listen", args.admin_listen]
         serve += ["--upstream", upstream, "--data", str(data), "--policies", str(_policies(data))]
-        told = both.enter_context(_child(serve, "server.listening", out))
+        known = _signing_in(upstream) if args.upstream is None else None
+        told = both.enter_context(_child(serve, "server.listening", out, known))
         if args.selftest:
             return _selftest(told["proxy"], out)
         _explain(told, upstream, out, sandbox=args.upstream is None)
@@ -132,10 +156,11 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
 
 
 def _policies(data: Path) -> Path:
-    """Write the site's own files: one integration, and the wish to keep the shipped rules."""
+    """Write the site's own files: an integration, a rule that holds, and that the shipped apply."""
     directory = data / "policies"
     directory.mkdir()
     (directory / "overrides.yaml").write_text("")
+    (directory / "seen-first.yaml").write_text(_SEEN_FIRST)
     (directory / "integrations.yaml").write_text(
         "integrations:\n"
         "  demo-bot:\n"
@@ -147,8 +172,19 @@ def _policies(data: Path) -> Path:
     return directory
 
 
+def _signing_in(sandbox: str) -> dict[str, str]:
+    """Let people sign in at the sandbox's provider."""
+    return {
+        "SOE_GATEWAY_SIGN_IN_ISSUER": sandbox + oidc.PATH,
+        "SOE_GATEWAY_SIGN_IN_CLIENT_ID": oidc.CLIENT_ID,
+        "SOE_GATEWAY_SIGN_IN_CLIENT_SECRET": oidc.CLIENT_SECRET,
+    }
+
+
 @contextlib.contextmanager
-def _child(words: Sequence[str], event: str, out: TextIO) -> Iterator[dict[str, str]]:
+def _child(
+    words: Sequence[str], event: str, out: TextIO, settings: Mapping[str, str] | None = None
+) -> Iterator[dict[str, str]]:
     """Run a command of ours; gives its line that says it listens, and ends it by its id."""
     kept = {name: value for name, value in os.environ.items() if name[:12] != "SOE_GATEWAY_"}
     environ = {
@@ -159,7 +195,7 @@ def _child(words: Sequence[str], event: str, out: TextIO) -> Iterator[dict[str, 
         [sys.executable, "-m", "gateway", *words],
         stdout=subprocess.PIPE,
         text=True,
-        env={**kept, **environ},
+        env={**kept, **environ, **(settings or {})},
         start_new_session=True,  # Ctrl-C is for us, who then end it in order
     )
     try:
@@ -206,6 +242,7 @@ def _explain(told: Mapping[str, str], upstream: str, out: TextIO, *, sandbox: bo
     for example in EXAMPLES if sandbox else EXAMPLES[:1]:
         lines += [f"# {example.title}: {example.status}, …{example.answer}…"]
         lines += [f"{example.curl(told['proxy'])}; echo", ""]
+    lines += _CONFIRM if sandbox else ()
     print(*lines, "Ctrl-C ends it.", sep="\n", file=out, flush=True)
 
 

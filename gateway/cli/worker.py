@@ -27,6 +27,7 @@ from gateway.cli.assembly import (
     audit_directories,
     audit_key,
     open_audit,
+    open_people,
     open_pool,
     open_state,
     state_terms,
@@ -48,12 +49,16 @@ from gateway.ports import AuditLog, Store
 from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
 from gateway.proxy.holds import EXPIRE_EVERY, Holds
+from gateway.proxy.identify import Identifier
 from gateway.proxy.listener import Listener
 from gateway.proxy.passthrough import Passthrough
+from gateway.proxy.persons import SoePersons
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.reload import Policies
 from gateway.proxy.server import ServerLimits, strict
 from gateway.proxy.stored import Seal
+from gateway.proxy.titles import SoeTitles
+from gateway.proxy.tokens import Tokens
 from gateway.proxy.upstream import Pool
 from gateway.proxy.waiting import Confirming
 from gateway.settings import Settings
@@ -214,14 +219,23 @@ class Gateway:
         key = audit_key(settings)
         store, audit, opening = await self._open(key, clock, observer)
         pool = open_pool(settings)
+        persons = SoePersons(
+            upstream=pool,
+            authority=pool.origin.authority,
+            clock=clock,
+            secret=derived(key, "tokens"),
+            timeout=settings["identify.person_timeout"],
+            tell=observer.person_looked_up,
+        )
         holds = self._holds(store, audit, key, clock, observer)
-        app = self._app(policies, store, audit, pool, key, clock, observer, holds)
+        app = self._app(policies, store, audit, pool, persons, key, clock, observer, holds)
         tls = (settings["server.tls_cert"], settings["server.tls_key"])
         proxy = Listener(
             app,
             settings["server.listen"],
             protocol=strict(self._limits(), observer.refused_on_the_wire),
             tls=tls if all(tls) else None,
+            client_ca=settings["server.tls_client_ca"],
         )
         stop = _signals(policies)
         canary = CanaryRun(app, observer, self._sources)
@@ -242,6 +256,7 @@ class Gateway:
         for task in (*background, opening):
             task.cancel()
         await proxy.stop(settings["server.drain"])
+        await persons.aclose()
         await pool.aclose()
         await store.close()
         await audit.close()
@@ -307,17 +322,26 @@ class Gateway:
         store: Store,
         audit: AuditLog,
         pool: Pool,
+        persons: SoePersons,
         key: bytes,
         clock: SystemClock,
         observer: Observer,
         holds: Holds,
     ) -> ProxyApp:
         settings = self._settings
+        identifier = Identifier(
+            secret=derived(key, "digests"),
+            clock=clock,
+            tokens=Tokens(store, clock, observer, derived(key, "digests")),
+            trusted=settings["proxy.trusted"] or (),
+            told_in=(settings["proxy.client_certificate"] or "").encode(),
+        )
         public = settings["server.public_url"]
         forwarding = Forwarding(
             authority=pool.origin.authority,
             url=pool.origin.url,
             trusted=settings["proxy.trusted"] or (),
+            private=identifier.told_in,
         )
         return ProxyApp(
             policies=policies,
@@ -330,28 +354,39 @@ class Gateway:
                 observer=observer,
                 contact=settings.contact,
                 anonymous=settings["identify.anonymous.write"],
+                identifier=identifier,
                 secret=derived(key, "digests"),
                 seal=Seal(derived(key, "answers")),
+                persons=persons,
+                always=settings["identify.person"] == "lookup",
                 confirming=Confirming(
-                    holds=holds, observer=observer, public_url=public.url.decode() if public else ""
+                    holds=holds,
+                    observer=observer,
+                    persons=persons,
+                    titles=SoeTitles(
+                        upstream=pool,
+                        authority=pool.origin.authority,
+                        tell=observer.title_looked_up,
+                    ),
+                    public_url=public.url.decode() if public else "",
                 ),
             ),
             passthrough=Passthrough(
                 upstream=pool,
                 forwarding=forwarding,
                 anonymous=settings["identify.anonymous.read"],
-                secret=derived(key, "digests"),
+                identifier=identifier,
             ),
             observer=observer,
             contact=settings.contact,
             new_id=_ids(clock),
             pages=Pages(
                 store=store,
-                holds=holds,
+                people=open_people(settings, key, clock, observer, holds),
                 clock=clock,
                 contact=settings.contact,
                 anonymous=settings["identify.anonymous.write"],
-                secret=derived(key, "digests"),
+                identifier=identifier,
             ),
         )
 
@@ -362,6 +397,7 @@ class Gateway:
             today=today,
             shipped=with_shipped(self._settings),
             kept=self._settings["state.keep"],
+            secrets=True,
         )
         return discovering(loaded) if self._is_discovering(clock) else loaded
 

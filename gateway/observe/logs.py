@@ -39,6 +39,7 @@ EVENTS: Mapping[str, str] = {
     "state.rule_open": "A rule let a write pass because state failed (`on_error: allow`).",
     "audit.failed": "The audit log could not be written.",
     "audit.recovered": "Writes that a dead process left open were given their outcomes.",
+    "sign_in.failed": "Nobody could be signed in at the OpenID provider; says why.",
     "upstream.failed": "SOE could not be reached, or broke off.",
     "gateway.crashed": "A bug: the request was refused.",
 }

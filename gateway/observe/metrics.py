@@ -64,6 +64,12 @@ class Metrics:
         )
         self.audit_errors = self._counter("audit_errors", "Records that could not be written.", ())
         self.upstream_errors = self._counter("upstream_errors", "Exchanges that failed.", ("code",))
+        self.person_lookups = self._counter(
+            "person_lookups", "Questions to SOE about whose a token is.", ("result",)
+        )
+        self.title_lookups = self._counter(
+            "title_lookups", "Questions to SOE about what a thread is called.", ("result",)
+        )
         self.log_dropped = self._counter("log_lines_dropped", "Log lines nobody took.", ())
         self.audit_sync = self._histogram("audit_sync_seconds", "Time of a sync.", _FAST)
         self.added_latency = self._histogram(
@@ -98,6 +104,13 @@ class Metrics:
         )
         self.canary_runs = self._counter(
             "canary_runs", "Writes that must be refused, tried through the pipeline.", ("result",)
+        )
+        self.constant_action = Gauge(
+            f"{_PREFIX}_constant_action",
+            "Writes in a row whose asserted act differs in nothing but its time.",
+            ("integration",),
+            registry=self.registry,
+            multiprocess_mode="livemax",
         )
         self.posture = _OneOf(
             f"{_PREFIX}_posture",

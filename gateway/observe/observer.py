@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from gateway.errors import AuditError, PolicyError, StoreError, UpstreamError
 from gateway.model import Decision, Outcome, Result, Settlement, Write
+from gateway.observe.acts import Runs
 from gateway.observe.metrics import Metrics, status_class
 
 
@@ -58,10 +59,13 @@ class Observer:
         self._decision = lru_cache(8192)(metrics.decisions.labels)
         self._finding = lru_cache(8192)(metrics.findings.labels)
         self._outcome = lru_cache(1024)(metrics.outcomes.labels)
+        self._runs = Runs()
 
     def decided(self, write: Write, decision: Decision) -> None:
         """A decision is durable."""
         self._decision(write.operation, decision.effect.value, write.integration).inc()
+        if run := self._runs.follow(write):
+            self._metrics.constant_action.labels(write.integration).set(run)
         for finding in decision.findings:
             self._finding(finding.rule, finding.mode.value, finding.result.value).inc()
             if finding.result is Result.ERROR and finding.open:
@@ -154,6 +158,14 @@ class Observer:
         """SOE could not be reached, or broke off."""
         self._metrics.upstream_errors.labels(error.code).inc()
         self._log.warning("upstream.failed", code=error.code, outcome=error.outcome.value)
+
+    def person_looked_up(self, result: str) -> None:
+        """SOE was asked whose a token is, or no longer waited for; counted apart from requests."""
+        self._metrics.person_lookups.labels(result).inc()
+
+    def title_looked_up(self, result: str) -> None:
+        """SOE was asked what a thread is called."""
+        self._metrics.title_lookups.labels(result).inc()
 
     def crashed(self, error: Exception) -> None:
         """A bug. Where it happened is told, what it said is not: that may hold text."""

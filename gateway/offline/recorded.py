@@ -45,7 +45,7 @@ _OF_PRINTS = frozenset(("prints", "sketch", "whole", "counts"))
 _NO_PARTS: Mapping[str, object] = MappingProxyType({})
 
 
-class NotKeptError(Exception):
+class NotKeptError(LookupError):
     """A rule looks at what the record does not hold."""
 
     def __init__(self, fact: str) -> None:

@@ -89,6 +89,18 @@ def records(
     return heapq.merge(*streams, key=lambda line: line.at)
 
 
+def of_write(paths: Iterable[Path], write_id: str, spoilt: Spoilt) -> list[Record]:
+    """Find the records of one write, in their order."""
+    found: list[Line] = []
+    name = write_id.encode()
+    for path in paths:
+        for line in _lines(path, spoilt, lambda _: None):
+            read = _read(line, "") if name in line else ""
+            if not isinstance(read, str) and read.record.get("write_id") == write_id:
+                found.append(read)
+    return [line.record for line in sorted(found, key=lambda line: line.at)]
+
+
 def _of_writer(
     writer: str, paths: Sequence[Path], spoilt: Spoilt, advanced: Callable[[int], None]
 ) -> Iterator[Line]:

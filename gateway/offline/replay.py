@@ -172,7 +172,7 @@ class Replay:
         """Decide; tell whether state holds something, and whether the text is of a template."""
         write, told = decision.write, decision.consulted
         consent = write.consent
-        asked = reservation(judged.asking, write, judged.findings, consent)
+        asked = reservation(judged.rules, write, judged.known, consent)
         if told is not None and told.failed:
             self._rejudging.go_on(judged, decision, _AWAY)
             keyed = (unanswered_key(),) if write.key is not None else ()
@@ -270,34 +270,31 @@ class Replay:
 
     def _tell(self, decision: Recorded, now: Decision) -> None:
         found, write = self.found, self._as_registered(decision).write
-        before = tuple(map(finding_of, decision.findings.values()))
-        is_same = same(before, now.findings)
+        is_same = same(decision.findings.values(), now.findings)
         changed = decision.effect is not now.effect
-        newly = decision.effect is Effect.ALLOW and changed
         found.writes += 1
         found.first, found.last = found.first or write.at, max(found.last, write.at)
         found.revisions[decision.revision] += 1
         found.changed += changed
-        found.to_refusal += newly
+        found.to_refusal += changed and decision.effect is Effect.ALLOW
         found.other_reasons += not changed and not is_same
         found.unlike += not is_same and decision.revision == now.revision
         found.effects[decision.effect, now.effect] += 1
         if changed and len(found.changes) < self._limit:
-            found.changes.append(Change(decision=decision, before=reasons(before), now=now))
-        self._tally(write.integration, decision, before, now)
+            before = reasons(map(finding_of, decision.findings.values()))
+            found.changes.append(Change(decision=decision, before=before, now=now))
+        self._tally(write.integration, decision, now)
 
-    def _tally(
-        self, name: str, decision: Recorded, before: tuple[Finding, ...], now: Decision
-    ) -> None:
+    def _tally(self, name: str, decision: Recorded, now: Decision) -> None:
         found = self.found
         of = found.integrations[name]
         of.writes += 1
         of.refused_before += not _passes(decision.effect)
         of.refused_now += not _passes(now.effect)
         of.changed += decision.effect is not now.effect
-        for finding in before:
-            if finding.violation:
-                found.rules[finding.rule].before += 1
+        for told in decision.findings.values():
+            if told["code"] is not None:
+                found.rules[told["rule"]].before += 1
         for finding in now.findings:
             if finding.violation:
                 tally = found.rules[finding.rule]

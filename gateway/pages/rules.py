@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.checks.attribution import Attribution
 from gateway.checks.explicit_action import Evidence, ExplicitAction
 from gateway.checks.rate_cap import RateCap
 from gateway.model import Api, Charge, Charged, Mode, Need, Reservation, Write
@@ -73,6 +74,8 @@ def _wanted(rule: Rule) -> str:
         return "confirmed by who posts it, on the page that the answer names"
     if isinstance(check, ExplicitAction):
         return f"X-Explicit-Action: {check.example}"
+    if isinstance(check, Attribution) and check.user_agent:
+        return "User-Agent: NAME/VERSION (URL or mail)"
     if isinstance(check, RateCap):
         windows = " and ".join(f"{each.limit} in {each.seconds:g} s" for each in check.windows)
         counted = "tries" if check.attempts else "posts"

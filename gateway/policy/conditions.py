@@ -22,7 +22,7 @@ from gateway.soe.read import ARTICLE_LIMIT, TITLE_LIMIT
 from gateway.text.words import words
 
 Condition = Callable[[Write], bool]
-"""Whether conditions hold of a write."""
+"""Whether conditions hold of a write: `Looked` or `Group`."""
 Test = Callable[[Any], bool]
 """Whether something holds of a field's value."""
 
@@ -48,6 +48,7 @@ class Operator:
         help: when it holds.
         case: what letter case means for it.
         example: a whole condition.
+        count: gives the number that is looked at, where it is one.
     """
 
     kind: Callable[[int], Kind]
@@ -55,6 +56,7 @@ class Operator:
     help: str
     case: str
     example: str
+    count: Callable[[Any], int] | None = None
 
 
 def _bounds(most: int) -> Keys:
@@ -68,12 +70,25 @@ def _bounds(most: int) -> Keys:
         least=1,
         nothing="no bound stands here",
         bonds=(Less("at_least", "below", "no number is at least the one and below the other"),),
-        make=_between,
+        make=Between,
     )
 
 
-def _between(at_least: int = 0, below: int | None = None) -> Test:
-    return lambda number: at_least <= number and (below is None or number < below)
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Whether a number lies between bounds."""
+
+    at_least: int = 0
+    below: int | None = None
+
+    def __call__(self, number: int) -> bool:
+        """Test a number."""
+        return self.at_least <= number and (self.below is None or number < self.below)
+
+    def __str__(self) -> str:
+        """The bounds in words."""
+        told = [f"at least {self.at_least}"] if self.at_least else []
+        return ", ".join([*told, *([] if self.below is None else [f"below {self.below}"])])
 
 
 def _contains(parts: tuple[str, ...]) -> Test:
@@ -101,6 +116,7 @@ def _number(count: Callable[[str], int], of: str, example: str) -> Operator:
         help=f"the number of {of} is within the bounds `at_least` and `below`",
         case="does not matter",
         example=example,
+        count=count,
     )
 
 
@@ -192,11 +208,11 @@ class Field:
     most: int = 0
     example: str = ""
 
-    def keys(self) -> Keys:
-        """Make the kind of what stands under it; gives its condition."""
+    def keys(self, name: str) -> Keys:
+        """Make the kind of what stands under it, by its name; gives its condition."""
         if not self.operators:
             bounds = _bounds(self.most)
-            return replace(bounds, make=lambda **given: self._condition([_between(**given)]))
+            return replace(bounds, make=lambda **given: self._number(name, Between(**given)))
         rows = {
             name: Key(operator.kind(self.most), operator.help)
             for name, operator in self.operators.items()
@@ -206,19 +222,63 @@ class Field:
             told=", ".join(f"`{name}`" for name in rows),
             least=1,
             nothing="no operator stands here",
-            make=lambda **values: self._condition(
-                [self.operators[name].test(value) for name, value in values.items()]
+            make=lambda **values: self._condition(name, values),
+        )
+
+    def _condition(self, name: str, values: Mapping[str, Any]) -> Condition:
+        operators = self.operators
+        return Looked(
+            name,
+            self.get,
+            tuple(
+                Tested(key, value, operators[key].test(value), operators[key].count)
+                for key, value in values.items()
             ),
         )
 
-    def _condition(self, tests: list[Test]) -> Condition:
-        get = self.get
+    def _number(self, name: str, between: Between) -> Condition:
+        return Looked(name, self.get, (Tested("", between, between, int),))
 
-        def holds(write: Write) -> bool:
-            value = get(write)
-            return all(test(value) for test in tests)
 
-        return holds
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """One operator over a field: what stands under it, and the test that was made of it.
+
+    `count` as of `Operator`.
+    """
+
+    operator: str
+    wanted: Any
+    holds: Test
+    count: Callable[[Any], int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A condition on one field: all tests must hold."""
+
+    field: str
+    get: Callable[[Write], Any]
+    tests: tuple[Tested, ...]
+
+    def __call__(self, write: Write) -> bool:
+        """Whether it holds of a write."""
+        value = self.get(write)
+        return all(test.holds(value) for test in self.tests)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Conditions together: `all`, `any` or `not` (which has one)."""
+
+    word: str
+    parts: tuple[Condition, ...]
+
+    def __call__(self, write: Write) -> bool:
+        """Whether they hold of a write."""
+        if self.word == "any":
+            return any(part(write) for part in self.parts)
+        return all(part(write) for part in self.parts) is (self.word == "all")
 
 
 def _moment(write: Write) -> datetime:
@@ -267,21 +327,12 @@ FIELDS: Mapping[str, Field] = {
 # ── the whole ────────────────────────────────────────────────────────────────────────────────
 
 
-def _all(conditions: tuple[Condition, ...]) -> Condition:
-    return lambda write: all(condition(write) for condition in conditions)
-
-
-def _any(conditions: tuple[Condition, ...]) -> Condition:
-    return lambda write: any(condition(write) for condition in conditions)
-
-
-def _not(condition: Condition) -> Condition:
-    return lambda write: not condition(write)
-
-
 def _together(**parts: Any) -> Condition:
-    made: Mapping[str, Callable[[Any], Condition]] = {"all": _all, "any": _any, "not": _not}
-    return _all(tuple(made[key](part) if key in made else part for key, part in parts.items()))
+    made = [
+        Group(key, value if isinstance(value, tuple) else (value,)) if key in GROUPS else value
+        for key, value in parts.items()
+    ]
+    return made[0] if len(made) == 1 else Group("all", tuple(made))
 
 
 def _again() -> Kind:
@@ -295,7 +346,7 @@ GROUPS: Mapping[str, Key] = {
     "not": Key(_AGAIN, "holds where these conditions do not"),
 }
 CONDITION: Keys = Keys(
-    {**{name: Key(field.keys(), field.help) for name, field in FIELDS.items()}, **GROUPS},
+    {**{name: Key(field.keys(name), field.help) for name, field in FIELDS.items()}, **GROUPS},
     name="condition",
     told="[conditions](conditions.md)",
     least=1,

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gateway.checks import LIKENESS
+from gateway.checks.rate_cap import RateCap
 from gateway.errors import StoreError
 from gateway.model import (
     Answer,
@@ -76,6 +77,18 @@ def judges(rule: Rule, write: Write, policies: PolicySet) -> bool:
     )
 
 
+def wants_person(rules: Sequence[Rule], findings: Sequence[Finding]) -> bool:
+    """Whether what is still to be judged depends on who acts.
+
+    Args:
+        findings: of the same rules, without answers. They do not depend on it.
+    """
+    skipped = {found.rule for found in findings if found.result is Result.SKIP}
+    return any(
+        rule.id in skipped and rule.check is not None and rule.check.needs_person for rule in rules
+    )
+
+
 def judge(
     rules: Sequence[Rule],
     write: Write,
@@ -92,7 +105,7 @@ def judge(
     if not before:
         return tuple(_finding(rule, write, answers) for rule in rules)
     return tuple(
-        _finding(rule, write, answers) if found.result is Result.SKIP else found
+        _answered(rule, write, answers) if found.result is Result.SKIP else found
         for rule, found in zip(rules, before, strict=True)
     )
 
@@ -103,9 +116,16 @@ def _finding(
     if rule.check is None:
         failed = rule.condition is not None and rule.condition(write)
         return _found(rule, write, _matched() if failed else None, None)
-    need = rule.check.need(write, rule.id)
-    if need is None:
+    if rule.check.need(write, rule.id) is None:
         return _found(rule, write, rule.check.judge(write, None), None)
+    return _answered(rule, write, answers)
+
+
+def _answered(
+    rule: Rule, write: Write, answers: Mapping[str, Answer] | StoreError | None
+) -> Finding:
+    """Judge by a check that asks something of state."""
+    assert rule.check is not None
     if isinstance(answers, StoreError):
         return _unanswered(rule)
     answer = None if answers is None else answers.get(rule.id)
@@ -119,7 +139,8 @@ def _matched() -> Violation:
 
 
 def _found(rule: Rule, write: Write, violation: Violation | None, answer: Answer | None) -> Finding:
-    charged = answer if isinstance(answer, Charged) else None
+    is_cap = rule.check is not None and rule.check.name == RateCap.name  # others count by it, too
+    charged = answer if isinstance(answer, Charged) and is_cap else None
     if violation is None:
         return _bare(rule, Result.PASS, charged=charged)
     worded = _worded(rule, write, violation)
@@ -212,12 +233,14 @@ def reservation(
     """
     marked = _marked(findings, consent)
     refused = any(each.refuses or each.holds for each in marked)
-    needs: list[tuple[Rule, Need]] = []
-    for rule in rules:
-        need = rule.check.need(write, rule.id) if rule.check else None
-        if need is None or (refused and not _is_attempt(need)):
-            continue
-        needs.append((rule, need))
+    skipped = {found.rule for found in findings if found.result is Result.SKIP}
+    needs = [
+        (rule, need)
+        for rule in rules
+        if rule.id in skipped and rule.check is not None
+        if (need := rule.check.need(write, rule.id)) is not None
+        if not refused or _is_attempt(need)
+    ]
     # What is held may repeat a request that was confirmed, whose answer was lost on its way.
     final = any(each.refuses for each in marked)
     is_text = write.publishes and write.fingerprint is not None

@@ -16,6 +16,7 @@ import re2
 from gateway.model import Post
 from gateway.parse import Node, nearest
 from gateway.policy.reader import PolicyReader
+from gateway.policy.sources import Held
 from gateway.soe.api import OPERATIONS
 from gateway.text.fingerprint import fingerprint
 from gateway.text.similarity import FEW_WORDS
@@ -214,6 +215,34 @@ class Operation:
         globs = {"type": "string", "pattern": r"[*?\[]"}
         defs["operation"] = {"anyOf": [{"enum": sorted(OPERATIONS)}, globs]}
         return {"$ref": "#/$defs/operation"}
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret in a file, which is named here; gives the file and what it holds.
+
+    What it holds is read where it is used alone, and stands in no text of the policies.
+    """
+
+    told: str = "`{file: …}`, a file that holds a token and nothing else"
+
+    def read(self, reader: PolicyReader, node: Node) -> Held | None:
+        """As `Kind.read`."""
+        named = reader.mapping(node, keys=("file",), required=("file",))
+        name = reader.text(named.items["file"]) if named and "file" in named.items else None
+        if named is not None and name == "":
+            reader.problem(named.items["file"], "nothing stands here")
+        return reader.held(named.items["file"], name) if named and name else None
+
+    def schema(self, defs: Defs) -> Schema:
+        """As `Kind.schema`."""
+        file = {"description": "Its name: absolute, or from this file's directory.", "type": "string", "minLength": 1}  # fmt: skip
+        return {
+            "type": "object",
+            "properties": {"file": file},
+            "required": ["file"],
+            "additionalProperties": False,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,15 @@ from gateway.model import ANONYMOUS, Api, Mode
 from gateway.policy.composites import Either, Items, Many, Named, Unread
 from gateway.policy.conditions import CONDITION
 from gateway.policy.keys import Beside, Key, Keys, NotWith, One, OnlyWith, Some
-from gateway.policy.kinds import Day, Duration, Flag, Operation, Text, Whole, Word
+from gateway.policy.kinds import Day, Duration, Flag, Operation, Secret, Text, Whole, Word
 from gateway.policy.parameters import PARAMETERS
 from gateway.soe.api import OPERATIONS
 from gateway.soe.read import SLUG
 
 LONGEST_EXCEPTION = 90
 """Days."""
+KEYS_AT_MOST = 2
+"""Gateway keys of an integration: the one in use, and a new one."""
 TIERS = ("probation", "trusted")
 APPROVERS = ("person", "owner", "link")
 
@@ -257,6 +259,23 @@ POLICY = Keys(
 
 _DIGESTS = "digests, as sha256: and 64 hex digits"
 _DIGEST = Text(_DIGESTS, "sha256:[0-9a-f]{64}")
+_CERTIFICATE = Text(
+    "names in certificates, as `DNS:bot.example.com`, `URI:spiffe://example.com/bot` or "
+    "`email:bot@example.com`, without wildcards",
+    r"DNS:[A-Za-z0-9._-]{1,253}|URI:[!-)+-~]{3,2000}|email:[!-)+-?A-~]{1,64}@[A-Za-z0-9._-]{1,253}",
+)
+_CLIENT = Text("ids of OAuth clients", "[!-~]{1,100}")
+_ORIGIN = Text(
+    "origins, as `https://app.example.com`, in lower case; http from this machine alone",
+    r"https://[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[0-9]{1,5})?"
+    r"|http://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?",
+)
+_RETURN = Text(
+    "addresses, as `https://bot.example.com/done`, the host in lower case; http from this machine "
+    "alone",
+    r"(?:https://[a-z0-9-]+(?:\.[a-z0-9-]+)*|http://(?:localhost|127\.0\.0\.1|\[::1\]))"
+    r"(?::[0-9]{1,5})?(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?",
+)
 INTEGRATION = Keys(
     {
         "owner": Key(Text(), "the team that answers for it", required=True),
@@ -269,12 +288,41 @@ INTEGRATION = Keys(
             Many(Operation()), "the [operations](operations.md) it may use", default="['*']"
         ),
         "keys": Key(
-            Many(_DIGEST, most=2), "digests of its gateway keys: the one in use, and a new one"
+            Many(_DIGEST, most=KEYS_AT_MOST),
+            "digests of its gateway keys: the one in use, and a new one",
         ),
         "tokens": Key(Many(_DIGEST), "digests of its SOE tokens"),
+        "certificates": Key(
+            Many(_CERTIFICATE), "names in its client certificates, as OpenSSL prints them"
+        ),
+        "oauth_clients": Key(
+            Many(_CLIENT),
+            "ids of its OAuth clients: a token is known by the exchange that gave it, which must "
+            "go through the gateway",
+        ),
+        "origins": Key(
+            Many(_ORIGIN), "origins of its pages, whose scripts may read the gateway's answers"
+        ),
+        "upstream_token": Key(
+            Secret(),
+            "holds its SOE token: the gateway sends it for whoever shows this integration's key or "
+            "certificate",
+        ),
+        "return_to": Key(
+            Many(_RETURN),
+            "where the page on which somebody confirms may lead back to: these addresses, and what "
+            "lies below their paths",
+        ),
     },
     name="integration",
     told="a registration",
+    bonds=(
+        Beside(
+            "upstream_token",
+            ("keys", "certificates"),
+            "'upstream_token' is sent for who shows a key or a certificate; none is registered",
+        ),
+    ),
     refused=dict.fromkeys(
         ("user_agent", "api_key", "v2_key", "path"), "identifies nobody: anybody can send it"
     ),

@@ -53,6 +53,7 @@ def load(
     today: datetime.date,
     shipped: bool | None = None,
     kept: float = KEPT,
+    secrets: bool = False,
 ) -> PolicySet:
     """Load the policies that are to be in force.
 
@@ -61,18 +62,23 @@ def load(
         today: for exceptions that are over.
         shipped: as in `sources`.
         kept: seconds that state is kept: no rule may look back further.
+        secrets: whether the files that hold tokens are read, for who sends these.
 
     Raises:
         PolicyError: with all problems.
     """
-    return _Loader(sources(directory, shipped=shipped), today, kept).policy_set()
+    files = sources(directory, shipped=shipped)
+    return _Loader(files, today, kept, secrets=secrets).policy_set()
 
 
 class _Loader:
     """Reads sources into rules; gathers problems and warnings over all of them."""
 
-    def __init__(self, files: tuple[Source, ...], today: datetime.date, kept: float) -> None:
+    def __init__(
+        self, files: tuple[Source, ...], today: datetime.date, kept: float, *, secrets: bool
+    ) -> None:
         self._files = files
+        self._secrets = secrets
         self._today = today
         self._kept = kept
         self._lists = Lists()
@@ -105,7 +111,7 @@ class _Loader:
         )
 
     def _reader(self, source: Source) -> PolicyReader:
-        return PolicyReader(source.path, self._lists, self._kept)
+        return PolicyReader(source.path, self._lists, self._kept, secrets=self._secrets)
 
     def _take(self, reader: PolicyReader) -> None:
         self._problems += reader.problems

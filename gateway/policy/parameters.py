@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from typing import Any
 
 from gateway.checks import Check
+from gateway.checks.attribution import DESCRIPTIVE, Attribution
 from gateway.checks.boilerplate import Boilerplate
 from gateway.checks.duplicate import Duplicate
 from gateway.checks.explicit_action import Evidence, ExplicitAction
 from gateway.checks.hidden_text import HiddenText
 from gateway.checks.log_text import LogText
 from gateway.checks.rate_cap import PER, RateCap
+from gateway.checks.shared_token import SharedToken
 from gateway.model import Window
-from gateway.policy.composites import Items, Many
+from gateway.policy.composites import Either, Items, Many
 from gateway.policy.keys import Key, Keys, NotWith, OnlyWith, Some
-from gateway.policy.kinds import Duration, Flag, Kind, Percent, Template, Text, Whole, Word, written
+from gateway.policy.kinds import (
+    Duration,
+    Flag,
+    Kind,
+    Pattern,
+    Percent,
+    Template,
+    Text,
+    Whole,
+    Word,
+    written,
+)
 
 _MANY = 1_000_000
 _NO_HEADER = "whoever confirms is seen to do so: no header says it"
@@ -64,6 +77,14 @@ _WINDOW = {
 }
 
 
+_LINE = Text("a text, `{integration}` allowed", r"(?:[^{}\n]|\{integration\})+")
+_LINE_MATCHES = Keys(
+    {"matches": Key(Pattern(), "the pattern", required=True)},
+    told="`{matches: pattern}`",
+    make=lambda matches: matches,
+)
+
+
 def _window(limit: int, window: float) -> Window:
     return Window(limit=limit, seconds=window)
 
@@ -99,12 +120,11 @@ PARAMETERS: Mapping[str, Keys] = {
                 "what counts as `literal`, byte for byte",
                 default="['true']",
             ),
-            "max_age": Key(
-                Duration(kept=False), "how old the act of an assertion may be", default="5m"
-            ),
+            "max_age": Key(Duration(), "how old the act of an assertion may be", default="5m"),
             "members": Key(
                 Many(Text("a member of RFC 9651, as `by`", "[a-z*][a-z0-9_.*-]*")),
-                "what an assertion must tell beside `act` and `at`",
+                "what an assertion must tell beside `act` and `at`; with `ref`, that no other write "
+                "of the integration has named",
             ),
         },
         name="explicit_action",
@@ -203,6 +223,36 @@ PARAMETERS: Mapping[str, Keys] = {
                 "beside them",
             ),
         },
+    ),
+    "shared_token": _parameters(
+        SharedToken,
+        {
+            "within": _WITHIN,
+            "by": (
+                Word(("integrations", "people")),
+                "whose uses of a token count: those of integrations, or of the people whom "
+                "assertions of an act name as `by`",
+            ),
+            "users": (Whole(2, 17), "so many users are too many, this one among them"),
+        },
+    ),
+    "attribution": replace(
+        _parameters(
+            Attribution,
+            {
+                "user_agent": (
+                    Either(Word((DESCRIPTIVE,)), Items(Pattern(), "patterns of RE2")),
+                    "what `User-Agent` must be: one that names the integration and not only a "
+                    "library, or one that one of these patterns finds",
+                ),
+                "line": (
+                    Either(_LINE, _LINE_MATCHES),
+                    "what must stand in a line of the text that readers see, whatever its letter "
+                    "case; or the pattern that must be found there",
+                ),
+            },
+        ),
+        bonds=(Some(("user_agent", "line"), "nothing is asked of user_agent, nor a line"),),
     ),
 }
 """The parameters of each check, by its name."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from gateway.parse import Mark, Node, Reader, Scalar, Sequence
-from gateway.policy.sources import LIST_ENTRIES, ListError, Lists
+from gateway.policy.sources import LIST_ENTRIES, Held, ListError, Lists
 
 KEPT = 90 * 86_400.0
 """Seconds that state is kept where nothing else is said: no look back can be longer."""
@@ -15,11 +17,15 @@ class PolicyReader(Reader):
     Args:
         lists: reads the lists that the file names.
         kept: seconds that state is kept.
+        secrets: whether files that hold secrets are read; who only looks at policies has none.
     """
 
-    def __init__(self, path: str, lists: Lists | None = None, kept: float = KEPT) -> None:
+    def __init__(
+        self, path: str, lists: Lists | None = None, kept: float = KEPT, *, secrets: bool = False
+    ) -> None:
         super().__init__(path)
         self.kept = kept
+        self._secrets = secrets
         self.warnings: list[str] = []
         self._lists = lists or Lists()
 
@@ -37,6 +43,15 @@ class PolicyReader(Reader):
         named = self.mapping(node, keys=("file",), required=("file",))
         name = self.text(named.items["file"]) if named and "file" in named.items else None
         return None if name is None else self._lines(node, name)
+
+    def held(self, node: Node, name: str) -> Held | None:
+        """Give the file that holds a secret, by its name from the policy file's directory."""
+        path = Path(node.mark.path or self.path).parent / name
+        try:
+            return Held.read(path) if self._secrets else Held(path)
+        except ListError as error:
+            self.problem(node, f"{name}: {error}")
+            return None
 
     def _lines(self, node: Node, name: str) -> tuple[Scalar, ...] | None:
         """Give the lines of a list: one an entry, `#` begins a comment line."""

@@ -59,12 +59,6 @@ def make_rule(
         _check_windows(reader, node.items["rate_cap"], check)
     if None in read.values() or not read.keys() >= {"title", "mode", "for"}:
         return None
-    if read["mode"] == Mode.HOLD:
-        told = (
-            "mode 'hold': this version has no page to confirm on, so what the rule holds is "
-            "refused as confirmation_required"
-        )
-        reader.warn(node.items["mode"], told)
     return Rule(
         id=name,
         policy=policy.name,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.errors import PolicyError, Problem
@@ -14,6 +15,8 @@ OVERRIDES = "overrides.yaml"
 CASES = (".test.yaml", ".test.yml")
 """How the names of files end that hold tests alone: no part of the policies, nor of a revision."""
 LIST_BYTES = 65_536
+_SECRET_BYTES = 4_096
+_SECRET = re.compile(rb"([!-+.-~-]+)\r?\n?")
 LIST_ENTRIES = 1_000
 """Entries of a list at most: each is looked for in every text that its rule judges."""
 
@@ -82,7 +85,9 @@ def _files(directory: Path, *, shipped: bool, tests: bool = False) -> list[Sourc
         found = []
         for at in paths:
             with at.open("rb") as file:
-                found.append(Source(str(at), file.read(MAX_BYTES + 1).decode(), shipped))
+                read = file.read(MAX_BYTES + 1)
+            cut = "strict" if len(read) <= MAX_BYTES else "replace"  # its size is told, no more
+            found.append(Source(str(at), read.decode(errors=cut), shipped))
         return found
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyError((Problem(str(at), 1, 1, _unreadable(error)),)) from error
@@ -96,7 +101,41 @@ def _unreadable(error: Exception) -> str:
 
 
 class ListError(Exception):
-    """A list that a policy file names cannot be taken, and why."""
+    """A file that a policy file names cannot be taken, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A file that holds a secret; without `secret` it was not read, for nobody uses it."""
+
+    path: Path
+    secret: str = field(default="", repr=False)
+
+    @classmethod
+    def read(cls, path: Path) -> Held:
+        """Read it: visible ASCII on one line, as it may stand in a header field.
+
+        Raises:
+            ListError: it is not there, or holds something else; what it holds is not told.
+        """
+        try:
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise ListError("is no file")
+            with path.open("rb") as file:
+                text = file.read(_SECRET_BYTES + 1)
+        except (OSError, RuntimeError) as error:
+            raise ListError(_unreadable(error)) from error
+        found = _SECRET.fullmatch(text)
+        if found is None:
+            raise ListError(f"holds no token: {_SECRET_BYTES} visible characters at most, one line")
+        return cls(path, found[1].decode())
+
+    def again(self) -> Held | str:
+        """Read it again; where that fails, give why."""
+        try:
+            return Held.read(self.path)
+        except ListError as error:
+            return str(error)
 
 
 class Lists:

@@ -7,7 +7,7 @@ attacker would use.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from gateway.errors import AuditError, RequestError, StoreError, UpstreamError
 from gateway.model import Contact, Effect, Outcome, Reply
 from gateway.observe.observer import Observer
 from gateway.policy.policyset import PolicySet
+from gateway.proxy.cors import is_preflight, preflight, readable
 from gateway.proxy.exchange import ClientGoneError, Exchange, Receive, Response, Send
 from gateway.proxy.passthrough import Passthrough
 from gateway.proxy.pipeline import Pipeline
@@ -59,7 +60,12 @@ class ProxyApp:
         status = sent = 0
         response = None
         try:
-            response = await self._respond(exchange, self.policies.current)
+            policies = self.policies.current
+            response = await self._respond(exchange, policies)
+            pages = policies.registry.has_origins and not exchange.target.startswith(OWN)
+            if pages:  # of the web, which may read answers; those of ours are for people
+                fields = readable(policies.registry, exchange.headers, response.headers)
+                response = replace(response, headers=fields)
             status = response.status
             sent = await exchange.answer(response)
         except ClientGoneError:
@@ -75,6 +81,9 @@ class ProxyApp:
         try:
             if exchange.target.startswith(OWN):
                 return await self.pages.handle(exchange, policies)
+            if policies.registry.has_origins and is_preflight(exchange.method, exchange.headers):
+                exchange.operation = "read"
+                return preflight(policies.registry, exchange.headers)
             route = classify(exchange.method, exchange.target)
             exchange.operation = route.endpoint.operation
             check_head(route, exchange.headers)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from dataclasses import replace
 
 from gateway.errors import RequestError
-from gateway.model import Fingerprint, Headers, Post, Write, author_of
+from gateway.model import Fingerprint, Headers, Post, Write
 from gateway.proxy.exchange import Exchange, one
 from gateway.proxy.identify import Caller
 from gateway.soe.api import Route
 from gateway.soe.read import Reading
-from gateway.text.fingerprint import fingerprint, fingerprint_stepwise
+from gateway.text.fingerprint import fingerprint_stepwise, of_author
+from gateway.text.visible import finish
 
 _AT_ONCE = 4_096
 """Characters of a post whose words are found in a millisecond or two."""
@@ -27,7 +29,7 @@ async def compose(
     at: float,
     secret: bytes,
 ) -> Write:
-    """Put a write together; while a long post is read, others take turns.
+    """Put a write together, but for who acts; while a long post is read, others take turns.
 
     Args:
         body: as received.
@@ -45,7 +47,6 @@ async def compose(
         body,
     )
     key = _key(route, fields, reading)
-    author = author_of(None, caller.token, caller.name)
     return Write(
         id=exchange.decision_id,
         at=at,
@@ -61,7 +62,7 @@ async def compose(
         publishes=route.endpoint.publishes,
         preview=reading.preview,
         post=reading.post,
-        fingerprint=await _fingerprint(reading.post, author) if reading.post.has_text else None,
+        fingerprint=await _fingerprint(reading.post) if reading.post.has_text else None,
         actions=tuple(
             value.decode("latin-1") for name, value in fields if name == b"x-explicit-action"
         ),
@@ -71,11 +72,20 @@ async def compose(
     )
 
 
-async def _fingerprint(post: Post, author: str) -> Fingerprint:
+def acting(write: Write, person: str | None) -> Write:
+    """Complete a write by who acts, as far as it is known: from here on it has one author."""
+    known = write if person is None else replace(write, person=person)
+    if known.fingerprint is None:
+        return known
+    signed = of_author(known.fingerprint, known.author)
+    return known if signed is known.fingerprint else replace(known, fingerprint=signed)
+
+
+async def _fingerprint(post: Post) -> Fingerprint:
     # Without a thread: the parser would hold the interpreter there as well.
     if len(post.title) + len(post.body) <= _AT_ONCE:
-        return fingerprint(post, author)
-    steps = fingerprint_stepwise(post, author)
+        return finish(fingerprint_stepwise(post))
+    steps = fingerprint_stepwise(post)
     while True:
         try:
             next(steps)
@@ -98,7 +108,7 @@ def _key(route: Route, fields: Headers, reading: Reading) -> bytes:
 def _digest(caller: Caller, secret: bytes, *parts: bytes) -> str:
     """The keyed digest of something of a caller."""
     digest = hashlib.blake2b(key=secret, digest_size=16)
-    for part in (caller.name.encode(), (caller.token or "").encode(), *parts):
+    for part in (caller.name.encode(), (caller.presented or "").encode(), *parts):
         digest.update(b"%d:" % len(part))
         digest.update(part)
     return digest.hexdigest()

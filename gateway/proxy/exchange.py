@@ -49,7 +49,9 @@ class Response:
 class Exchange:
     """A request as the strict server received it: raw target, fields in order, body on demand.
 
-    Beside the request it carries what became known of it on its way, for the one log line:
+    `certificate` has the names in the certificate of its handshake; `credential` is the field that
+    goes to SOE in place of the credentials that it has none of. Beside the request it carries
+    what became known of it on its way, for the one log line:
     `known_id`, `integration`, `operation`, `effect`, and the `code` of what stopped it.
     """
 
@@ -57,8 +59,10 @@ class Exchange:
         "_new_id",
         "_receive",
         "_send",
+        "certificate",
         "client",
         "code",
+        "credential",
         "effect",
         "headers",
         "integration",
@@ -75,6 +79,7 @@ class Exchange:
         self._new_id = new_id
         self.integration = ANONYMOUS
         self.operation = ""
+        self.credential: tuple[bytes, bytes] | None = None
         self.effect = ""
         self.code = ""
         self.upstream_seconds = 0.0
@@ -83,6 +88,7 @@ class Exchange:
         self.headers: Headers = tuple(scope["headers"])
         self.client: str = scope["client"][0] if scope["client"] else ""
         self.scheme: str = scope["scheme"]
+        self.certificate: tuple[str, ...] = scope.get("certificate", ())
         self._receive = receive
         self._send = send
 

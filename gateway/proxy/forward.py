@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from gateway.model import Headers
 from gateway.proxy.exchange import Exchange, one
+from gateway.soe.credentials import TOKEN_FIELDS
 
 _HOP_BY_HOP = frozenset(
     # RFC 9110 section 7.6.1, and the older ones that proxies still meet.
@@ -59,11 +60,13 @@ class Forwarding:
         authority: SOE's host and port, for `Host`.
         url: SOE's origin, lower case, without a trailing slash.
         trusted: networks of proxies before us whose `X-Forwarded-For` is continued.
+        private: the field in which these tell a client's certificate; empty where there is none.
     """
 
     authority: bytes
     url: bytes
     trusted: tuple[IPv4Network | IPv6Network, ...] = ()
+    private: bytes = b""
 
     def to_upstream(
         self, exchange: Exchange, framing: tuple[bytes, bytes] | None
@@ -74,7 +77,12 @@ class Forwarding:
             framing: the `content-length` or `transfer-encoding` field of the body, None without.
         """
         fields = [(b"host", self.authority)]
-        fields += _crossing(exchange.headers)
+        fields += [each for each in _crossing(exchange.headers) if each[0] != self.private]
+        if (
+            exchange.credential is not None
+        ):  # the one case in which a credential is not the client's
+            fields = [each for each in fields if each[0] not in TOKEN_FIELDS]
+            fields.append(exchange.credential)
         if framing is not None:
             fields.append(framing)
         fields.append((b"x-forwarded-for", self._forwarded_for(exchange)))

@@ -51,16 +51,23 @@ class Visitor:
     Attributes:
         email: an address that the provider of identities vouches for; else it must be empty.
         account: the number by which SOE knows his account, where signing in tells it.
+        subject: what names him where he signed in.
     """
 
     email: str = ""
     account: str = ""
+    subject: str = ""
     name: str = ""
 
     @property
     def signed_in(self) -> bool:
         """Whether it is known who it is."""
-        return bool(self.email or self.account)
+        return bool(self.id)
+
+    @property
+    def id(self) -> str:
+        """What names him best; empty for whoever has the link."""
+        return self.email or self.account or self.subject
 
 
 ANYBODY = Visitor()
@@ -103,6 +110,7 @@ class Hold:
         used: when that was.
         outcome: what became of that write; None while it is on its way, or where nobody could note
             it.
+        url: where its post stands, as SOE said; None where it did not.
         again: a write that passed by it has an outcome that nobody knows, and another took its
             place: no third may.
     """
@@ -131,6 +139,7 @@ class Hold:
     used_by: str | None = None
     used: float | None = None
     outcome: Outcome | None = None
+    url: str | None = None
     again: bool = False
 
     @property
@@ -183,7 +192,9 @@ def strictest(approvers: Iterable[str]) -> Approver:
 def _is(person: Person, visitor: Visitor) -> bool:
     if visitor.account and visitor.account == person.id:
         return True
-    return bool(visitor.email) and visitor.email.casefold() == person.email.casefold()
+    if visitor.email and person.email:
+        return visitor.email.casefold() == person.email.casefold()
+    return bool(visitor.subject) and visitor.subject == person.external
 
 
 def _addresses(*texts: str) -> frozenset[str]:

@@ -177,7 +177,7 @@ class Holds:
         try:
             self.audit.told(
                 f"hold.{hold.status}",
-                person=hold.by.email or hold.by.account,
+                person=hold.by.id,
                 hold=hold.write_id,
                 known=hold.known,
                 integration=hold.integration,
@@ -227,17 +227,21 @@ class Holds:
         )
         if not await self._change(kept, used, count=False):
             return None
-        by = hold.by.email or hold.by.account
+        by = hold.by.id
         confirmed = Confirmed(hold=hold.write_id, rules=named, by=by, known=hold.known)
         return Taken(hold=used, confirmed=confirmed)
 
-    async def ended(self, taken: Taken, outcome: Outcome) -> None:
-        """Tell what became of the write that took a hold: if it did not happen, it is given back."""
+    async def ended(self, taken: Taken, outcome: Outcome, url: str | None = None) -> None:
+        """Tell what became of the write that took a hold: if it did not happen, it is given back.
+
+        Args:
+            url: where its post stands, if SOE said so.
+        """
         kept = await self._kept(taken.hold.id)
         if kept is None or kept.hold.used_by != taken.hold.used_by:
             return
         if outcome.keeps:
-            await self._change(kept, replace(kept.hold, outcome=outcome))
+            await self._change(kept, replace(kept.hold, outcome=outcome, url=url))
         else:
             back = replace(kept.hold, status=Status.CONFIRMED, used_by=None, used=None)
             await self._change(kept, back, count=False)

@@ -32,6 +32,8 @@ class Listener:
         address: host and port; port 0 takes a free one.
         protocol: `strict(…)`, or uvicorn's own for what only friends reach.
         tls: certificate chain and private key, PEM.
+        client_ca: authorities by which the certificates of clients are checked, PEM. A client may
+            come without one; with one that is not right it does not come in.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Listener:
         *,
         protocol: type[HttpToolsProtocol] = HttpToolsProtocol,
         tls: tuple[Path, Path] | None = None,
+        client_ca: Path | None = None,
     ) -> None:
         self._config = uvicorn.Config(
             app,
@@ -59,7 +62,7 @@ class Listener:
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self._address = address
         self._protocol = protocol
-        self._tls = _server_context(tls) if tls else None
+        self._tls = _server_context(tls, client_ca) if tls else None
         self._state = ServerState()
         self._server: asyncio.Server | None = None
 
@@ -148,8 +151,11 @@ def _queued(listening: list[int]) -> Iterator[socket.socket]:
                 yield accepted
 
 
-def _server_context(tls: tuple[Path, Path]) -> ssl.SSLContext:
+def _server_context(tls: tuple[Path, Path], client_ca: Path | None) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    if client_ca is not None:
+        context.load_verify_locations(client_ca)
+        context.verify_mode = ssl.CERT_OPTIONAL
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     context.load_cert_chain(*tls)

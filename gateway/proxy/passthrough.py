@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
 
 from gateway.errors import RequestError
@@ -11,7 +11,7 @@ from gateway.policy.policyset import PolicySet
 from gateway.ports import Upstream
 from gateway.proxy.exchange import Exchange, Response, one
 from gateway.proxy.forward import Forwarding
-from gateway.proxy.identify import admit_read, identify
+from gateway.proxy.identify import Identifier, admit_read
 from gateway.soe.api import Route, body_limit
 from gateway.soe.read import credentials
 
@@ -22,19 +22,22 @@ class Passthrough:
 
     Attributes:
         anonymous: `allow` or `refuse` for the reads of callers that nobody registered.
-        secret: keys the digest of tokens.
+        identifier: names callers.
     """
 
     upstream: Upstream
     forwarding: Forwarding
     anonymous: str
-    secret: bytes = field(repr=False)
+    identifier: Identifier
 
     async def handle(self, exchange: Exchange, route: Route, policies: PolicySet) -> Response:
         """Forward a read and return SOE's answer, still streaming."""
         presented = credentials(route, exchange.headers, None)
         if policies.registry.integrations or self.anonymous != "allow":
-            caller = identify(policies.registry, exchange.headers, presented, self.secret)
+            # Where reads are for everybody, they ask state nothing.
+            caller = await self.identifier.caller(
+                exchange, policies.registry, presented, route, ask=self.anonymous != "allow"
+            )
             exchange.integration = caller.name
             admit_read(caller, self.anonymous)
         if route.endpoint.redirects:  # people sign in at SOE itself: its cookies belong there

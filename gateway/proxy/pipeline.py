@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,7 +21,6 @@ from gateway.model import (
     Decision,
     Effect,
     Finding,
-    Headers,
     Outcome,
     Repeat,
     Repeated,
@@ -42,17 +40,21 @@ from gateway.policy.decide import (
     reservation,
     select,
     unanswered_key,
+    wants_person,
 )
 from gateway.policy.policyset import PolicySet
 from gateway.policy.posture import unregistered
-from gateway.ports import AuditLog, Clock, Store, Upstream, UpstreamResponse
-from gateway.proxy.compose import compose
+from gateway.ports import AuditLog, Clock, Persons, Store, Upstream, UpstreamResponse
+from gateway.proxy.coding import inflated
+from gateway.proxy.compose import acting, compose
 from gateway.proxy.dry_run import too_many
 from gateway.proxy.exchange import Exchange, Response, one
 from gateway.proxy.forward import Forwarding
-from gateway.proxy.identify import Caller, identify, objection
+from gateway.proxy.identify import Caller, Identifier, objection
+from gateway.proxy.persons import pseudonym
 from gateway.proxy.stored import Seal, packed, unpacked
 from gateway.proxy.templates import Templates
+from gateway.proxy.tokens import OPERATIONS as TOKEN_OPERATIONS
 from gateway.proxy.waiting import Confirming
 from gateway.soe import answers
 from gateway.soe.api import BodyKind, Route, body_limit
@@ -80,12 +82,13 @@ class _Delivery:
 
 @dataclass(frozen=True, slots=True)
 class _Decided:
-    """A decision, and what follows from it.
+    """A decision about a write whose author is known, and what follows from it.
 
     `held` tells whether state may hold something for it, `answer` is one that is given again, and
     `template` that a refused text stays known to the counters of its template.
     """
 
+    write: Write
     decision: Decision
     held: bool = False
     answer: Reply | None = None
@@ -94,7 +97,10 @@ class _Decided:
 
 @dataclass(frozen=True, slots=True)
 class _Came:
-    """A write as it came: its request, who calls, and what was found of him (`told`)."""
+    """A write as it came: its request, who calls, and what was found of him (`told`).
+
+    `token` is the SOE token that it goes with, the caller's or one that the gateway holds for him.
+    """
 
     exchange: Exchange
     route: Route
@@ -103,6 +109,7 @@ class _Came:
     fields: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     told: tuple[Finding, ...]
+    token: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +119,13 @@ class Pipeline:
     Attributes:
         anonymous: `allow` or `refuse` for the writes of callers that nobody registered.
         contact: stands in every refusal.
-        secret: keys the digests of tokens, requests and idempotency keys.
+        identifier: names callers.
+        secret: keys the digests of requests and idempotency keys.
         seal: seals the answers that state keeps.
         confirming: lets writes wait for a person.
         templates: whose refused texts are remembered, and how often.
+        persons: tells who acts; None where nobody may be asked.
+        always: asks it for every write, and not only where a rule needs it.
     """
 
     store: Store
@@ -126,25 +136,31 @@ class Pipeline:
     observer: Observer
     contact: Contact
     anonymous: str
+    identifier: Identifier
     secret: bytes = field(repr=False)
     seal: Seal
     confirming: Confirming
     templates: Templates = field(default_factory=Templates)
+    persons: Persons | None = None
+    always: bool = False
 
     async def handle(self, exchange: Exchange, route: Route, policies: PolicySet) -> Response:
         """Decide a write under one set of policies, then refuse it or send it."""
         at = self.clock.now()
         in_body = route.endpoint.body is BodyKind.FORM  # a form may carry the credentials
-        admitted = None if in_body else self._admit(exchange, route, policies, at, None)
+        admitted = None if in_body else await self._admit(exchange, route, policies, at, None)
         body = await exchange.body(body_limit(route))
         reading = read_write(route, exchange.headers, body)
-        caller, told = admitted or self._admit(exchange, route, policies, at, reading.fields)
+        if admitted is None:
+            admitted = await self._admit(exchange, route, policies, at, reading.fields)
+        caller, told = admitted
         write = await compose(exchange, route, caller, reading, body, at=at, secret=self.secret)
         exchange.integration = write.integration
+        token = credentials(route, exchange.headers, reading.fields).token or caller.held or None
         if one(exchange.headers, b"x-gateway-dry-run") == b"true":
-            return await self._dry_run(write, policies, told)
+            return await self._dry_run(write, policies, told, token)
 
-        came = _Came(exchange, route, policies, caller, reading.fields, body, told)
+        came = _Came(exchange, route, policies, caller, reading.fields, body, told, token)
         delivery = _Delivery()
         taken = await self.confirming.take(write, policies)
         if taken is None:
@@ -152,19 +168,18 @@ class Pipeline:
         try:
             return await self._pass(came, replace(write, confirmed=taken.confirmed), delivery)
         finally:
-            await self.confirming.ended(taken, delivery.outcome)
+            await self.confirming.ended(taken, delivery.outcome, delivery.url)
 
     async def _pass(self, came: _Came, write: Write, delivery: _Delivery) -> Response:
         """Decide a write, then answer it or send it."""
-        exchange, route, policies = came.exchange, came.route, came.policies
-        decided = await self._decide(write, policies, self.store.reserve, came.told)
-        decision, waiting = decided.decision, None
+        exchange, route, policies, token = came.exchange, came.route, came.policies, came.token
+        decided = await self._decide(write, policies, self.store.reserve, came.told, token)
+        write, decision, waiting = decided.write, decided.decision, None
         if decision.effect is not Effect.ALLOW and decided.held:
             # Before it is recorded: who waits for its place need not wait for the disk as well.
             template = decided.template and self.templates.takes(write.author, write.at)
             await self._release(write, template=template)
         if decision.effect is Effect.HOLD and not write.preview:
-            token = credentials(route, exchange.headers, came.fields).token
             decision, waiting = await self.confirming.wait(
                 exchange, write, decision, policies, came.caller, token
             )
@@ -179,21 +194,27 @@ class Pipeline:
                 return Response.of(refusal)
             ends = asyncio.get_running_loop().time() + _ENDED_WITHIN
             upstream = await self._send(exchange, write, came.body, delivery, ends)
-            return await self._receive(upstream, route, write, decision, delivery, ends)
+            response = await self._receive(upstream, route, write, decision, delivery, ends)
+            tokens = self.identifier.tokens
+            if tokens and write.operation in TOKEN_OPERATIONS and delivery.outcome is Outcome.OK:
+                answer = inflated(response.body, response.headers, 16 * _REPLY_KEPT)
+                exchanged = (write.operation, exchange.target, came.fields)
+                await tokens.learn(*exchanged, answer, policies.registry)
+            return response
         finally:
             await self._settle(write, decided, delivery)
 
     async def _dry_run(
-        self, write: Write, policies: PolicySet, told: tuple[Finding, ...]
+        self, write: Write, policies: PolicySet, told: tuple[Finding, ...], token: str | None
     ) -> Response:
         """Say what would become of a write."""
         refused = await too_many(self.store, write, policies.revision)
         if refused is not None:
             return Response.of(answers.refuse(write.api, refused, write.id, self.contact))
-        decided = await self._decide(write, policies, self.store.peek, told)
+        decided = await self._decide(write, policies, self.store.peek, told, token)
         return Response.of(answers.dry_run(decided.decision, write.id))
 
-    def _admit(
+    async def _admit(
         self,
         exchange: Exchange,
         route: Route,
@@ -203,7 +224,7 @@ class Pipeline:
     ) -> tuple[Caller, tuple[Finding, ...]]:
         """Name the caller; where it may not write, refuse it, or warn of that in discover."""
         presented = credentials(route, exchange.headers, fields)
-        caller = identify(policies.registry, exchange.headers, presented, self.secret)
+        caller = await self.identifier.caller(exchange, policies.registry, presented, route, fields)
         exchange.integration = caller.name
         error = objection(caller, route.endpoint.operation, at, self.anonymous)
         if error is None:
@@ -213,18 +234,27 @@ class Pipeline:
         return caller, (unregistered(error),)
 
     async def _decide(
-        self, write: Write, policies: PolicySet, ask: _Ask, told: tuple[Finding, ...]
+        self,
+        write: Write,
+        policies: PolicySet,
+        ask: _Ask,
+        told: tuple[Finding, ...],
+        token: str | None,
     ) -> _Decided:
-        """Judge without state, ask state what is needed, judge with its answers.
+        """Judge without state, ask who acts and state what is needed, judge with its answers.
 
         Args:
             told: what was found of the caller already.
+            token: of SOE, as it was presented.
         """
         rules = select(policies, write)
         findings = judge(rules, write, None)
+        refused = any(found.refuses for found in findings)
+        asks = not refused and (self.always or wants_person(rules, findings))
+        write = acting(write, await self._person(write, token) if asks else None)
         asked = reservation(rules, write, findings, write.consent)
         if asked is None:
-            return _Decided(decide(policies, (*told, *findings), write.consent))
+            return _Decided(write, decide(policies, (*told, *findings), write.consent))
         try:
             reserved = await ask(asked)
         except StoreError as error:
@@ -233,9 +263,9 @@ class Pipeline:
             # Nothing is held: what the store takes too late, it releases by itself.
             judged = judge(rules, write, error, findings)
             unsure = decide(policies, (*told, *keyed, *judged), write.consent)
-            return _Decided(replace(unsure, consulted=Consulted(failed=True)))
+            return _Decided(write, replace(unsure, consulted=Consulted(failed=True)))
         if reserved.repeat is not None:
-            return self._repeated(policies, reserved.repeat)
+            return self._repeated(write, policies, reserved.repeat)
         held = asked.remember and reserved.taken
         decision = None
         try:
@@ -246,14 +276,21 @@ class Pipeline:
                 await self._release(write, template=False)  # a fault of ours must hold nothing
         template = is_template(decision, write, reserved.answers)
         decision = replace(decision, consulted=consulted(reserved))
-        return _Decided(decision, held=held, template=template)
+        return _Decided(write, decision, held=held, template=template)
 
-    def _repeated(self, policies: PolicySet, repeat: Repeat) -> _Decided:
+    async def _person(self, write: Write, token: str | None) -> str | None:
+        """Ask who acts; None where that is not known in time."""
+        if self.persons is None or token is None:
+            return None
+        person = await self.persons.of(token, write.api, write.team)
+        return None if person is None else pseudonym(person, self.secret)
+
+    def _repeated(self, write: Write, policies: PolicySet, repeat: Repeat) -> _Decided:
         """Let the earlier write decide, with its answer where that can be read."""
         kept = repeat.answer and self.seal.open(repeat.write_id, repeat.answer)
         if repeat.kind is Repeated.ANSWERED and not kept:  # sealed by a key that is gone
             repeat = replace(repeat, kind=Repeated.UNKEPT)
-        return _Decided(repeated(policies, repeat), answer=unpacked(kept) if kept else None)
+        return _Decided(write, repeated(policies, repeat), answer=unpacked(kept) if kept else None)
 
     def _replayed(self, answer: Reply, decision: Decision, write_id: str) -> Response:
         """Give SOE's stored answer, with the decision that gives it again."""
@@ -302,7 +339,7 @@ class Pipeline:
         """Read SOE's reply as far as it tells the outcome; the rest streams to the client."""
         delivery.status = upstream.status
         body = await _read_ahead(upstream, ends)
-        plain = _inflated(body, upstream.headers)
+        plain = inflated(body, upstream.headers, 16 * _REPLY_KEPT)
         delivery.outcome = answers.outcome(route.endpoint.api, upstream.status, plain)
         delivery.post, delivery.url = answers.learn(route, upstream.status, upstream.headers, plain)
         fields = tuple(self.forwarding.to_client(upstream.headers))
@@ -359,14 +396,3 @@ async def _read_ahead(upstream: UpstreamResponse, ends: float) -> bytes:
             while len(body) < _REPLY_KEPT and not upstream.complete:
                 body += await upstream.read()
     return body
-
-
-def _inflated(body: bytes, headers: Headers) -> bytes:
-    """Undo gzip or deflate within bounds; what cannot be undone tells nothing."""
-    coding = (one(headers, b"content-encoding") or b"").lower()
-    if coding not in (b"gzip", b"deflate"):
-        return b"" if coding not in (b"", b"identity") else body
-    try:
-        return zlib.decompressobj(wbits=47).decompress(body, 16 * _REPLY_KEPT)
-    except zlib.error:
-        return b""

@@ -14,6 +14,9 @@ from pathlib import Path
 from gateway.errors import PolicyError, Problem
 from gateway.observe.observer import Observer
 from gateway.policy.policyset import PolicySet
+from gateway.policy.sources import Held
+
+_State = tuple[bytes | None, tuple[Held | str, ...]]
 
 
 class Policies:
@@ -36,8 +39,9 @@ class Policies:
         self._directory = directory
         self._observer = observer
         self._ends = ends
-        self._seen = self._state()
+        seen = self._digest()
         self.current = load()
+        self._seen: _State = (seen, self.current.registry.held)
         observer.policies_loaded(self.current)
 
     async def watch(self, interval: float = 1.0) -> None:
@@ -60,8 +64,10 @@ class Policies:
         except PolicyError as error:
             self._observer.policies_refused(error, self.current)
             return
-        if loaded.revision != self.current.revision:
+        held = loaded.registry.held  # what it holds is in no revision
+        if (loaded.revision, held) != (self.current.revision, self.current.registry.held):
             self.current = loaded
+            self._seen = (self._seen[0], held)
         self._observer.policies_loaded(self.current)
 
     def _refuse_disarmed(self, loaded: PolicySet) -> None:
@@ -72,7 +78,11 @@ class Policies:
             )
             raise PolicyError((Problem(str(self._directory), 1, 1, text),))
 
-    def _state(self) -> bytes | None:
+    def _state(self) -> _State:
+        """What lies in the directory, and in the files that hold secrets, wherever they are."""
+        return self._digest(), tuple(each.again() for each in self.current.registry.held)
+
+    def _digest(self) -> bytes | None:
         """A digest of everything in the directory; None while it cannot be read."""
         if self._directory is None:
             return b""

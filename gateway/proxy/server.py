@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.proxy.certificates import names_in_handshake
 from gateway.proxy.framing import Chunked, Counted
 from gateway.proxy.head import Head, check_beginning, read_head
 from gateway.proxy.refusals import ANSWERS, WireError
@@ -78,9 +79,11 @@ class StrictProtocol(HttpToolsProtocol):
         self._body: Counted | Chunked = Counted(0)
         self._body_due = 0.0
         self._idle = False
+        self._certificate: tuple[str, ...] = ()
         self._due = inf
         self._act = self._late
         self._timer: asyncio.TimerHandle | None = None
+        self._rings = inf
         self._unread: asyncio.TimerHandle | None = None
 
     # ── the connection ───────────────────────────────────────────────────────────────────────
@@ -88,6 +91,7 @@ class StrictProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         """A client connected; its first head is due."""
         super().connection_made(transport)
+        self._certificate = names_in_handshake(transport.get_extra_info("peercert"))
         # When the response side closes, bytes may still come in: that is ours to do.
         self._outlet = cast(
             "asyncio.Transport",
@@ -213,6 +217,7 @@ class StrictProtocol(HttpToolsProtocol):
             "query_string": b"",
             "headers": head.headers,
             "raw_target": head.target,  # type: ignore[typeddict-unknown-key]  # ours
+            "certificate": self._certificate,
         }
         self.cycle = Cycle(
             scope=self.scope,
@@ -288,19 +293,24 @@ class StrictProtocol(HttpToolsProtocol):
         """
         self._due = self.loop.time() + seconds
         self._act = act or self._late
-        if self._timer is None or self._timer.when() > self._due:
+        if self._timer is None or self._rings > self._due:
             self._clear_timer()
-            self._timer = self.loop.call_at(self._due, self._ring)
+            self._set_timer()
 
     def _ring(self) -> None:
         self._timer = None
         if self._due == inf:
             return
         if self._due > self.loop.time():
-            self._timer = self.loop.call_at(self._due, self._ring)
+            self._set_timer()
             return
         self._due = inf
         self._act()
+
+    def _set_timer(self) -> None:
+        # Kept here: of what is due at once, uvloop gives a handle that does not know when it is.
+        self._rings = self._due
+        self._timer = self.loop.call_at(self._due, self._ring)
 
     def _clear_timer(self) -> None:
         if self._timer is not None:

@@ -5,6 +5,7 @@ State away means that nothing passes by a confirmation, and that nothing new can
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 
 from gateway.errors import StoreError
 from gateway.model import (
+    Api,
     Approver,
     Decision,
     Effect,
@@ -27,7 +29,7 @@ from gateway.model import (
 from gateway.observe.observer import Observer
 from gateway.policy.decide import STATE_UNAVAILABLE
 from gateway.policy.policyset import PolicySet, Rule
-from gateway.ports import Persons
+from gateway.ports import Persons, Titles
 from gateway.proxy.exchange import Exchange, one
 from gateway.proxy.hold import Hold, Status
 from gateway.proxy.holds import RULE, Holds, Taken
@@ -53,12 +55,14 @@ class Confirming:
 
     Attributes:
         persons: tells who acts; None where nobody can.
+        titles: tells what threads are called; None where nobody can.
         public_url: where clients reach the gateway, as `https://host`; empty where nobody said so.
     """
 
     holds: Holds
     observer: Observer
     persons: Persons | None = None
+    titles: Titles | None = None
     public_url: str = ""
 
     async def take(self, write: Write, policies: PolicySet) -> Taken | None:
@@ -69,10 +73,10 @@ class Confirming:
             self.observer.store_failed("holds.take", error)
             return None
 
-    async def ended(self, taken: Taken, outcome: Outcome) -> None:
-        """Tell what became of a write that took what was confirmed."""
+    async def ended(self, taken: Taken, outcome: Outcome, url: str | None) -> None:
+        """Tell what became of a write that took what was confirmed, and where its post stands."""
         try:
-            await self.holds.ended(taken, outcome)
+            await self.holds.ended(taken, outcome, url)
         except StoreError as error:  # it stays used: what may have been written passes only once
             self.observer.store_failed("holds.ended", error)
 
@@ -91,13 +95,16 @@ class Confirming:
             token: the SOE token as it was presented, to find out who acts.
         """
         try:
-            person = await self._person(write, token)
+            person, title = await asyncio.gather(
+                self._person(write, token), self._title(write, token)
+            )
             held = await self.holds.open(
                 write,
                 decision,
                 _rules(write, policies),
                 integration=caller.integration,
                 person=person,
+                thread_title=title,
             )
         except StoreError as error:
             self.observer.store_failed("holds.open", error)
@@ -112,7 +119,16 @@ class Confirming:
     async def _person(self, write: Write, token: str | None) -> Person | None:
         if self.persons is None or token is None:
             return None
-        return await self.persons.of(token, write.api, write.team)
+        # v3 alone tells an e-mail address, and a token is the same person's in both.
+        person = await self.persons.of(token, Api.V3, write.team)
+        if person is None and write.api is not Api.V3:
+            person = await self.persons.of(token, write.api, write.team)
+        return person
+
+    async def _title(self, write: Write, token: str | None) -> str:
+        if self.titles is None or token is None or write.thread is None:
+            return ""
+        return await self.titles.title(token, write.team, write.thread)
 
 
 def _rules(write: Write, policies: PolicySet) -> Sequence[Rule]:
@@ -130,7 +146,7 @@ def waiting(hold: Hold, exchange: Exchange, public_url: str) -> Waiting:
     Args:
         public_url: where clients reach the gateway, as `https://host`; empty where nobody said so.
     """
-    confirm_url = f"{public_url or _as_received(exchange)}{PLACE}{hold.id}"
+    confirm_url = f"{own_url(exchange, public_url)}{PLACE}{hold.id}"
     status_url = f"{confirm_url}/status"
     return Waiting(
         confirm_url=confirm_url,
@@ -162,8 +178,10 @@ def _told(hold: Hold, confirm_url: str, status_url: str) -> str:
     )
 
 
-def _as_received(exchange: Exchange) -> str:
-    """The gateway's own address as the client used it; none where that is no plain one."""
+def own_url(exchange: Exchange, public_url: str) -> str:
+    """Give the gateway's own address; unless somebody said it, as the client used it, if plain."""
+    if public_url:
+        return public_url
     host = one(exchange.headers, b"host") or b""
     return f"{exchange.scheme}://{host.decode()}" if _AUTHORITY.fullmatch(host) else ""
 

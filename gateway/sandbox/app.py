@@ -22,7 +22,7 @@ from starlette.responses import (
 )
 from starlette.routing import Route
 
-from gateway.sandbox import page, v3, v23, v23_shapes
+from gateway.sandbox import page, v3, v3_shapes, v23, v23_shapes
 from gateway.sandbox.fields import base_of, fields_of
 from gateway.sandbox.oauth import OAuth
 from gateway.sandbox.oidc import Provider
@@ -219,7 +219,7 @@ async def _v3(sandbox: Sandbox, request: Request, raw: bytes) -> Response:
         method, numbers, words = v3.find(
             "GET" if request.method == "HEAD" else request.method, path
         )
-        call = v3.Call(
+        call = v3_shapes.Call(
             site=sandbox.site,
             space=sandbox.site.space(team),
             user=user,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, date, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -175,6 +175,13 @@ def _find_contradictions(values: Mapping[str, Any], given: Given, today: date) -
     for one, other in (("cert", "key"), ("key", "cert")):
         if f"server.tls_{one}" in given and f"server.tls_{other}" not in given:
             wrong(f"server.tls_{one}", f"server.tls_{other} is missing")
+    if "server.tls_client_ca" in given and "server.tls_cert" not in given:
+        wrong(
+            "server.tls_client_ca", "server.tls_cert is missing: certificates come with TLS alone"
+        )
+    if "proxy.client_certificate" in given and not values["proxy.trusted"]:
+        wrong("proxy.client_certificate", "proxy.trusted is missing: nobody may tell certificates")
+    _find_contradictions_of_signing_in(values, given, wrong)
     listen: Address | None = values["server.listen"]
     if listen and listen[1] and listen == values["server.admin_listen"]:
         told = "server.listen and server.admin_listen are the same address"
@@ -191,6 +198,22 @@ def _find_contradictions(values: Mapping[str, Any], given: Given, today: date) -
         wrong("posture.mode", "posture.until is missing: to discover is for a time")
     if until is not None and (until - today).days > LONGEST:
         wrong("posture.until", f"at most {LONGEST} days ahead")
+
+
+def _find_contradictions_of_signing_in(
+    values: Mapping[str, Any], given: Given, wrong: Callable[[str, str], None]
+) -> None:
+    together = ("sign_in.issuer", "sign_in.client_id", "sign_in.client_secret")
+    for name in together if any(each in given for each in together) else ():
+        if name not in given:
+            wrong(next(each for each in together if each in given), f"{name} is missing")
+    if "sign_in.header" in given and not values["proxy.trusted"]:
+        wrong("sign_in.header", "proxy.trusted is missing: nobody may say who signed in")
+    public: Origin | None = values["server.public_url"]
+    in_clear = public is not None and public.scheme == "http" and not _is_loopback(public.host)
+    if in_clear and ("sign_in.issuer" in given or "sign_in.header" in given):
+        told = "people sign in over https alone: else their session can be taken on its way"
+        wrong("server.public_url", told)
 
 
 def _is_loopback(host: str) -> bool:

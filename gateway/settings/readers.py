@@ -23,6 +23,34 @@ def text(reader: Reader, node: Node) -> str | None:
     return reader.text(node)
 
 
+def field(reader: Reader, node: Node) -> str | None:
+    """Read the name of a header field; in lower case."""
+    read = reader.text(node)
+    if read is not None and not re.fullmatch("[A-Za-z][A-Za-z0-9-]{0,99}", read):
+        reader.problem(node, "expected the name of a header field: letters, digits, hyphens")
+        return None
+    return read and read.lower()
+
+
+def issuer(reader: Reader, node: Node) -> str | None:
+    """Read the address of an OpenID provider, as its tokens name it."""
+    shown = "https://host/path; http from this machine alone"
+    pattern = (
+        r"(?:https://[A-Za-z0-9.-]+|http://(?:localhost|127\.0\.0\.1|\[::1\]))(?::[0-9]{1,5})?"
+        r"(?:/[A-Za-z0-9._~%-]+)*/?"
+    )
+    return _like(reader, node, pattern, shown)
+
+
+def scopes(reader: Reader, node: Node) -> str | None:
+    """Read scopes of OpenID Connect, `openid` among them."""
+    read = _like(reader, node, "[!-~]+(?: [!-~]+)*", "scopes, with a space between two")
+    if read is not None and "openid" not in read.split():
+        reader.problem(node, "openid is missing: without it nobody is told who signed in")
+        return None
+    return read
+
+
 def switch(reader: Reader, node: Node) -> bool | None:
     """Read `true` or `false`."""
     return reader.boolean(_bare(node))

@@ -7,7 +7,7 @@ variables, flags and the reference page come from here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -47,6 +47,7 @@ class Server:
     public_url: Annotated[Origin | None, Setting(readers.origin, "", "where clients and people reach the gateway, as https://gateway.example.com, for links in its answers; as each request names it without it")]
     tls_cert: Annotated[Path | None, Setting(readers.file, "", "certificate chain for clients, PEM", flag="--tls-cert")]
     tls_key: Annotated[Path | None, Setting(readers.file, "", "its private key, PEM", flag="--tls-key")]
+    tls_client_ca: Annotated[Path | None, Setting(readers.file, "", "authorities of client certificates, PEM: whoever shows one is checked by them, and known by its names; nobody has to")]
     head_timeout: Annotated[float, Setting(readers.seconds, "5s", "how long a request's head may take")]
     body_timeout: Annotated[float, Setting(readers.seconds, "20s", "how long a request's body may take")]
     idle_timeout: Annotated[float, Setting(readers.seconds, "60s", "how long an idle connection is kept")]
@@ -92,6 +93,17 @@ class Holds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """How people show who they are, on the page on which they confirm."""
+
+    issuer: Annotated[str | None, Setting(readers.issuer, "", "the OpenID provider at which people sign in to confirm what is held, as its tokens name it; its redirect URI is server.public_url followed by /_gateway/signed-in")]
+    client_id: Annotated[str | None, Setting(readers.text, "", "what the provider calls the gateway")]
+    client_secret: Annotated[str | None, Setting(readers.text, "", "the gateway's secret there; give it as a file")] = field(repr=False)
+    scopes: Annotated[str, Setting(readers.scopes, "openid email profile", "what is asked of the provider")]
+    header: Annotated[str | None, Setting(readers.field, "", "the header field in which a proxy of proxy.trusted tells the e-mail address of who signed in there, as X-Forwarded-Email; from anybody else it counts for nothing")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """Where caps are counted and posts remembered."""
 
@@ -131,6 +143,8 @@ class Identify:
     """How callers are told apart."""
 
     anonymous: Anonymous
+    person: Annotated[str, Setting(readers.word("off", "lookup"), "off", "whether SOE is asked whose token it is with every write; off: where a rule needs it")]
+    person_timeout: Annotated[float, Setting(readers.seconds, "500ms", "how long a write waits for that; then who acts is not known")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +168,7 @@ class Proxy:
     """What stands before the gateway."""
 
     trusted: Annotated[tuple[Network, ...] | None, Setting(readers.networks, "", "networks of proxies before the gateway whose X-Forwarded-For counts")]
+    client_certificate: Annotated[str, Setting(readers.field, "", "the header field in which they tell a client's certificate, as Envoy's x-forwarded-client-cert or PEM in URL encoding; from anybody else it is refused")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +190,7 @@ class Settings:
     policies: Policies
     posture: Posture
     holds: Holds
+    sign_in: SignIn
     state: State
     audit: Audit
     data: Data

@@ -98,6 +98,22 @@ class Waiting:
     accepted: bool = False
 
 
+_ABOUT_REGISTRATION = frozenset(
+    {
+        "ambiguous_certificate",
+        "ambiguous_credentials",
+        "foreign_origin",
+        "integration_expired",
+        "key_in_browser",
+        "operation_not_registered",
+        "unknown_caller",
+        "unknown_gateway_key",
+        "unregistered_caller",
+        "untrusted_certificate",
+    }
+)
+"""Codes of refusals after which somebody must talk to who registers integrations."""
+
 # ── refusals ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -161,7 +177,7 @@ def refuse_request(
     contact: Contact | None,
 ) -> Reply:
     """Answer a request that is wrong in itself, or whose caller may not do this."""
-    if error.status not in (401, 403) or error.code == "unknown_operation":
+    if error.code not in _ABOUT_REGISTRATION:
         contact = None
     problem = _Problem(
         status=error.status,

@@ -14,6 +14,8 @@ from gateway.soe.api import Route
 
 _TOKEN, _KEY = "access_token", "key"
 _FIELDS = {b"x-api-access-token": _TOKEN, b"access_token": _TOKEN, b"x-api-key": _KEY, b"key": _KEY}
+TOKEN_FIELDS = frozenset({b"authorization", b"x-api-access-token", b"access_token"})
+"""Where a token stands in a head."""
 _BEARER = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +([^\s,;\"]+)")
 # A comma may join two fields on their way here.
 _VALUE = re.compile(r"[!-+.-~-]+")
@@ -91,6 +93,15 @@ def _credentials_of_query(query: bytes) -> list[tuple[str, str]]:
         if name in (_TOKEN, _KEY):
             pairs.append((name, unquote_plus(value)))
     return pairs
+
+
+def token_field(api: Api, token: str) -> tuple[bytes, bytes] | None:
+    """Give the header field in which a surface takes the token of somebody who writes."""
+    fields = {
+        Api.V2: (b"x-api-access-token", token.encode()),
+        Api.V3: (b"authorization", b"Bearer " + token.encode()),
+    }
+    return fields.get(api)
 
 
 def _ambiguous(detail: str) -> RequestError:

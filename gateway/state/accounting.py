@@ -165,11 +165,16 @@ def answered(
         now: the reservation's stamp.
         number: where it stands among the reservations.
     """
+    found: dict[Lookup, Found] = {}  # several rules ask the same
 
     def answer(need: Need) -> Answer:
         if isinstance(need, Charge):
             return charged(need, times(need), now)
-        return find(need) if isinstance(need, Lookup) else shared(need, uses(need), now)
+        if not isinstance(need, Lookup):
+            return shared(need, uses(need), now)
+        if need not in found:
+            found[need] = find(need)
+        return found[need]
 
     answers: dict[str, Answer] = {
         rule: answer(need) for group in reservation.groups for rule, need in group.items()

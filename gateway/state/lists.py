@@ -12,6 +12,7 @@ from gateway.state.prints import (
     ACROSS,
     AT_LEAST,
     PrintTable,
+    listed,
     most_hits,
     rows_for,
     salt,
@@ -26,17 +27,34 @@ for each."""
 
 @dataclass(slots=True)
 class Entry:
-    """A reservation: the write without its text, when it was stamped, and what became of it."""
+    """What is kept of a reserved write, when it was stamped, and what became of it.
 
-    write: Write
+    `text`, `event`, `prints` and `sketch` are of its fingerprint, `prints` those under which it is
+    listed; all are empty where it publishes nothing, or its text is to be forgotten.
+    """
+
+    id: str
     at: float
-    replaces: tuple[str, ...]
+    request: str
+    key: str | None
+    integration: str
+    token: str | None
+    author: str
+    operation: str
+    team: str | None
+    thread: str | None
+    target: str | None
+    replaces: tuple[str, ...] = ()
+    across: bool = False
+    """Whether it is listed for all teams as well."""
+    text: str = ""
+    event: str = ""
+    prints: bytes = b""
+    sketch: bytes = b""
     outcome: Outcome | None = None
     post: str | None = None
     url: str | None = None
     caps: list[str] = field(default_factory=list)
-    across: bool = False
-    """Whether it is listed for all teams as well."""
     number: int = 0
     """Of the post in the lists of prints; 0 where it stands in none."""
 
@@ -49,22 +67,44 @@ class Entry:
     @property
     def digests(self) -> tuple[tuple[str, str], ...]:
         """Under which its post is found."""
-        found = self.write.fingerprint
-        if not self.write.publishes or found is None:
-            return ()
-        return (("text", found.text), ("event", found.event))
-
-    @property
-    def prints(self) -> bytes:
-        """Under which near-copies find its post."""
-        found = self.write.fingerprint
-        return found.prints if self.write.publishes and found is not None else b""
+        return (("text", self.text), ("event", self.event)) if self.text else ()
 
     @property
     def lists(self) -> list[array[int]]:
         """Its prints, as they stand in the lists of its team and of all teams."""
-        own = salted(self.prints, salt(self.write.team))
+        own = salted(self.prints, salt(self.team))
         return [own, salted(self.prints, ACROSS)] if self.across else [own]
+
+    def forget_text(self) -> None:
+        """Keep that it was written, and no more."""
+        self.text = self.event = ""
+        self.prints = self.sketch = b""
+
+
+def entry_of(
+    write: Write, at: float, replaces: tuple[str, ...] = (), *, across: bool = False
+) -> Entry:
+    """Give what is kept of a write."""
+    entry = Entry(
+        id=write.id,
+        at=at,
+        request=write.request,
+        key=write.key,
+        integration=write.integration,
+        token=write.token,
+        author=write.author,
+        operation=write.operation,
+        team=write.team,
+        thread=write.thread,
+        target=write.target,
+        replaces=replaces,
+        across=across,
+    )
+    found = write.fingerprint
+    if write.publishes and found is not None:
+        entry.text, entry.event, entry.sketch = found.text, found.event, found.sketch
+        entry.prints = listed(found.prints)
+    return entry
 
 
 class Lists:

@@ -14,7 +14,6 @@ from gateway.model import (
     Found,
     Lookup,
     Outcome,
-    Post,
     Published,
     Remembered,
     Reservation,
@@ -36,12 +35,11 @@ from gateway.state.accounting import (
     repeat,
 )
 from gateway.state.expiring import Expiring
-from gateway.state.lists import POSTS_AT_MOST, Entry, Lists
+from gateway.state.lists import POSTS_AT_MOST, Entry, Lists, entry_of
 from gateway.state.notes import MemoryNotes
 from gateway.state.prints import (
     ACROSS,
     CANDIDATES,
-    listed,
     salts,
     searched,
 )
@@ -53,8 +51,6 @@ _Key = TypeVar("_Key")
 _FOUND_AT_MOST = 64
 _PRUNED_AT_ONCE = 4
 _REPEATABLE = (Outcome.FAILED, Outcome.UNKNOWN)
-_Near = tuple[Remembered, tuple[tuple[str, str], ...]]
-"""A post that shares prints, and the digests under which it is an equal one instead."""
 
 
 class MemoryStore:
@@ -90,7 +86,7 @@ class MemoryStore:
         self._number += 1
         replaced = self._replaced(write, now)
         reserved = self._answers(reservation, replaced, now)
-        entry = Entry(_kept_of(write), now, replaced, across=ACROSS in salts(reservation))
+        entry = entry_of(write, now, replaced, across=ACROSS in salts(reservation))
         for charge in charges(reservation, reserved.answers):
             owner = "" if charge.attempts else write.id
             self._charges[charge.cap].append((now, owner))
@@ -138,8 +134,8 @@ class MemoryStore:
     async def keep_answer(self, write_id: str, answer: bytes) -> None:
         """As `ports.Store.keep_answer`."""
         entry = self._entries.get(write_id)
-        if entry is not None and entry.outcome is Outcome.OK and entry.write.request:
-            request = entry.write.request
+        if entry is not None and entry.outcome is Outcome.OK and entry.request:
+            request = entry.request
             kept = Kept(
                 write_id=write_id,
                 request=request,
@@ -164,13 +160,13 @@ class MemoryStore:
         chosen = [
             entry
             for entry in self._entries.values()
-            if entry.digests and post in (entry.post, entry.write.target)
+            if entry.digests and post in (entry.post, entry.target)
         ]
         for entry in chosen:
             for digest in entry.digests:
-                _take_away(self._digests, digest, entry.write.id)
+                _take_away(self._digests, digest, entry.id)
             self._lists.remove(entry)
-            entry.write = replace(entry.write, fingerprint=None)
+            entry.forget_text()
         return len(chosen)
 
     async def release(self, write_id: str) -> bool:
@@ -205,11 +201,7 @@ class MemoryStore:
     def _answers(self, reservation: Reservation, replaced: Collection[str], now: float) -> Reserved:
         found = reservation.write.fingerprint
         near = {
-            salt: [
-                (_remembered(entry, now, equal=False), entry.digests)
-                for entry in (self._lists.find(found.prints, salt) if found else ())
-                if entry.write.id not in replaced
-            ]
+            salt: self._lists.find(found.prints, salt) if found is not None else []
             for salt in salts(reservation)
         }
         return answered(
@@ -230,31 +222,33 @@ class MemoryStore:
     def _find(
         self,
         lookup: Lookup,
-        near: Mapping[int, Sequence[_Near]],
+        near: Mapping[int, Sequence[Entry]],
         replaced: Collection[str],
         now: float,
     ) -> Found:
-        def asked_for(post: Remembered) -> bool:
-            in_scope = lookup.across_teams or post.team == lookup.team
-            return in_scope and (lookup.author is None or lookup.author == post.author)
+        since = now - lookup.within
+
+        def is_asked_for(entry: Entry) -> bool:
+            in_scope = lookup.across_teams or entry.team == lookup.team
+            by_author = lookup.author is None or lookup.author == entry.author
+            return in_scope and by_author and entry.at > since and entry.id not in replaced
 
         posts: list[Remembered] = []
         refused: list[Remembered] = []
-        since = now - lookup.within
         for write_id in reversed(self._digests.get((lookup.compare, lookup.digest), [])):
             entry = self._entries[write_id]
             if entry.at <= since or len(posts) == _FOUND_AT_MOST:
                 break
-            if write_id not in replaced and asked_for(post := _remembered(entry, now, equal=True)):
-                (refused if post.outcome is Outcome.REFUSED else posts).append(post)
+            if is_asked_for(entry):
+                told = _remembered(entry, now, equal=True)
+                (refused if told.outcome is Outcome.REFUSED else posts).append(told)
         posts += refused[: _FOUND_AT_MOST - len(posts)]
-        equal = (lookup.compare, lookup.digest)
-        like = [
-            post
-            for post, digests in (near.get(searched(lookup), ()) if lookup.near else ())
-            if post.at > since and equal not in digests and asked_for(post)
-        ]
-        return Found(posts=(*posts, *like[:CANDIDATES]))
+        like = (
+            _remembered(entry, now, equal=False)
+            for entry in (near.get(searched(lookup), ()) if lookup.near else ())
+            if getattr(entry, lookup.compare) != lookup.digest and is_asked_for(entry)
+        )
+        return Found(posts=(*posts, *islice(like, CANDIDATES)))
 
     def _replaced(self, write: Write, now: float) -> tuple[str, ...]:
         """The earlier tries of the same request of which nobody can tell that they took effect."""
@@ -267,30 +261,30 @@ class MemoryStore:
         )
 
     def _remember(self, entry: Entry) -> None:
-        write = entry.write
-        self._entries[write.id] = entry
-        if write.request:
-            self._requests[write.request].append(write.id)
+        self._entries[entry.id] = entry
+        if entry.request:
+            self._requests[entry.request].append(entry.id)
         for digest in entry.digests:
-            self._digests[digest].append(write.id)
+            self._digests[digest].append(entry.id)
         self._lists.add(entry)
 
     def _remember_published(self, post: Published) -> bool:
         write = as_write(post)
         known = self._entries.get(write.id)
         self._forget(write.id)  # also what is known: it counts as written at this instant
-        entry = Entry(_kept_of(write), self._last, (), outcome=Outcome.OK, url=post.url)
+        entry = entry_of(write, self._last)
+        entry.outcome, entry.url = Outcome.OK, post.url
         self._remember(entry)
         return known is None or known.digests != entry.digests
 
     def _kept_for(self, entry: Entry) -> Kept | None:
         """What is kept under a write's key, where that is still its."""
-        kept = self._keyed.get(entry.write.key, self._last)
-        return kept if kept is not None and kept.write_id == entry.write.id else None
+        kept = self._keyed.get(entry.key, self._last)
+        return kept if kept is not None and kept.write_id == entry.id else None
 
     def _free_key(self, entry: Entry) -> None:
-        if entry.write.key is not None and self._kept_for(entry) is not None:
-            self._keyed.drop(entry.write.key)
+        if entry.key is not None and self._kept_for(entry) is not None:
+            self._keyed.drop(entry.key)
 
     def _settle_key(self, entry: Entry, settlement: Settlement) -> None:
         if not answerable(settlement) and not entry.replaces:
@@ -299,9 +293,9 @@ class MemoryStore:
         if not answerable(settlement):  # the earlier try is as unknown as it was
             settlement = Settlement(outcome=Outcome.UNKNOWN)
         kept = self._kept_for(entry)
-        if entry.write.key is not None and kept is not None:
+        if entry.key is not None and kept is not None:
             settled = replace(kept, outcome=settlement.outcome, answer=settlement.answer)
-            self._keyed.put(entry.write.key, settled)
+            self._keyed.put(entry.key, settled)
 
     def _forget(self, write_id: str) -> None:
         entry = self._entries.pop(write_id, None)
@@ -309,19 +303,19 @@ class MemoryStore:
             return
         self._give_back(entry)
         self._lists.remove(entry)
-        if entry.write.request:
-            _take_away(self._requests, entry.write.request, write_id)
+        if entry.request:
+            _take_away(self._requests, entry.request, write_id)
         for digest in entry.digests:
             _take_away(self._digests, digest, write_id)
 
     def _give_back(self, entry: Entry) -> None:
         for cap in entry.caps:
             made = self._charges.get(cap, [])
-            _take_out(made, entry.at, entry.write.id)
+            _take_out(made, entry.at, entry.id)
             if not made:
                 self._charges.pop(cap, None)
         entry.caps = []
-        self._uses.give_back(entry.write.id)
+        self._uses.give_back(entry.id)
 
     def _prune(self, now: float) -> None:
         """Forget what is older than `keep`, a few at a time, so that no call pays for many."""
@@ -357,31 +351,22 @@ def _take_away(index: dict[_Key, list[str]], key: _Key, write_id: str) -> None:
         del index[key]
 
 
-def _kept_of(write: Write) -> Write:
-    """What is kept of a write: of its prints, those under which it is listed."""
-    found = write.fingerprint
-    if found is not None:
-        found = replace(found, prints=listed(found.prints), whole=b"", counts=None)
-    return replace(write, post=Post(), actions=(), user_agent="", fingerprint=found)
-
-
 def _remembered(entry: Entry, now: float, *, equal: bool) -> Remembered:
-    write = entry.write
     outcome = entry.outcome_at(now)
     return Remembered(
-        write_id=write.id,
+        write_id=entry.id,
         at=entry.at,
         pending=outcome is None,
         outcome=outcome,
-        integration=write.integration,
-        token=write.token,
-        author=write.author,
-        operation=write.operation,
-        team=write.team,
-        thread=write.thread,
-        post=entry.post or write.target,
+        integration=entry.integration,
+        token=entry.token,
+        author=entry.author,
+        operation=entry.operation,
+        team=entry.team,
+        thread=entry.thread,
+        post=entry.post or entry.target,
         url=entry.url,
-        request=write.request,
+        request=entry.request,
         equal=equal,
-        sketch=write.fingerprint.sketch if write.fingerprint is not None else b"",
+        sketch=entry.sketch,
     )

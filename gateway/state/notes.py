@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from heapq import nlargest
 from itertools import islice
 from typing import Literal
 
@@ -121,12 +122,12 @@ class MemoryNotes:
     async def names(self, prefix: str, limit: int, at: float) -> list[str]:
         """As `ports.Notes.names`."""
         now = self._now(at)
-        found = [
+        found = (
             (note.at, name)
             for name, note in self._notes.items()
             if name.startswith(prefix) and note.until > now
-        ]
-        return [name for _, name in sorted(found, reverse=True)[: bounded(limit)]]
+        )
+        return [name for _, name in nlargest(bounded(limit), found)]
 
     async def drop(self, name: str, at: float) -> bool:
         """As `ports.Notes.drop`."""

@@ -1,9 +1,9 @@
 """The table of prints: which posts are listed under a print, and which a new one asks for. Pure.
 
 A post is the set of its prints (winnowed pieces of its text). It is listed under its smallest ones,
-a tenth of them: of a long text a passage may be copied, and is found only by what is listed of it;
-a new post asks with all of its own, so that whatever is added to a copy hides nothing. Posts that
-share two prints or more are candidates.
+under more of them if it is long: of a long text only a part may be copied. A new post asks with all
+of its own, so that whatever is added to a copy hides nothing. Posts that share two prints or more
+are candidates.
 
 The table is a hint, the posts are the truth. A row holds sixteen entries, each the mark of a print
 (its upper half; the lower chooses the row) and the number of a post. Of one print it keeps the oldest few and the newest: so no flood of copies pushes
@@ -23,7 +23,6 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
-from heapq import nlargest
 from mmap import mmap
 from struct import Struct
 
@@ -31,12 +30,11 @@ import numpy as np
 
 from gateway.model import Lookup, Reservation
 
-REMEMBERED = 14
-"""The smallest prints of a post, under which it is found again: at least so many, if it has them."""
-
-_REMEMBERED_AT_MOST = 32
-_SHARE = 14
-"""Beyond `REMEMBERED`, of so many prints one is listed; with that a post has 15 of them on average."""
+REMEMBERED = 15
+"""The smallest prints of a post, under which it is found again: so many, if it has them."""
+_REMEMBERED_AT_MOST = 28
+_SHARE = 18
+"""Of a long text one of so many prints is listed. On average it is 15 of a post."""
 
 CANDIDATES = 24
 """The posts that share the most prints are told, and no others."""
@@ -55,10 +53,11 @@ _READ = 64
 _ENTRIES = 16
 _OLDEST, _LISTED = 4, 12
 """The entries of a row that one print keeps for its oldest posts, and those it may take at all."""
+_HALF = np.uint32(16)
 _LARGEST = 2**32 - 1
 """A post with a higher number is not listed: that is some 130 years of a write a second."""
 
-_NUMBER = Struct("=I")
+_MARK, _NUMBER = Struct("=H"), Struct("=I")
 _MARKS, _NUMBERS = (
     Struct(f"={_ENTRIES}H"),
     Struct(f"={_ENTRIES}I"),
@@ -79,7 +78,7 @@ def salt(team: str | None) -> int:
 
 def salted(prints: bytes, salt: int) -> array[int]:
     """Read prints, and mix a salt into each: those that differ differ afterwards."""
-    return array("I", (np.frombuffer(prints, np.uint32) ^ np.uint32(salt)).tobytes())
+    return array("I", [value ^ salt for value in array("I", prints)])
 
 
 def listed(prints: bytes) -> bytes:
@@ -117,7 +116,8 @@ def most_hits(hits: Iterable[int], first: int, last: int) -> list[int]:
     often = [
         (n, post) for post, n in Counter(hits).items() if n >= AT_LEAST and first <= post <= last
     ]
-    return [post for _, post in nlargest(_READ, often)]
+    often.sort(reverse=True)
+    return [post for _, post in often[:_READ]]
 
 
 def table_size(rows: int) -> int:
@@ -139,42 +139,37 @@ class PrintTable:
         assert len(memory) == table_size(rows)
         self._memory = memory
         self._mask = rows - 1
-        self._rows = np.frombuffer(memory, _LAYOUT, rows, HEAD)
+        table = np.frombuffer(memory, _LAYOUT, rows, HEAD)
+        self._marks, self._numbers = table["marks"], table["numbers"]
 
     def hits(self, prints: array[int]) -> list[int]:
         """Give the numbers of the posts that share prints, once for each."""
         asked = np.frombuffer(prints, np.uint32)
-        rows, marks = asked & np.uint32(self._mask), (asked >> 16).astype(np.uint16)
-        which, entries = np.nonzero(self._rows["marks"][rows] == marks[:, np.newaxis])
-        numbers = self._rows["numbers"][rows[which], entries]
-        found: list[int] = numbers[numbers > 0].tolist()
-        return found
+        rows, marks = asked & self._mask, (asked >> _HALF).astype(np.uint16)
+        shared = self._marks[rows] == marks[:, np.newaxis]
+        return [number for number in self._numbers[rows][shared].tolist() if number]
 
     def release(self) -> None:
         """Let the memory go, so that it can be closed."""
-        self._rows = self._rows[:0].copy()
+        del self._marks, self._numbers
 
     def add(self, number: int, prints: array[int], first: int) -> None:
         """List a post under its prints; doing it twice is doing it once."""
         if number > _LARGEST:
             return
-        asked = np.frombuffer(prints, np.uint32)
-        rows, marks = asked & np.uint32(self._mask), (asked >> 16).astype(np.uint16)
-        numbers = self._rows["numbers"][rows]
-        same = self._rows["marks"][rows] == marks[:, np.newaxis]
-        if (same & (numbers == number)).any(axis=1).all():
-            return
-        known = same.any(axis=1)
-        new = rows[~known]
-        entries = numbers[~known].argmin(axis=1)  # free, or of a post that is gone, or the oldest
-        self._rows["numbers"][new, entries] = number
-        self._rows["marks"][new, entries] = marks[~known]
-        for index in np.flatnonzero(known):  # few
-            row, mark = int(rows[index]), int(marks[index])
-            entry = _place(*self._row(self._at(row)), mark, number, first)
-            if entry is not None:
-                self._rows["numbers"][row, entry] = number
-                self._rows["marks"][row, entry] = mark
+        for value in prints:
+            at, mark = self._at(value), value >> 16
+            marks, numbers = self._row(at)
+            if mark in marks:
+                entry = _place(marks, numbers, mark, number, first)
+                if entry is None:
+                    continue
+            else:
+                entry = numbers.index(
+                    min(numbers)
+                )  # free, or of a post that is gone, or the oldest
+            _NUMBER.pack_into(self._memory, at + _MARKS.size + _NUMBER.size * entry, number)
+            _MARK.pack_into(self._memory, at + _MARK.size * entry, mark)
 
     def remove(self, number: int, prints: array[int]) -> None:
         """Take a post out of the lists of its prints."""
@@ -200,15 +195,16 @@ def _place(
     """Give the entry that a post takes in a row that has its print; None where it is not to have one."""
     if number in numbers and marks[numbers.index(number)] == mark:
         return None
-    own = sorted(n for each, n in zip(marks, numbers, strict=True) if each == mark and n >= first)
+    own = sorted([n for each, n in zip(marks, numbers, strict=True) if each == mark and n >= first])
     if number in own:
         return None
     if len(own) >= _LISTED:
         leaves = sorted([*own, number])[_OLDEST]  # neither of the oldest few nor of the newest
         entries = [*zip(marks, numbers, strict=True)]
         return None if leaves == number else entries.index((mark, leaves))
-    return min(
+    others = [
         (n, index)
         for index, n in enumerate(numbers)
         if marks[index] != mark or n < first  # free, or of a post that is gone, or the oldest
-    )[1]
+    ]
+    return min(others)[1]

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Generator
-
-import numpy as np
+from dataclasses import replace
+from struct import Struct
 
 from gateway.model import Fingerprint, Post
 from gateway.text import markdown
 from gateway.text.normalize import Read, normalize_stepwise
-from gateway.text.prints import Prints
 from gateway.text.sketch import SHORT, Samples
 from gateway.text.visible import finish
 
 _ASKED_AT_MOST = 512
 """Prints with which is asked for copies: the smallest. Texts of over 2,000 letters have more."""
+_TWO = Struct("<2I")
 
 
 def fingerprint(post: Post, author: str = "", read: Read = markdown.read) -> Fingerprint:
@@ -25,35 +26,42 @@ def fingerprint(post: Post, author: str = "", read: Read = markdown.read) -> Fin
         author: as `Write.author`; a short text is found by it as well.
         read: how the body is written; `page.read` for HTML.
     """
-    return finish(fingerprint_stepwise(post, author, read))
+    return of_author(finish(fingerprint_stepwise(post, read)), author)
 
 
 def fingerprint_stepwise(
-    post: Post, author: str = "", read: Read = markdown.read
+    post: Post, read: Read = markdown.read
 ) -> Generator[None, None, Fingerprint]:
-    """Do the same, yielding every few milliseconds, so that others can go on meanwhile."""
+    """Digest a post before its author is known, yielding every few milliseconds for others."""
     normal = yield from normalize_stepwise(post.title, post.body, read)
     samples = Samples(normal)
     yield
     kept, whole = samples.sketches()
-    asked = samples.prints[:_ASKED_AT_MOST]
-    if 0 < normal.words < SHORT:
-        asked = np.union1d(_of(author), asked)
+    text = _digest(normal.text)
     return Fingerprint(
-        text=_digest(normal.text),
-        event=_digest(normal.event),
+        text=text,
+        event=text if normal.event is normal.text else _digest(normal.event),
         words=normal.words,
-        prints=asked.tobytes(),
+        prints=samples.prints[:_ASKED_AT_MOST].tobytes(),
         sketch=kept,
         whole=whole,
         counts=normal.counts,
     )
 
 
-def _of(author: str) -> Prints:
+def of_author(found: Fingerprint, author: str) -> Fingerprint:
+    """Let a post that was digested without an author be found as one of an author's, if short."""
+    if not 0 < found.words < SHORT:
+        return found
+    asked = sorted({*_of(author), *array("I", found.prints)})
+    return replace(found, prints=array("I", asked).tobytes())
+
+
+def _of(author: str) -> tuple[int, int]:
     """Give two prints that all short texts of an author share; hardly any other is smaller."""
-    digest = hashlib.blake2b(author.encode("utf-8", "replace"), digest_size=8).digest()
-    return np.frombuffer(digest, "<u4") >> np.uint32(8)
+    digest = hashlib.blake2b(author.encode("utf-8", "replace"), digest_size=_TWO.size).digest()
+    one, other = _TWO.unpack(digest)
+    return one >> 8, other >> 8
 
 
 def _digest(words: str) -> str:

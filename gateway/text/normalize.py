@@ -86,6 +86,9 @@ def normalize_stepwise(
     post = yield from take_apart(title, body, read)
     alike = post.own is post.full
     masked = _all(part.masked for part in post.full)
+    text = event = _apart([part.plain for part in post.full])
+    if any(part.masked is not part.plain for part in post.full):
+        event = _apart([part.masked for part in post.full])
     yield
     return Normal(
         full=masked,
@@ -93,8 +96,8 @@ def normalize_stepwise(
         framed=post.framed,
         words=_real(post.full),
         own_words=_real(post.own),
-        text=_apart(part.plain for part in post.full),
-        event=_apart(part.masked for part in post.full),
+        text=text,
+        event=event,
         counts=_counts(post),
     )
 
@@ -221,7 +224,6 @@ def _all(words: Iterable[list[str]]) -> tuple[str, ...]:
     return tuple(chain.from_iterable(words))
 
 
-def _apart(words: Iterable[list[str]]) -> str:
+def _apart(words: Sequence[list[str]]) -> str:
     """Write the words down, the title apart."""
-    title, *body = words
-    return f"{' '.join(title)}\x1f{' '.join(chain.from_iterable(body))}"
+    return f"{' '.join(words[0])}\x1f{' '.join(chain.from_iterable(words[1:]))}"

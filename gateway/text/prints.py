@@ -10,6 +10,7 @@ The hashes lie in state for months: they must come out alike on every machine an
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -21,16 +22,19 @@ _WINDOW = 5
 MIDDLE = (GRAM + _WINDOW - 1) // 2
 """Letters before the middle of those among which a print was chosen."""
 
-Hashes = NDArray[np.uint64]
 Prints = NDArray[np.uint32]
 
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_Bits = TypeVar("_Bits", np.uint16, np.uint32)
+
+_FACTOR = 0x9E3779B97F4A7C15
+_POWERS = np.array([pow(_FACTOR, GRAM - 1 - place, 1 << 64) for place in range(GRAM)], np.uint64)
 _MIXER = np.uint64(0xBF58476D1CE4E5B9)
 _HALF = np.uint64(32)
 _SHIFT = np.uint64(29)
-with np.errstate(over="ignore"):
-    _FACTORS = [_FACTOR, _FACTOR**2, _FACTOR**4]
-_NONE: Prints = np.zeros(0, np.uint32)
+_FEW = 400
+"""Hashes below which a call of numpy costs more than its work."""
+NONE: Prints = np.zeros(0, np.uint32)
+"""The prints of a text without letters."""
 
 
 def prints(words: Sequence[str]) -> Prints:
@@ -38,28 +42,25 @@ def prints(words: Sequence[str]) -> Prints:
     return distinct(winnowed(gram_hashes("".join(words))))
 
 
-def distinct(chosen: Prints) -> Prints:
-    """Sort prints, and give each once."""
-    if not len(chosen):
-        return _NONE
-    chosen = np.sort(chosen)
-    first = np.empty(len(chosen), np.bool_)
+def distinct(hashes: NDArray[_Bits]) -> NDArray[_Bits]:
+    """Sort hashes, and give each once."""
+    if len(hashes) < _FEW:
+        return np.array(sorted({*hashes.tolist()}), hashes.dtype)
+    hashes = np.sort(hashes)
+    first = np.empty(len(hashes), np.bool_)
     first[0] = True
-    np.not_equal(chosen[1:], chosen[:-1], out=first[1:])
-    return chosen[first]  # as numpy.unique, which takes twice as long
+    np.not_equal(hashes[1:], hashes[:-1], out=first[1:])
+    return hashes[first]
 
 
 def gram_hashes(letters: str) -> Prints:
     """Hash each run of nine letters; all of them together where there are fewer."""
     code = np.frombuffer(letters.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint64)
     if not len(code):
-        return _NONE
+        return NONE
     if len(code) < GRAM:
         code = np.concatenate([code, np.zeros(GRAM - len(code), np.uint64)])
-    two = code[:-1] * _FACTORS[0] + code[1:]
-    four = two[:-2] * _FACTORS[1] + two[2:]
-    eight = four[:-4] * _FACTORS[2] + four[4:]
-    nine = eight[:-1] * _FACTORS[0] + code[8:]
+    nine = np.correlate(code, _POWERS)  # a polynomial of nine letters, modulo 2 ** 64
     nine ^= nine >> _SHIFT
     nine *= _MIXER
     return (nine >> _HALF).astype(np.uint32)
@@ -67,11 +68,12 @@ def gram_hashes(letters: str) -> Prints:
 
 def winnowed(hashes: Prints) -> Prints:
     """Give the smallest of every five neighbours; one may come more than once."""
-    if len(hashes) <= _WINDOW:
+    windows = len(hashes) - _WINDOW + 1
+    if windows < 2:
         return np.sort(hashes)[:1]
-    two = np.minimum(hashes[:-1], hashes[1:])
-    four = np.minimum(two[:-2], two[2:])
-    smallest: Prints = np.minimum(four[:-1], hashes[_WINDOW - 1 :])
+    size = hashes.itemsize
+    shifted: Prints = np.ndarray((_WINDOW, windows), hashes.dtype, hashes, 0, (size, size))
+    smallest: Prints = np.minimum.reduce(shifted)
     return smallest
 
 

@@ -21,7 +21,6 @@ _SMALL = 4
 _MASKED = 1
 """So many of them may be numbers, paths or addresses."""
 
-
 _MASK = 1 << 8
 _KINDS = dict.fromkeys(SMALL_WORDS, 1) | dict.fromkeys(MASKS, _MASK)
 """What a word counts, so that one sum holds both counts."""
@@ -32,9 +31,10 @@ def prose(words: Sequence[str]) -> NDArray[np.bool_]:
     if len(words) < _AROUND:
         return np.zeros(len(words), np.bool_)
     kind = _KINDS.get
-    sums = np.cumsum([0, *[kind(word, 0) for word in words]])
+    kinds = np.array([0, *[kind(word, 0) for word in words]], np.uint32)
+    sums = kinds.cumsum(dtype=np.uint32)
     counts = sums[_AROUND:] - sums[:-_AROUND]
-    found: NDArray[np.bool_] = (counts % _MASK >= _SMALL) & (counts < (_MASKED + 1) * _MASK)
+    found: NDArray[np.bool_] = (counts & (_MASK - 1) >= _SMALL) & (counts < (_MASKED + 1) * _MASK)
     before = _AROUND // 2
     return np.concatenate(
         [found[:1].repeat(before), found, found[-1:].repeat(_AROUND - 1 - before)]

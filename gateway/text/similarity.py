@@ -6,6 +6,7 @@ author, or two), where (one thread, or two), and whose words they are (the write
 property: what the posts of two other authors have among the candidates, as quotes, forms and
 greetings). The measure itself: the share of one text's words that stand in the other, damped by the
 share of its prints, which tell that they come in the same order, and by the amount of text.
+Between authors, sentences count more than logs, code and lists do.
 
 The scores are calibrated: from 0.60 on it is worth a second look, from 0.84 on it is a copy
 (docs/detection.md has the figures). Identical texts of twelve words or more score 1.
@@ -18,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from math import sqrt
 from typing import NamedTuple
@@ -117,21 +118,19 @@ class Comparison:
         self._sets = _sets(new.text, registered)
         self._registered = registered
         self._found: dict[Placed, Likeness] = {}
-        self._common = registered.prints | self._common_property(earlier)
-        self._own, self._prose = self._sets.own, self._sets.prose
-        if self._common:
-            self._own = _Set(self._own.values - self._common)
-            self._prose = _Set(self._prose.values - self._common)
-        self._repeated_in = {
-            post.thread
-            for post in earlier
-            if self._is_own_elsewhere(post) and self._of_one_author(post)[0] > _LOOK_ALIKE
-        }
+        self._most: dict[Placed, float] = {}
 
-    def likeness(self, post: Placed) -> Likeness:
-        """Compare with one of the earlier texts."""
+    def likeness(self, post: Placed, at_least: float = 0.0) -> Likeness:
+        """Compare with one of the earlier texts; what certainly scores less is `NOTHING`."""
+        if self._text.words < self._few:
+            return NOTHING
+        other = post.author != self._new.author
+        if other and post.thread == self._new.thread:
+            return NOTHING  # who answers repeats what was asked
         if post not in self._found:
-            self._found[post] = self._likeness(post)
+            if other and self._at_most(post) < at_least:
+                return NOTHING
+            self._found[post] = self._between(post) if other else self._repetition(post)
         return self._found[post]
 
     def template(self) -> Template | None:
@@ -147,19 +146,50 @@ class Comparison:
 
     # ── parts ────────────────────────────────────────────────────────────────────────────────
 
-    def _likeness(self, post: Placed) -> Likeness:
-        if self._text.words < self._few:
-            return NOTHING
-        if post.author == self._new.author:
-            raw, new, earlier = self._of_one_author(post)
-            if post.thread == self._new.thread and new < _SAME_THREAD:
-                return NOTHING
-            raw *= 1 + 0.25 * min(len(self._repeated_in), 4)
-            return Likeness(_calibrated(raw, _OF_ONE_AUTHOR), new, earlier)
-        if post.thread == self._new.thread:
-            return NOTHING  # who answers repeats what was asked
+    def _at_most(self, post: Placed) -> float:
+        """The score that likeness to another author's text cannot exceed, by its prints alone.
+
+        Leaving out common property makes the shared prints fewer, and so it may lower the amount of
+        text or leave two texts identical of which little is left (`_between_authors`). Half a print
+        is what rounding adds.
+        """
+        if post not in self._most:
+            shared = self._sets.own.shared(post.sketch.own).number + 0.5
+            identical = 2 * shared / (_IDENTICAL * max(1, len(self._text.own.kept)))
+            most = max(sqrt(_amount(shared, _MUCH)), identical)
+            self._most[post] = _calibrated(most, _BETWEEN_AUTHORS)
+        return self._most[post]
+
+    def _between(self, post: Placed) -> Likeness:
         raw, new, earlier = self._between_authors(post.sketch)
         return Likeness(_calibrated(raw, _BETWEEN_AUTHORS), new, earlier)
+
+    def _repetition(self, post: Placed) -> Likeness:
+        raw, new, earlier = self._of_one_author(post)
+        if not raw or (post.thread == self._new.thread and new < _SAME_THREAD):
+            return NOTHING
+        raw *= 1 + 0.25 * min(len(self._repeated_in), 4)
+        return Likeness(_calibrated(raw, _OF_ONE_AUTHOR), new, earlier)
+
+    @cached_property
+    def _common(self) -> AbstractSet[int]:
+        return self._registered.prints | self._common_property(self._earlier)
+
+    @cached_property
+    def _own(self) -> _Set:
+        return _Set(self._sets.own.values - self._common) if self._common else self._sets.own
+
+    @cached_property
+    def _prose(self) -> _Set:
+        return _Set(self._sets.prose.values - self._common) if self._common else self._sets.prose
+
+    @cached_property
+    def _repeated_in(self) -> set[str]:
+        return {
+            post.thread
+            for post in self._earlier
+            if self._is_own_elsewhere(post) and self._of_one_author(post)[0] > _LOOK_ALIKE
+        }
 
     def _is_own_elsewhere(self, post: Placed) -> bool:
         return post.author == self._new.author and post.thread != self._new.thread
@@ -189,7 +219,7 @@ class Comparison:
         raw = max(
             sqrt(words.of_both * sqrt(prints.of_both)) * amount,
             0.9 * sqrt(words.of_new * sqrt(prints.of_new)) * amount * _amount(prints.number, 8),
-            0.97 * sqrt(prints.of_both) * _amount(prints.number, 16),
+            0.97 * sqrt(prints.of_both) * _amount(prints.number, _MUCH),
         )
         if self._text.words >= SHORT and min(prints.of_both, words.of_both) >= _IDENTICAL:
             raw = 1.0
@@ -197,38 +227,44 @@ class Comparison:
 
     def _between_authors(self, old: Sketch) -> tuple[float, float, float]:
         new_total = len(self._own.values)
-        prints = self._own.shared(_without(old.own, self._common))
+        own = _without(old.own, self._common)
+        prints = self._own.shared(own)
         if not new_total or prints.number < min(4, 0.5 * new_total):
             return 0.0, 0.0, 0.0
         words = self._sets.own_words.shared(_without(old.own_words, self._registered.words))
-        amount = sqrt(_amount(words.number, 8) * _amount(prints.number, 16))
+        amount = sqrt(_amount(words.number, 8) * _amount(prints.number, _MUCH))
         raw = max(
             sqrt(words.of_new * sqrt(prints.of_new)) * amount,
             0.9 * sqrt(words.of_earlier * sqrt(prints.of_earlier)) * amount
             * (0.7 if self._text.framed else 1.0),
-            0.97 * sqrt(prints.of_both) * _amount(prints.number, 16),
+            0.97 * sqrt(prints.of_both) * _amount(prints.number, _MUCH),
         )  # fmt: skip
-        if self._prose.values and not self._text.framed:
-            raw = self._with_prose(raw, prints, self._prose.shared(_without(old.own, self._common)))
+        if self._is_telling(raw, prints):
+            raw = self._with_prose(raw, prints, self._prose.shared(own))
         if old.words >= _IDENTICAL_WORDS and min(prints.of_both, words.of_both) >= _IDENTICAL:
             raw = 1.0
         raw *= min(1.0, 2 * new_total / len(self._text.own.kept))
         return raw, prints.of_new, prints.of_earlier
 
+    def _is_telling(self, raw: float, prints: _Shared) -> bool:
+        """Whether it matters what is shared: of most candidates nothing much is."""
+        if raw < _LOOK_ALIKE and prints.number < _MUCH_PROSE / 2:
+            return False
+        return len(self._prose.values) > 0 and not self._text.framed
+
     def _with_prose(self, raw: float, prints: _Shared, prose: _Shared) -> float:
         """Weigh in how much of what is shared stands in sentences.
 
-        Two who met the same failure share its log; nobody shares forty words of sentences by
-        chance. So a log among sentences of one's own counts less, unless it is all there was.
+        Two who met the same failure share its log; by chance, nobody shares 45 words of sentences.
+        So a log counts less among sentences of one's own, unless it is all that one of them has.
+        And so many sentences are worth a look from a fifth of a text on, a copy from half of it.
         """
-        its_part = (
-            1.0
-            if len(self._prose.values) < 0.1 * len(self._own.values)
-            else min(1.0, 2 * prose.of_new / prints.of_new)
-        )
-        raw *= 0.7 + 0.3 * max(its_part, prints.of_new, prints.of_earlier)
+        if len(self._prose.values) > 0.1 * len(self._own.values):
+            told = min(1.0, 2 * prose.of_new / prints.of_new)
+            raw *= 0.7 + 0.3 * max(told, prints.of_new, prints.of_earlier)
         share = max(prose.number / len(self._text.own.kept), prose.of_earlier)
-        return max(raw, 0.86 * share**0.2 * _amount(prose.number, _MUCH_PROSE) ** 2)
+        of_prose: float = 0.86 * share**0.2 * _amount(prose.number, _MUCH_PROSE) ** 2
+        return max(raw, of_prose)
 
     def _prints_of(self, sketch: Sketch) -> tuple[Part, Part]:
         registered = self._registered.prints
@@ -246,7 +282,7 @@ class Comparison:
         if len(found) < 8:
             return _NO_TEMPLATE
         share = len(found) / len(values)
-        score = _amount(len(found), 16) * min(1.0, 0.5 + share)
+        score = _amount(len(found), _MUCH) * min(1.0, 0.5 + share)
         return Template(score, share, min(found.values()))
 
     def _repeated_words(self, own: Sequence[Placed]) -> Template:
@@ -268,15 +304,16 @@ class Comparison:
         return Template(min(1.0, 0.1 + share), share, min(found.values()))
 
 
+_MUCH = 16
+"""Prints from which on their number does not lower a likeness."""
 _MUCH_PROSE = 72
-"""Prints in some 45 words of sentences."""
+"""The prints of some 45 words of sentences."""
 _LOOK_ALIKE = 0.3
 _SAME_THREAD = 0.9
 _NO_TEMPLATE = Template(0.0, 0.0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Shared:
+class _Shared(NamedTuple):
     """What two sets of hashes share: how many, and which share of each and of both."""
 
     number: float
@@ -291,20 +328,7 @@ class _Shared:
         return 1 / (1 / self.of_new + 1 / self.of_earlier - 1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Sets:
-    """The hashes of the new text, as they are compared."""
-
-    prints: _Set
-    own: _Set
-    prose: _Set
-    words: _Set
-    own_words: _Set
-    all_words: frozenset[int]
-
-
-@dataclass(frozen=True, slots=True)
-class _Set:
+class _Set(NamedTuple):
     """Hashes of the new text."""
 
     values: frozenset[int]
@@ -317,25 +341,58 @@ class _Set:
             total += part.total
             hits += len(self.values.intersection(part.kept))
         if not hits:
-            return _Shared(0.0, 0.0, 0.0)
+            return _NONE_SHARED
         of_earlier = min(1.0, hits / kept)
         number = min(of_earlier * total, len(self.values))
         return _Shared(number, number / len(self.values), of_earlier)
 
 
+_NONE_SHARED = _Shared(0.0, 0.0, 0.0)
+
+
+class _Sets:
+    """The hashes of the new text, as they are compared: each set is made when it is asked for."""
+
+    def __init__(self, new: Sketch, registered: Registered) -> None:
+        self._new = new
+        self._registered = registered
+
+    @cached_property
+    def own(self) -> _Set:
+        """The prints of its own view."""
+        return _Set(frozenset(self._new.own.kept))
+
+    @cached_property
+    def prose(self) -> _Set:
+        """Those of them that stand in prose."""
+        return _Set(frozenset(self._new.prose))
+
+    @cached_property
+    def prints(self) -> _Set:
+        """All prints but what is registered."""
+        return _Set(self.own.values.union(self._new.rest.kept) - self._registered.prints)
+
+    @cached_property
+    def own_words(self) -> _Set:
+        """The words of its own view, but what is registered."""
+        return _Set(frozenset(self._new.own_words.kept) - self._registered.words)
+
+    @cached_property
+    def words(self) -> _Set:
+        """All words but the small ones and what is registered."""
+        rest = frozenset(self._new.rest_words.kept) - self._registered.words
+        return _Set(self.own_words.values | rest)
+
+    @cached_property
+    def all_words(self) -> frozenset[int]:
+        """All words but what is registered."""
+        small = frozenset(self._new.small_words) - self._registered.words
+        return self.words.values | small
+
+
 @lru_cache(maxsize=16)  # several rules compare the same text
 def _sets(text: bytes, registered: Registered) -> _Sets:
-    new = read(text)
-    own, own_words = frozenset(new.own.kept), frozenset(new.own_words.kept)
-    words = own_words.union(new.rest_words.kept)
-    return _Sets(
-        prints=_Set(own.union(new.rest.kept) - registered.prints),
-        own=_Set(own),
-        prose=_Set(frozenset(new.prose)),
-        words=_Set(words - registered.words),
-        own_words=_Set(own_words - registered.words),
-        all_words=words.union(new.small_words) - registered.words,
-    )
+    return _Sets(read(text), registered)
 
 
 def _without(part: Part, common: AbstractSet[int]) -> Part:

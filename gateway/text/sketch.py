@@ -13,15 +13,15 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from struct import Struct, pack
+from struct import Struct
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.text.normalize import Normal
-from gateway.text.prints import MIDDLE, Prints, distinct, gram_hashes, winnowed, word_hashes
+from gateway.text.prints import MIDDLE, NONE, Prints, distinct, gram_hashes, winnowed, word_hashes
 from gateway.text.prose import prose
 from gateway.text.small_words import SMALL_WORDS
 from gateway.text.words import MASKS
@@ -37,20 +37,17 @@ _TELLS = 3
 _MOST = 0xFFFF
 _MUCH = 40
 """Words below which prose is not told apart: too little to be telling."""
-_NONE: Prints = np.zeros(0, np.uint32)
 _NO_PROSE = np.zeros(0, np.uint16)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class Part(NamedTuple):
     """Some hashes of a kind; `total` is how many there are where not all are kept."""
 
     kept: array[int]
     total: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Sketch:
+class Sketch(NamedTuple):
     """A sketch, read.
 
     `words` counts the real words of the text; it is `framed` where nearly all is quote or form.
@@ -72,45 +69,54 @@ def read(data: bytes) -> Sketch:
     """Read a sketch as `Samples` made it; an empty or damaged one is like nothing."""
     if len(data) < _HEAD.size or len(data) % 2:
         return _EMPTY
-    words, framed, is_whole, *counts = _HEAD.unpack_from(data)
+    words, framed, tells_prose, *counts = _HEAD.unpack_from(data)
     values = array("H", data[_HEAD.size :])
     parts, first = [], 0
     for total, kept in zip(counts[:4], counts[4:], strict=True):
         parts.append(Part(values[first : first + kept], total))
         first += kept
     own, rest, own_words, rest_words = parts
-    last = len(values)
-    if is_whole and last:
-        last -= values.pop() + 1
-    small, in_prose = values[first:last], values[last:]
+    end = len(values) - values.pop() - 1 if tells_prose and values else len(values)
+    small, in_prose = values[first:end], values[end:]
     return Sketch(words, framed, own, rest, own_words, rest_words, small, in_prose)
 
 
 _NOTHING = Part(array("H"), 0)
-_EMPTY = Sketch(0, False, *[_NOTHING] * 4, array("H"), array("H"))  # noqa: FBT003 - a fact
+_EMPTY = Sketch(
+    words=0,
+    framed=False,
+    own=_NOTHING,
+    rest=_NOTHING,
+    own_words=_NOTHING,
+    rest_words=_NOTHING,
+    small_words=array("H"),
+    prose=array("H"),
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """The prints of a view of a text, as they stand in it and each once, and 16 bits of each word."""
+class Sample(NamedTuple):
+    """What a view of a text leaves: 16 bits of each word, and its prints.
+
+    They are `chosen` in the order in which they stand in the text, some more than once.
+    """
 
     chosen: Prints
     prints: Prints
     words: frozenset[int]
-    small: frozenset[int]
 
 
 class Samples:
     """What both views of a text leave."""
 
     def __init__(self, normal: Normal) -> None:
-        self._words = normal.words
+        self._words = min(_MOST, normal.words)
         self._framed = normal.framed
         self._full = self._own = _sample(normal.full)
+        self._small = SMALL_WORDS.intersection(normal.full) if normal.words < SHORT else ()
         self.prints = self._full.prints
         if normal.own != normal.full:
             self._own = _sample(normal.own)
-            self.prints = np.union1d(self._full.prints, self._own.prints)
+            self.prints = distinct(np.concatenate([self._full.prints, self._own.prints]))
         self._prose = _in_prose(normal.own, self._own.chosen)
 
     def sketches(self) -> tuple[bytes, bytes]:
@@ -123,59 +129,50 @@ class Samples:
 
     def _sketch(self, prints_at_most: int, words_at_most: int) -> bytes:
         full, own = self._full, self._own
-        own_prints, rest_prints = self.prints[:prints_at_most], _NONE
+        own_prints, rest_prints = self.prints[:prints_at_most], NONE
         own_words, rest_words = sorted(full.words | own.words)[:words_at_most], list[int]()
         if own is not full:
-            is_own = np.isin(own_prints, own.prints, assume_unique=True)
+            places = own.prints.searchsorted(own_prints)
+            is_own = own.prints.searchsorted(own_prints, "right") > places
             own_prints, rest_prints = own_prints[is_own], own_prints[~is_own]
             rest_words = [word for word in own_words if word not in own.words]
             own_words = [word for word in own_words if word in own.words]
-        prints = [_short(own_prints), _short(rest_prints)]
-        head = _HEAD.pack(
-            min(_MOST, self._words),
-            self._framed,
-            False,  # noqa: FBT003 - it does not tell of prose
-            *(min(_MOST, total) for total in self._totals()),
-            *map(len, prints),
-            *(len(own_words), len(rest_words)),
-        )
-        small = sorted(full.small) if self._words < SHORT else ()
-        words = array("H", [*own_words, *rest_words, *small])
-        return b"".join((head, *(each.tobytes() for each in prints), words.tobytes()))
+        own_kept, rest_kept = _short(own_prints), _short(rest_prints)
+        counts = (*self._totals, len(own_kept), len(rest_kept), len(own_words), len(rest_words))
+        words = array("H", [*own_words, *rest_words, *sorted(word_hashes(self._small))])
+        head = _HEAD.pack(self._words, self._framed, False, *counts)  # noqa: FBT003 - no prose
+        return b"".join((head, own_kept.tobytes(), rest_kept.tobytes(), words.tobytes()))
 
-    def _totals(self) -> tuple[int, int, int, int]:
+    @property
+    def _totals(self) -> tuple[int, ...]:
         prints, words = len(self._own.prints), len(self._own.words)
         rest = len(self._full.words - self._own.words)
-        return prints, len(self.prints) - prints, words, rest
+        totals = (prints, len(self.prints) - prints, words, rest)
+        return tuple([min(_MOST, total) for total in totals])
 
 
 def _told(sketch: bytes, prose: NDArray[np.uint16]) -> bytes:
     """Tell in a sketch what stands in prose."""
     if not len(prose):
         return sketch
-    told = prose.tobytes() + pack("<H", len(prose))
-    return b"".join((sketch[:_TELLS], b"\1", sketch[_TELLS + 1 :], told))
+    told = np.append(prose, np.uint16(len(prose)))
+    return b"".join((sketch[:_TELLS], b"\1", sketch[_TELLS + 1 :], told.tobytes()))
 
 
 def _short(prints: Prints) -> NDArray[np.uint16]:
     """Give 16 bits of each, each once."""
-    return np.unique(prints.astype(np.uint16))
+    return distinct(prints.astype(np.uint16))
 
 
 def _in_prose(words: Sequence[str], chosen: Prints) -> NDArray[np.uint16]:
     """Give 16 bits of each print that stands in prose."""
     if len(words) < _MUCH or not (is_prose := prose(words)).any():
         return _NO_PROSE
-    letters = np.repeat(is_prose, [*map(len, words)])
+    letters = is_prose.repeat(np.fromiter(map(len, words), np.intp, len(words)))
     return _short(chosen[letters[MIDDLE : MIDDLE + len(chosen)]])
 
 
 def _sample(words: Sequence[str]) -> Sample:
-    each = set(words).difference(MASKS)
     chosen = winnowed(gram_hashes("".join(words)))
-    return Sample(
-        chosen,
-        distinct(chosen),
-        word_hashes(each - SMALL_WORDS),
-        word_hashes(each & SMALL_WORDS),
-    )
+    each = word_hashes({*words}.difference(MASKS, SMALL_WORDS))
+    return Sample(chosen, distinct(chosen), each)

@@ -57,6 +57,7 @@ def test_a_decision_tells_who_what_where_and_each_finding() -> None:
         ],
         "sizes": {"title": 24, "body": 12, "tags": 1, "user_agent": 12},
         "tags": ["keys"],
+        "confirmed": None,
         "digest": "r1",
         "key": None,
         "fingerprint": {

@@ -5,8 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from gateway.model import Found, Lookup, Published, Remembered, Reservation
+import pytest
+
+from gateway.model import (
+    Found,
+    Lookup,
+    Outcome,
+    Published,
+    Remembered,
+    Reservation,
+    Settlement,
+)
 from gateway.ports import Administered
+from tests.contract.test_stores import asks, look, posts, write
 from tests.samples import PRINT, a_write
 
 NOW = 1_795_000_000.0
@@ -84,3 +95,21 @@ async def test_teams_number_their_posts_for_themselves(store: Administered) -> N
     assert count == 2
     assert len(await found(store)) == 1
     assert len(await found(store, team="red", digest=OTHER.text)) == 1
+
+
+@pytest.mark.parametrize("post", ["question/11", "answer/11", "article/1", "odd"])
+async def test_an_address_is_told_as_it_was_given(store: Administered, post: str) -> None:
+    """Whether it follows from the post, is another post's, or of another site."""
+    paths = ("/questions/11", "/q/11", "/a/11", "/questions/11/how-to", "/questions/1", "/s/", "/0")
+    urls = [f"https://{host}.example.com{path}" for host in ("soe", "else") for path in paths]
+    urls += ["0", "=1", "/questions/11"]
+    await store.remember([published()], NOW)  # the site's own address is that of the first
+    told = []
+    for number, url in enumerate(urls, 1):
+        await store.reserve(asks(write(number, number), {}))
+        await store.settle(f"w{number}", Settlement(outcome=Outcome.OK, post=post, url=url))
+        told.append(posts(await store.peek(asks(write(99, number), {"copies": look()})))[0].url)
+        await store.remember([published(post=post, url=url)], NOW + number)
+        told.append((await found(store, NOW + number))[0].url)
+
+    assert told == [url for url in urls for _ in range(2)]

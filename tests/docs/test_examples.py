@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 
 from gateway.cli import main
+from gateway.cli.demo import KEY
+from gateway.policy.registry import digest
 from gateway.settings.load import load_settings
 from tests.docs.pages import PAGES, Block, blocks
+from tests.e2e.stack import stack
 from tests.shared import ROOT
 
 GATEWAY = "http://127.0.0.1:8080"
@@ -75,6 +78,33 @@ def test_a_command_prints_what_is_shown(block: Block, demo: str) -> None:
         )
 
         assert holds(done.stdout, shown), f"{command}\n{done.stdout}{done.stderr}"
+
+
+PROGRAMS = sorted({block.page for block in blocks("python")})
+
+
+@pytest.mark.parametrize("page", PROGRAMS, ids=lambda page: page.name)
+def test_a_program_that_is_shown_runs(page: Path, tmp_path: Path) -> None:
+    """The blocks of a page are one program; it meets a gateway with the policies of the page."""
+    policies = tmp_path / "policies"
+    policies.mkdir()
+    shown = [block for block in blocks("yaml") if block.page == page]
+    for number, block in enumerate(each for each in shown if each.text.startswith("policy:")):
+        (policies / f"{number}.yaml").write_text(block.text)
+    known = f"owner: o, contact: c, purpose: p, keys: ['sha256:{digest(KEY.encode())}']"
+    (policies / "integrations.yaml").write_text(f"integrations: {{help-bot: {{{known}}}}}\n")
+    program = "\n".join(block.text for block in blocks("python") if block.page == page)
+
+    with stack(tmp_path, policies) as pair:
+        done = subprocess.run(
+            [sys.executable, "-c", program.replace(GATEWAY, pair.url)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 FILES = {"policy": "shown.yaml", "integrations": "integrations.yaml", "tests": "more.test.yaml"}

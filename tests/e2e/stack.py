@@ -7,14 +7,14 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from tests.e2e.process import Running, gateway
+from tests.e2e.process import OPEN, Running, gateway
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,12 @@ def sandbox(*arguments: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def stack(data: Path, policies: Path, *arguments: str) -> Iterator[Stack]:
-    """Run both."""
+def stack(
+    data: Path, policies: Path, *arguments: str, environ: Mapping[str, str] = OPEN
+) -> Iterator[Stack]:
+    """Run both; writers need not be registered unless `environ` says so."""
     with (
         sandbox() as soe,
-        gateway(soe, data, "--policies", str(policies), *arguments) as running,
+        gateway(soe, data, "--policies", str(policies), *arguments, environ=environ) as running,
     ):
         yield Stack(soe, running)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 import trustme
 
 from tests.e2e.conftest import ACTION_ONLY
+from tests.e2e.process import OPEN
 from tests.e2e.stack import Stack, stack
 from tests.shared import ROOT, shared
 
@@ -36,7 +39,24 @@ def plain(policies: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture(scope="module")
 def tls(policies: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Path]]:
     """The pair over TLS, and the authority that vouches for it."""
-    data = tmp_path_factory.mktemp("tls")
+    with over_tls(tmp_path_factory.mktemp("tls"), policies, OPEN) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def guarded(
+    policies: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Stack, Path]]:
+    """The same, where only registered integrations may write, and none is."""
+    with over_tls(tmp_path_factory.mktemp("guarded"), policies, {}) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def over_tls(
+    data: Path, policies: Path, environ: Mapping[str, str]
+) -> Iterator[tuple[Stack, Path]]:
+    """Run the pair over TLS."""
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1", "localhost")
     authority.cert_pem.write_to_path(data / "ca.pem")
@@ -44,7 +64,7 @@ def tls(policies: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
     for blob in certificate.cert_chain_pems:
         blob.write_to_path(data / "cert.pem", append=True)
     cert, key = str(data / "cert.pem"), str(data / "key.pem")
-    with stack(data, policies, "--tls-cert", cert, "--tls-key", key) as running:
+    with stack(data, policies, "--tls-cert", cert, "--tls-key", key, environ=environ) as running:
         yield running, data / "ca.pem"
 
 
@@ -232,6 +252,58 @@ def test_backstages_plugin_reads_writes_and_shows_the_refusal(plain: Stack) -> N
     assert "X-Explicit-Action" in told["refused"]
     assert told["made"] == "How do I see it?"
     assert len(plain.writes()) == 1
+
+
+SO4T_UNREGISTERED = """
+import json, sys
+from so4t_api import StackClient
+client = StackClient(url=sys.argv[1], token="t", key="k")
+try:
+    client.add_question(title="How do I rotate the signing key?", body="It runs out.", tags=["keys"])
+except Exception as error:
+    print(json.dumps(f"{type(error).__name__}: {error}"))
+"""
+STACKAPI_UNREGISTERED = """
+import json, sys
+from stackapi import StackAPI, StackAPIError
+client = StackAPI("stackoverflow", base_url=sys.argv[1] + "/api", key="k", access_token="t")
+try:
+    client.send_data("questions/add", title="How do I restart it?", body="It hangs.", tags="agent")
+except StackAPIError as error:
+    print(json.dumps(f"{error.error} {error.code} {error.message}"))
+"""
+BACKSTAGE_UNREGISTERED = """
+const { createStackOverflowService } = require(process.argv[1]);
+const logger = { error() {}, info() {}, warn() {}, debug() {} };
+(async () => {
+  const config = { baseUrl: process.argv[2] };
+  const service = await createStackOverflowService({ config, logger });
+  try { await service.postQuestions("How do I see it?", "It is hidden.", ["keys"], "t"); }
+  catch (error) { console.log(JSON.stringify(`${error.status} ${error.responseData.detail}`)); }
+})();
+"""
+
+
+@pytest.mark.parametrize("client", ["so4t_api", "stackapi", "backstage"])
+def test_who_is_not_registered_is_shown_whom_to_ask(
+    guarded: tuple[Stack, Path], client: str
+) -> None:
+    """Each client shows its user the contact, and the way to a registration."""
+    running, authority = guarded
+    running.reset()
+    if client == "backstage":
+        command = ["node", "-e", BACKSTAGE_UNREGISTERED, str(backstage()), running.url]
+        environ = {"PATH": os.environ["PATH"], "NODE_EXTRA_CA_CERTS": str(authority)}
+        done = subprocess.run(command, capture_output=True, timeout=60, env=environ, check=True)
+        shown = json.loads(done.stdout)
+    else:
+        script = SO4T_UNREGISTERED if client == "so4t_api" else STACKAPI_UNREGISTERED
+        shown = python(script, running.url, REQUESTS_CA_BUNDLE=str(authority))
+
+    assert "This integration is not registered." in shown
+    assert "Knowledge Team" in shown
+    assert "knowledge@example.com" in shown
+    assert running.writes() == []
 
 
 @pytest.mark.slow

@@ -13,6 +13,8 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.observer import Observer
 from tests.samples import a_write
 
+ALLOWED = Decision(effect=Effect.ALLOW, revision="r", findings=())
+
 
 class Log:
     """A log that keeps what it is told."""
@@ -89,6 +91,20 @@ def test_a_decision_counts_with_every_finding(seen: Seen) -> None:
     assert seen.value("findings_total", rule="copies", mode="enforce", result="error") == 1
     assert seen.value("rules_open_total", rule="copies") == 1
     assert seen.value("rules_open_total", rule="cap") is None
+
+
+def test_an_act_that_is_asserted_again_and_again_shows(seen: Seen) -> None:
+    """But for its time; another act, or another person, begins anew, and a literal is no act."""
+
+    def told(*actions: str) -> float | None:
+        for action in actions:
+            seen.observer.decided(a_write(actions=(action,)), ALLOWED)
+        return seen.value("constant_action", integration="help-bot")
+
+    assert told("true", "true") is None
+    assert told(*(f'act="post", by="bot", at=@{at}' for at in range(1, 4))) == 3
+    assert told("true", 'act="post", at=@9, by="bot"', "not (") == 4
+    assert told('act="post", by="jane", at=@5') == 1
 
 
 def test_an_outcome_counts(seen: Seen) -> None:

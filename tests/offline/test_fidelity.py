@@ -54,20 +54,20 @@ def token_of(step: Step) -> str:
 
 
 def registry_of(suite: Suite, case: Case) -> Registry:
-    """The integrations of a story, known by their tokens."""
-    tokens: dict[str, set[str]] = {}
-    for step in case.steps:
-        name = step.request.facts.get("as")
-        if name:
-            tokens.setdefault(name, set()).add(digest(token_of(step).encode()))
+    """The integrations of a story, known by their keys: a story may let several share a token."""
+    names = {step.request.facts.get("as", "") for step in case.steps} - {""}
     known = {each.name: each for each in suite.policies.registry.integrations}
     unknown = Integration(name="", owner="o", contact="c", purpose="p", tier="")
     return Registry(
         [
-            replace(known.get(name, unknown), name=name, tokens=tuple(told))
-            for name, told in tokens.items()
+            replace(known.get(name, unknown), name=name, keys=(digest(key_of(name)),))
+            for name in sorted(names)
         ]
     )
+
+
+def key_of(integration: str) -> bytes:
+    return b"key-of-" + integration.encode()
 
 
 def answer_of(step: Step) -> bytes | None:
@@ -96,6 +96,8 @@ async def sent(rig: Rig, step: Step) -> None:
         (b"authorization", b"Bearer " + token_of(step).encode()),
         (b"content-length", b"%d" % len(request.body)),
     ]
+    if facts.get("as"):
+        headers.append((b"x-gateway-key", key_of(facts["as"])))
     if request.body:
         headers.append((b"content-type", MEDIA_TYPES[request.route.endpoint.body]))
     write = write_of(replace(request, facts={**facts, "as": "x"}), {}, id="w", at=step.at)

@@ -185,6 +185,43 @@ def test_a_repeat_whose_first_would_be_refused_is_judged_itself(tmp_path: Path) 
     }
 
 
+def test_state_s_own_clock_counts(tmp_path: Path) -> None:
+    """Redis stamps by its clock; a window is one of these stamps."""
+    cap = "cap: {title: T, mode: enforce, for: ['*'], rate_cap: {limit: 1, window: 1m}}"
+    policies = a_set(tmp_path, cap)
+    log = recorded(policies, [Sent(), Sent(after=100)])
+    told = log.records()
+    for each in told:
+        if each["kind"] == "decision":  # the writes came at once; state was asked long after
+            each["at"] = told[0]["at"]
+    log.lines = [orjson.dumps(each) + b"\n" for each in told]
+
+    assert replayed(log, tmp_path, policies).changed == 0
+
+
+def test_what_was_skipped_for_lack_of_facts_stays_skipped(tmp_path: Path) -> None:
+    """Another rule had refused; that the tags were not kept changes nothing."""
+    acted = "acted: {title: T, mode: enforce, for: ['*'], explicit_action: {evidence: literal}}"
+    tagged = "tagged: {title: T, mode: enforce, for: [question.create], rate_cap: {limit: 1, window: 1h, per: [tag]}}"
+    policies = a_set(tmp_path, acted, tagged)
+    log = recorded(policies, [Sent(act=None, tags=("t" * 70,))])
+    found = replayed(log, tmp_path, policies)
+
+    assert (found.changed, found.unlike) == (0, 0)
+    assert found.lacking == {("tagged", "the tags"): [0, 1]}
+
+
+def test_a_flood_stays_known_by_its_refused_copies(tmp_path: Path) -> None:
+    """As in the gateway, when the first of them is forgotten."""
+    event = "event: {title: T, mode: enforce, for: ['*'], duplicate: {within: 40s, compare: event}}"
+    policies = a_set(tmp_path, event)
+    log = recorded(policies, [Sent(), Sent(after=30), Sent(after=30)])
+    found = replayed(log, tmp_path, policies)
+
+    assert effects(found) == {(Effect.ALLOW, Effect.ALLOW): 1, (Effect.REFUSE, Effect.REFUSE): 2}
+    assert found.other_reasons == 0
+
+
 def test_what_operators_forgot_is_forgotten(tmp_path: Path) -> None:
     """A copy passed then, and passes."""
     policies = with_modes(a_set(tmp_path, COPIES), {"copies": Mode.ENFORCE})

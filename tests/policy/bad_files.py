@@ -16,6 +16,7 @@ from pathlib import Path
 from gateway.errors import PolicyError
 from gateway.offline.suite import read_suite
 from gateway.parse import MAX_BYTES
+from gateway.policy.load import load
 from gateway.policy.sources import LIST_BYTES, LIST_ENTRIES
 
 TODAY = date(2026, 11, 24)
@@ -45,7 +46,7 @@ def write(path: Path, directory: Path) -> None:
     if path.is_dir():
         shutil.copytree(path, directory, dirs_exist_ok=True)
     else:
-        padding = b"#" * MAX_BYTES if path.stem == "yaml-too-large" else b""
+        padding = "é".encode() * MAX_BYTES if path.stem == "yaml-too-large" else b""
         (directory / named(path)).write_bytes(path.read_bytes() + padding)
 
 
@@ -54,7 +55,10 @@ def told(path: Path, directory: Path) -> list[str]:
     write(path, directory)
     own = str(directory / named(path))
     try:
-        said = read_suite(directory, today=TODAY).policies.warnings
+        if named(path) == NAMES["integrations"]:
+            said = load(directory, today=TODAY, secrets=True).warnings
+        else:
+            said = read_suite(directory, today=TODAY).policies.warnings
     except PolicyError as error:
         said = tuple(map(str, error.problems))
     return [each.removeprefix(f"{own}:").replace(f"{directory}/", "") for each in said]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,6 +37,7 @@ integrations:
     operations: [answer.*]
     keys: ['sha256:{KEY}']
     tokens: ['sha256:{TOKEN}']
+    return_to: ['https://bot.example.com/done']
 """
     )
 
@@ -52,6 +54,7 @@ integrations:
             operations=("answer.*",),
             keys=(KEY,),
             tokens=(TOKEN,),
+            return_to=("https://bot.example.com/done",),
         ),
     )
     assert registry.names == {"help-bot"}
@@ -134,3 +137,44 @@ def test_any_file_gives_a_registry_or_problems(text: str) -> None:
     registry, problems = read(text)
 
     assert problems or isinstance(registry, Registry)
+
+
+PLACES = ("https://bot.example.com/done", "http://localhost:3000")
+
+
+@pytest.mark.parametrize(
+    ("url", "leads"),
+    [
+        ("https://bot.example.com/done", True),
+        ("https://bot.example.com/done/", True),
+        ("https://bot.example.com/done/7/x?a=b#c", True),
+        ("https://bot.example.com/done?x=1", True),
+        ("http://localhost:3000", True),
+        ("http://localhost:3000/any/place", True),
+        ("https://bot.example.com/", False),
+        ("https://bot.example.com/doner", False),
+        ("https://bot.example.com/done/..", False),
+        ("https://bot.example.com/done/../x", False),
+        ("https://bot.example.com/done/.%2e/x", False),
+        ("https://bot.example.com/done/%2E%2E/x", False),
+        ("https://bot.example.com/done/..%2fx", False),
+        ("https://bot.example.com/done\\..\\x", False),
+        ("https://bot.example.com:8443/done", False),
+        ("https://BOT.example.com/done", False),
+        ("https://bot.example.com.evil.example/done", False),
+        ("https://bot.example.com@evil.example/done", False),
+        ("https://evil.example/https://bot.example.com/done", False),
+        ("http://bot.example.com/done", False),
+        ("http://localhost:30000/", False),
+        ("//bot.example.com/done", False),
+        ("/done", False),
+        ("javascript://bot.example.com/done%0aalert(1)", False),
+        ("https://bot.example.com/done\nx", False),
+        ("", False),
+    ],
+)
+def test_a_page_leads_to_registered_places_and_below_them_alone(url: str, leads: bool) -> None:
+    """The same origin, and a path that no reader climbs out of."""
+    bot = Integration(name="b", owner="o", contact="c", purpose="p", return_to=PLACES)
+
+    assert bot.may_return_to(url) is leads

@@ -13,7 +13,16 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
-from gateway.model import Fingerprint, Lookup, Need, Outcome, Published, Reservation, Settlement
+from gateway.model import (
+    Fingerprint,
+    Lookup,
+    Need,
+    Outcome,
+    Published,
+    Reservation,
+    Settlement,
+    Sharers,
+)
 from tests.property.model import CAPS
 from tests.samples import a_write
 
@@ -51,6 +60,8 @@ class Ask:
     team: str | None = None
     person: str | None = None
     target: str | None = None
+    member: str | None = None
+    """Who uses what others may use too."""
 
     def __repr__(self) -> str:
         """As it can be made again; what is usual goes without saying."""
@@ -85,6 +96,7 @@ def asks(caps: Collection[str], keys: Collection[str | None]) -> st.SearchStrate
         team=st.sampled_from([None, None, "acme"]),
         person=st.sampled_from([None, "jane"]),
         target=st.sampled_from([None, None, "question/1"]),
+        member=st.sampled_from([None, "m", "n"]),
     )
 
 
@@ -128,12 +140,15 @@ def reservation(ask: Ask, at: float, number: int) -> Reservation:
     first: dict[str, Need] = {name: CAPS[name] for name in sorted(ask.caps)}
     if ask.copies:
         first[COPIES] = lookup("text", ask.text, REMEMBERED_FOR, across_teams=True, near=True)
+    if ask.member is not None:
+        first["shared"] = Sharers(name="used", member=ask.member, within=20.0)
     others: list[Mapping[str, Need]] = []
     if ask.observed:
         others = [
             {"observed": CAPS["observed"]},
             {"near": lookup("event", ask.event, 70.0, team=ask.team, near=True)},
             {"own": lookup("event", ask.event, 50.0, team=ask.team, author=write.author)},
+            {"sharers": Sharers(name="observed", member=ask.member or "o", within=1e5)},
         ]
     return Reservation(write=write, groups=(first, *others), remember=ask.remember)
 
@@ -150,6 +165,10 @@ def probe(request: str, at: float) -> Reservation:
         needs[f"author {digest}"] = lookup("event", digest, 1e5, **of_jane)
     of_acme = {"team": "acme", "near": True, "author": "person:jane"}
     needs["of acme"] = lookup("event", "none", 1e5, **of_acme)
+    for name in ("used", "observed"):
+        for member, within in (("", 1e5), ("m", 40.0)):
+            used = Sharers(name=name, member=member, within=within)
+            needs[f"{name} {member}"] = used
     asking = a_write(id="probe", at=at, request=request, fingerprint=fingerprint("", "", "r"))
     return Reservation(write=asking, groups=(needs,))
 

@@ -16,6 +16,7 @@ from gateway.model import (
     Charged,
     Found,
     Lookup,
+    Need,
     Outcome,
     Published,
     Remembered,
@@ -24,10 +25,14 @@ from gateway.model import (
     Reservation,
     Reserved,
     Settlement,
+    Shared,
+    Sharers,
     Window,
     Write,
 )
+from gateway.ports import ANY
 from gateway.state.accounting import KEY_SECONDS, LOST_SECONDS, PENDING_SECONDS
+from gateway.state.notes import Wanted
 from gateway.state.prints import AT_LEAST, CANDIDATES, REMEMBERED
 from gateway.state.published import as_write
 
@@ -86,12 +91,33 @@ class Made:
     owner: Known | None
 
 
+@dataclass(frozen=True, eq=False)
+class Used:
+    """A use; once it was kept it belongs to nobody, so that nobody gives it back."""
+
+    name: str
+    member: str
+    at: float
+    owner: Known | None
+
+
+@dataclass(frozen=True)
+class Note:
+    """A note, and when it was put."""
+
+    value: bytes
+    at: float
+    until: float
+
+
 @dataclass
 class Model:
     """What a store must answer."""
 
     known: list[Known] = field(default_factory=list)
     made: list[Made] = field(default_factory=list)
+    used: list[Used] = field(default_factory=list)
+    notes: dict[str, Note] = field(default_factory=dict)
     lost: dict[str, Repeat] = field(default_factory=dict)
     lost_at: dict[str, float] = field(default_factory=dict)
     last: float = 0.0
@@ -127,6 +153,12 @@ class Model:
                     self.made.append(Made(charge.cap, now, entry))
         if held:
             self.known.append(entry)
+            self.used += [
+                Used(need.name, need.member, now, entry)
+                for group in asked.groups
+                for need in group.values()
+                if isinstance(need, Sharers)
+            ]
         return reserved
 
     def peek(self, asked: Reservation) -> Reserved:
@@ -134,9 +166,7 @@ class Model:
         now = max(asked.write.at, self.last)
         without = self.repeatable(asked.write, now)
         answers: dict[str, Answer] = {
-            rule: self._charged(need, now, without)
-            if isinstance(need, Charge)
-            else self._found(need, asked.write, now, without)
+            rule: self._answer(need, asked.write, now, without)
             for group in asked.groups
             for rule, need in group.items()
         }
@@ -165,6 +195,9 @@ class Model:
         if not outcome.keeps:
             self._drop(entry)
             return
+        self.used = [
+            replace(each, owner=None) if each.owner is entry else each for each in self.used
+        ]
         entry.late = outcome is Outcome.OK and overdue
         for old in entry.replaces:
             if old.outcome is not Outcome.OK:
@@ -177,6 +210,34 @@ class Model:
             repeat = Repeat(kind=Repeated.ANSWERED, write_id=write_id, answer=answer)
             self.lost[entry.write.request] = repeat
             self.lost_at[entry.write.request] = self.last
+
+    # ── as `ports.Notes` ─────────────────────────────────────────────────────────────────────
+
+    def get(self, name: str, at: float) -> bytes | None:
+        """Give what has not ended."""
+        note = self.notes.get(name)
+        return note.value if note is not None and note.until > max(at, self.last) else None
+
+    def put(self, name: str, value: bytes, at: float, until: float, expected: Wanted) -> bool:
+        """Put what was expected to go there."""
+        now = self.last = max(at, self.last)
+        if expected is not ANY and self.get(name, at) != expected:
+            return False
+        self.notes[name] = Note(value, now, until)
+        return True
+
+    def noted(self, at: float) -> dict[str, bytes]:
+        """Give all that have not ended, the last put first."""
+        values = {name: value for name in self.notes if (value := self.get(name, at)) is not None}
+        names = sorted(values, key=lambda name: (self.notes[name].at, name), reverse=True)
+        return {name: values[name] for name in names}
+
+    def drop(self, name: str, at: float) -> bool:
+        """Take one away."""
+        self.last = max(at, self.last)
+        there = self.get(name, at) is not None
+        self.notes.pop(name, None)
+        return there
 
     # ── as `ports.Administered` ──────────────────────────────────────────────────────────────
 
@@ -245,6 +306,19 @@ class Model:
 
     def _give_back(self, entry: Known) -> None:
         self.made = [each for each in self.made if each.owner is not entry]
+        self.used = [each for each in self.used if each.owner is not entry]
+
+    def _answer(self, need: Need, write: Write, now: float, without: Collection[Known]) -> Answer:
+        if isinstance(need, Charge):
+            return self._charged(need, now, without)
+        if isinstance(need, Lookup):
+            return self._found(need, write, now, without)
+        last = {
+            each.member: each.at
+            for each in sorted(self.used, key=lambda each: each.at)
+            if each.name == need.name and each.member != need.member and each.at > now - need.within
+        }
+        return Shared(others=tuple(sorted(last, key=lambda each: (last[each], each))[::-1]))
 
     def repeat(self, write: Write, now: float) -> Repeat | None:
         """How a request repeats an earlier one."""
@@ -409,4 +483,6 @@ def told(reserved: Reserved, *, near: bool = True) -> Reserved:
 def _told(answer: Answer, *, near: bool) -> Answer:
     if isinstance(answer, Found):
         return Found(posts=tuple(each for each in answer.posts if near or each.equal))
-    return answer if answer.accepted else replace(answer, reset=0.0)
+    if isinstance(answer, Shared) or answer.accepted:
+        return answer
+    return replace(answer, reset=0.0)

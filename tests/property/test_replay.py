@@ -35,7 +35,13 @@ rules:
   no-event: {title: T, mode: enforce, for: ["*"], duplicate: {within: 40s, compare: event, across_teams: true}}
   alike: {title: T, mode: observe, for: ["*"], if: {body: {words: {at_least: 4}}}, duplicate: {similarity: 40%, within: 1d}}
   boilerplate: {title: T, mode: enforce, for: [answer.create], if: {body: {words: {at_least: 4}}}, boilerplate: {threads: 2, within: 1d}}
+  once: {title: T, mode: warn, for: ["*"], explicit_action: {evidence: asserted, max_age: 1d, members: [ref]}}
+  own-token: {title: T, mode: enforce, for: ["*"], shared_token: {within: 30s}}
+  few-people: {title: T, mode: warn, for: ["*"], shared_token: {by: people, within: 1d}}
+  named-agent: {title: T, mode: observe, for: ["*"], attribution: {user_agent: descriptive}}
   seen: {title: T, mode: enforce, for: ["*"], hidden_text: {letters: 20}}
+  shared: {title: T, mode: enforce, for: ["*"], shared_token: {within: 1d, by: people}}
+  said: {title: T, mode: enforce, for: ["*"], attribution: {user_agent: descriptive}}
   no-log: {title: T, mode: enforce, for: ["*"], log_text: {}}
   named: {title: T, mode: warn, for: ["*"], if: {user_agent: {contains: curl}}}
   shouting: {title: T, mode: enforce, for: ["*"], if: {body: {matches: '!$'}}}
@@ -52,7 +58,16 @@ TEXTS = (
     "Short." + "<!-- and much more that stands where nobody reads it, in a comment -->",
     "word " * 150 + "and something else that is said once",
 )
-ACTS = ("true", "yes", "no", 'act="click", by="jane", at=@1795000000', "not (a) dictionary", None)
+ACTS = (
+    "true",
+    "yes",
+    "no",
+    'act="click", by="jane", at=@1795000000',
+    'act="x", by="Jane", at=@1795000000, ref="r"',
+    'act="x", by=joe, at=@1795000000, ref="r", to=site',
+    "not (a) dictionary",
+    None,
+)
 
 
 def and_again(sent: Sent) -> list[Sent]:

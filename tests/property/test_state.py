@@ -22,6 +22,7 @@ from gateway.model import (
     Reservation,
     Reserved,
     Settlement,
+    Sharers,
 )
 from gateway.ports import Store
 from gateway.state import Terms, open_store
@@ -43,6 +44,7 @@ class Step:
     observed: bool
     remember: bool
     preview: bool
+    member: str
     settles: int
     outcome: Outcome
 
@@ -57,6 +59,7 @@ STEPS = st.lists(
         observed=st.booleans(),
         remember=st.sampled_from([True, True, True, False]),
         preview=st.sampled_from([False, False, False, True]),
+        member=st.sampled_from("mno"),
         settles=st.integers(0, 4),
         outcome=st.sampled_from(Outcome),
     ),
@@ -74,10 +77,12 @@ def reservation(number: int, at: float, step: Step, *, observed: bool = True) ->
         fingerprint=Fingerprint(text=step.text, event=step.text, words=9),
     )
     copies = Lookup(compare="text", digest=step.text, within=50, team=None)
-    first: dict[str, Need] = {name: CAPS[name] for name in sorted(step.caps)} | {COPIES: copies}
+    first: dict[str, Need] = {name: CAPS[name] for name in sorted(step.caps)}
+    first |= {COPIES: copies, "shared": Sharers(name="first", member=step.member, within=50)}
     groups: tuple[Mapping[str, Need], ...] = (first,)
     if observed and step.observed:
-        groups += ({"observed": CAPS["observed"]},)
+        seen = Sharers(name="observed", member=step.member, within=50)
+        groups += ({"observed": CAPS["observed"]}, {"observed sharers": seen})
     return Reservation(write=write, groups=groups, remember=step.remember)
 
 
@@ -172,7 +177,7 @@ def test_observed_groups_change_nothing_for_the_first(engine: str, steps: list[S
         answers = await played(store, steps, observed=not seen)
         seen.append(
             [
-                ({r: a for r, a in each.answers.items() if r != "observed"}, each.taken)
+                ({r: a for r, a in each.answers.items() if "observed" not in r}, each.taken)
                 for each in answers
             ]
         )
@@ -239,7 +244,7 @@ def test_of_many_copies_exactly_one_is_published(
 
     async def copy(store: Store, number: int) -> None:
         nonlocal with_soe, published
-        step = Step(0.0, "x", "", frozenset(), False, True, False, 0, Outcome.OK)
+        step = Step(0.0, "x", "", frozenset(), False, True, False, "m", 0, Outcome.OK)
         reserved = await store.reserve(reservation(number, 1000.0, step))
         answer = reserved.answers[COPIES]
         assert isinstance(answer, Found)

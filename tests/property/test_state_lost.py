@@ -22,7 +22,8 @@ from hypothesis.stateful import (
 )
 
 from gateway.errors import StoreError
-from gateway.model import Charged, Found, Outcome, Reserved, Settlement
+from gateway.model import Charged, Found, Outcome, Reserved, Settlement, Shared
+from gateway.ports import ANY
 from gateway.state import Terms
 from gateway.state.redis import RedisStore
 from tests.property.asking import (
@@ -71,6 +72,9 @@ class LostMachine(RuleBasedStateMachine):
         self.steps = 0
         self.refused = False
         """Whether a loss stands in the way."""
+        self.noted: dict[str, bytes] = {}
+        self.copied: dict[str, bytes] = {}
+        """Notes, and those that the replica has heard of; they are not put back."""
         for store in self.stores:
             self.do(store.peek(probe("r", self.at)))  # from now on each knows whose data it is
 
@@ -123,12 +127,26 @@ class LostMachine(RuleBasedStateMachine):
         self.do(self.writers[number - 1].settle(f"w{number}", settlement))
         self.model.settle(f"w{number}", settlement)
 
+    @rule(process=PROCESS, name=st.sampled_from("ab"), value=st.binary(max_size=1))
+    def puts(self, process: int, name: str, value: bytes) -> None:
+        """A process puts a note; while a loss stands in the way, it cannot."""
+        put = self.stores[process].notes.put
+        if self.refused:
+            with pytest.raises(StoreError, match="accept-loss"):
+                self.do(put(name, value, self.at, until=self.at + 1e6, expected=ANY))
+            return
+        expected = self.noted.get(name)
+
+        assert self.do(put(name, value, self.at, until=self.at + 1e6, expected=expected))
+        self.noted[name] = value
+
     # ── losses ───────────────────────────────────────────────────────────────────────────────
 
     @rule(order=st.permutations(range(3)))
     def loses_all(self, order: list[int]) -> None:
         """The server comes back empty."""
         self.server.ask("FLUSHDB")
+        self.noted = {}
         self.hear(order)
 
     @rule(order=st.permutations(range(3)))
@@ -137,17 +155,20 @@ class LostMachine(RuleBasedStateMachine):
         epoch = self.server.ask(*_EPOCH).split(b"\r\n")[1].decode()
         self.server.ask("FLUSHDB")
         self.server.ask("HSET", "{soe-gateway}:meta", "epoch", epoch)
+        self.noted = {}
         self.hear(order)
 
     @rule()
     def is_copied(self) -> None:
         """A replica hears of all that there is, and of nothing that comes later."""
         self.server.copy(0, 1)
+        self.copied = dict(self.noted)
 
     @rule(order=st.permutations(range(3)))
     def falls_back(self, order: list[int]) -> None:
         """That replica takes over."""
         self.server.copy(1, 0)
+        self.noted = dict(self.copied)
         self.hear(order)
 
     def hear(self, order: list[int]) -> None:
@@ -194,6 +215,17 @@ class LostMachine(RuleBasedStateMachine):
             else:
                 assert_knows(self.do(store.peek(asked)), self.model.peek(asked))
 
+    @invariant()
+    def notes_are_those_that_were_not_lost(self) -> None:
+        """To each, until a loss stands in the way."""
+        notes = self.stores[self.steps % len(self.stores)].notes
+        for name in "ab":
+            if self.refused:
+                with pytest.raises(StoreError, match="accept-loss"):
+                    self.do(notes.get(name, self.at))
+            else:
+                assert self.do(notes.get(name, self.at)) == self.noted.get(name)
+
 
 def assert_knows(reserved: Reserved, least: Reserved) -> None:
     """What is accepted fits, and no post is missing or told otherwise."""
@@ -203,6 +235,8 @@ def assert_knows(reserved: Reserved, least: Reserved) -> None:
             assert expected.accepted or not answer.accepted
         elif isinstance(answer, Found) and isinstance(expected, Found):
             assert [post for post in expected.posts if post not in answer.posts] == []
+        elif isinstance(answer, Shared) and isinstance(expected, Shared):
+            assert set(answer.others) >= set(expected.others)
 
 
 class AcceptingMachine(LostMachine):

@@ -25,8 +25,9 @@ from gateway.model import (
     Reserved,
     Settlement,
 )
-from gateway.ports import Administered
+from gateway.ports import ANY, Administered
 from gateway.state.accounting import KEY_SECONDS, PENDING_SECONDS
+from gateway.state.notes import Wanted
 from tests.property.asking import (
     BACK,
     COPIES,
@@ -64,6 +65,13 @@ DEEDS = st.sampled_from(
 )
 """What operators do, and to what."""
 TURNS = st.integers(1, 5)
+NAMES = st.sampled_from(["a", "ab", "b"])
+VALUES = st.sampled_from([b"", b"x"])
+LASTS = st.sampled_from([0.0, 1.0, 5.0, 61.0, 600.0])
+WANTED = st.sampled_from([ANY, None, None, b"", b"x", b"0"])
+PUTS = st.tuples(PROCESS, NAMES, VALUES, LASTS, WANTED)
+"""Who puts a note, and which, for how long, and in place of what."""
+Put = tuple[int, str, bytes, float, Wanted]
 
 
 class StateMachine(RuleBasedStateMachine):
@@ -268,6 +276,74 @@ class StateMachine(RuleBasedStateMachine):
             self.do(store.settle(asked.write.id, Settlement(outcome=Outcome.NOT_SENT)))
         self.do(store.close())
         self.stores[process % len(self.stores)] = self.do(self.processes.open())
+
+    # ── notes ────────────────────────────────────────────────────────────────────────────────
+
+    def put(self, asked: Put) -> Coroutine[Any, Any, bool]:
+        """Put a note."""
+        process, name, value, lasts, expected = asked
+        until = self.at + lasts
+        return self.store(process).notes.put(name, value, self.at, until=until, expected=expected)
+
+    def model_puts(self, model: Model, asked: Put) -> bool:
+        """Put it in a model."""
+        _, name, value, lasts, expected = asked
+        return model.put(name, value, self.at, self.at + lasts, expected)
+
+    @rule(gap=GAPS, asked=PUTS)
+    def puts(self, gap: float, asked: Put) -> None:
+        """A process puts a note, if what is there is what it expects."""
+        self.at += gap
+
+        assert self.do(self.put(asked)) == self.model_puts(self.model, asked)
+
+    @rule(asked=st.lists(PUTS, min_size=2, max_size=3))
+    def put_at_once(self, asked: list[Put]) -> None:
+        """Several put values of their own at once: what was done is what some order does."""
+        asked = [(*each[:2], b"%d" % n, *each[3:]) for n, each in enumerate(asked)]
+
+        async def together() -> list[bool]:
+            calls = [self.put(each) for each in asked]
+            return await asyncio.gather(*calls) if self.races else [await each for each in calls]
+
+        done = self.do(together())
+        seen = self.do(self.noted(self.stores[0]))
+        for order in permutations(range(len(asked))):
+            model = copy.deepcopy(self.model)
+            put = {which: self.model_puts(model, asked[which]) for which in order}
+            if [put[n] for n in range(len(asked))] == done and model.noted(self.at) == seen:
+                self.model = model
+                return
+        raise AssertionError(f"no order explains {done}, {seen}")
+
+    async def noted(self, store: Administered) -> dict[str, bytes | None]:
+        """All notes, the last put first."""
+        names = await store.notes.names("", 9, self.at)
+        return {name: await store.notes.get(name, self.at) for name in names}
+
+    @rule(process=PROCESS, name=NAMES, turns=TURNS)
+    def leaves_putting(self, process: int, name: str, turns: int) -> None:
+        """A caller is cancelled while it puts a note: it is put, or it is not."""
+        store, value = self.store(process), b"left %d" % self.steps
+        asked = (process, name, value, 600.0, ANY)
+        self.do(self.cut(self.put(asked), turns))
+        self.do(self.processes.quiet(store))
+        if self.do(store.notes.get(name, self.at)) == value:
+            self.model_puts(self.model, asked)
+
+    @rule(process=PROCESS, name=NAMES)
+    def drops(self, process: int, name: str) -> None:
+        """A process takes a note away."""
+        done = self.do(self.store(process).notes.drop(name, self.at))
+
+        assert done == self.model.drop(name, self.at)
+
+    @invariant()
+    def notes_agree(self) -> None:
+        """Whoever is asked, each note is what it must be."""
+        seen, expected = self.do(self.noted(self.store(self.steps))), self.model.noted(self.at)
+
+        assert list(seen.items()) == list(expected.items())
 
     # ── operators ────────────────────────────────────────────────────────────────────────────
 

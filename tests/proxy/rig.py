@@ -18,16 +18,21 @@ from gateway.errors import StoreError
 from gateway.model import Api, Contact, Person, Reservation, Reserved, Settlement
 from gateway.observe.metrics import Metrics
 from gateway.observe.observer import Observer
+from gateway.pages.confirm import Confirm
 from gateway.pages.pages import Pages
+from gateway.pages.people import People
+from gateway.pages.session import Sessions
 from gateway.policy.load import load
 from gateway.ports import Notes, Store
 from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
 from gateway.proxy.holds import Holds
+from gateway.proxy.identify import Identifier
 from gateway.proxy.passthrough import Passthrough
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.reload import Policies
 from gateway.proxy.stored import Seal
+from gateway.proxy.tokens import Tokens
 from gateway.proxy.upstream import Origin, Pool, Timeouts
 from gateway.proxy.waiting import Confirming
 
@@ -122,7 +127,7 @@ class Rig:
         fields: tuple[tuple[bytes, bytes], ...] = (),
         method: str = "POST",
         form: dict[str, str] | None = None,
-        token: bytes = b"secret-token",
+        token: bytes | None = b"secret-token",
         bodiless: bool = False,
         host: bytes = b"gateway",
     ) -> tuple[int, dict[bytes, bytes], bytes]:
@@ -134,7 +139,7 @@ class Rig:
             body, media_type = urlencode(form).encode(), b"application/x-www-form-urlencoded"
         headers = [
             (b"host", host),
-            *([(b"authorization", b"Bearer " + token)] if token else []),
+            *([(b"authorization", b"Bearer " + token)] if token is not None else []),
             (b"content-type", media_type),
             (b"content-length", str(len(body)).encode()),
             *fields,
@@ -215,6 +220,8 @@ def build(tmp_path: Path, port: int, store: Store, soe: Scripted) -> Rig:
     origin = Origin("http", "127.0.0.1", port)
     pool = Pool(origin, timeouts=Timeouts(first_byte=2, total=4))
     forwarding = Forwarding(authority=origin.authority, url=origin.url)
+    tokens = Tokens(store, clock, observer, b"s" * 32)
+    identifier = Identifier(secret=b"s" * 32, clock=clock, tokens=tokens)
     contact = Contact(name="Team", email="team@example.com")
     holding = iter(range(1000))
     ids = iter(f"{number:032x}" for number in range(1000))
@@ -226,6 +233,7 @@ def build(tmp_path: Path, port: int, store: Store, soe: Scripted) -> Rig:
         seal=Seal(b"h" * 32),
         new_id=lambda: f"{next(holding):f>32x}",
     )
+    sessions = Sessions(seal=Seal(b"c" * 32), clock=clock, secret=b"f" * 32)
     app = ProxyApp(
         policies=Policies(lambda: load(policies, today=date(2026, 11, 24)), policies, observer),
         pipeline=Pipeline(
@@ -237,23 +245,34 @@ def build(tmp_path: Path, port: int, store: Store, soe: Scripted) -> Rig:
             observer=observer,
             contact=contact,
             anonymous="allow",
+            identifier=identifier,
             secret=b"s" * 32,
             seal=Seal(b"a" * 32),
             confirming=Confirming(holds=holds, observer=observer, persons=Known()),
         ),
         passthrough=Passthrough(
-            upstream=pool, forwarding=forwarding, anonymous="allow", secret=b"s" * 32
+            upstream=pool, forwarding=forwarding, anonymous="allow", identifier=identifier
         ),
         observer=observer,
         contact=contact,
         new_id=lambda: next(ids),
         pages=Pages(
             store=store,
-            holds=holds,
+            people=People(
+                confirm=Confirm(
+                    holds=holds,
+                    sessions=sessions,
+                    contact=contact,
+                    site="https://soe.example.com",
+                    can_sign_in=False,
+                ),
+                sign_in=None,
+                observer=observer,
+            ),
             clock=clock,
             contact=contact,
             anonymous="allow",
-            secret=b"s" * 32,
+            identifier=identifier,
         ),
     )
     return Rig(app, audit, clock, directory, log, soe.received, soe.answers)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gateway.model import Post
 from gateway.proxy import compose
-from gateway.text.fingerprint import fingerprint
+from gateway.text.fingerprint import fingerprint, fingerprint_stepwise
+from gateway.text.visible import finish
+from tests.samples import a_write
 
 
 async def test_others_take_turns_while_a_long_post_is_read() -> None:
@@ -23,8 +28,22 @@ async def test_others_take_turns_while_a_long_post_is_read() -> None:
             await asyncio.sleep(0)
 
     waiting = asyncio.create_task(wait())
-    found = await compose._fingerprint(post, "somebody")
+    found = await compose._fingerprint(post)
     waiting.cancel()
 
     assert turns > 10
-    assert found == fingerprint(post, "somebody")
+    assert found == fingerprint(post)
+
+
+@given(st.text(max_size=60), st.sampled_from([None, "jane", "joe"]))
+def test_a_write_is_found_as_its_authors_whenever_the_author_became_known(
+    body: str, person: str | None
+) -> None:
+    """Digested first and completed then, it is what it would have been at once."""
+    post = Post(body=body)
+    write = a_write(post=post, fingerprint=finish(fingerprint_stepwise(post)))
+
+    known = compose.acting(write, person)
+
+    assert known.person == person
+    assert known.fingerprint == fingerprint(post, known.author)

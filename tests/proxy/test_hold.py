@@ -123,3 +123,28 @@ def test_a_hold_comes_out_of_its_bytes_as_it_was() -> None:
 
     assert unpacked(packed(hold)) == hold
     assert unpacked(packed(HOLD)) == HOLD
+
+
+@pytest.mark.parametrize(
+    ("email", "external", "visitor", "is_he"),
+    [
+        ("", "a-1", Visitor(subject="a-1"), True),
+        ("", "a-1", Visitor(subject="a-1", email="jane@example.com"), True),
+        ("jane@example.com", "a-1", Visitor(subject="a-1"), True),
+        ("jane@example.com", "a-1", Visitor(subject="a-1", email="max@example.com"), False),
+        ("jane@example.com", "a-1", Visitor(subject="a-2", email="JANE@example.com"), True),
+        ("", "", Visitor(subject=""), False),
+        ("", "", Visitor(subject="", email="jane@example.com"), False),
+        ("", "17", Visitor(subject="18"), False),
+        ("", "a-1", Visitor(subject="17"), False),
+    ],
+)
+def test_addresses_say_who_it_is_and_else_what_names_him_where_he_signed_in(
+    email: str, external: str, visitor: Visitor, is_he: bool
+) -> None:
+    """Two addresses that differ are two people; a number of the provider's is no account."""
+    person = Person(id="17", name="Jane", email=email, external=external)
+
+    objection = replace(HOLD, person=person).objection(visitor)
+
+    assert (objection is None) is is_he

@@ -718,3 +718,17 @@ def test_whatever_comes_the_app_sees_what_a_strict_reader_reads(data: bytes, cut
             assert left.startswith(request.body)
             left = left[len(request.body) :]
     assert read.count(b"HTTP/1.1 200 ") == len(seen)
+
+
+async def test_what_is_due_at_once_may_be_put_off() -> None:
+    """A deadline that has come, and has not been acted upon, gives way to a later one."""
+    async with serving() as server, server.connect() as client:
+        await client.send(b"G")
+        while not server.listener._state.connections:
+            await asyncio.sleep(0)
+        connection: Any = next(iter(server.listener._state.connections))
+        connection._set_deadline(0.0)
+        connection._set_deadline(PATIENCE)
+        await client.send(b"ET /a HTTP/1.1\r\nhost: gateway\r\n\r\n")
+
+        assert (await client.answer()).status == 200

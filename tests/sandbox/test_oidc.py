@@ -9,6 +9,8 @@ from urllib.parse import quote_plus
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.errors import BadSignatureError
 from joserfc.jwk import KeySet, RSAKey
@@ -272,6 +274,39 @@ async def test_of_many_at_once_one_gets_the_tokens(relying: Relying) -> None:
     answers = await asyncio.gather(*(relying.redeem(back["code"]) for _ in range(12)))
 
     assert sorted(answer.status_code for answer in answers) == [200] + [400] * 11
+
+
+RIGHT: dict[str, str | None] = {}
+TRIES: list[dict[str, str | None]] = [
+    RIGHT,
+    {"code_verifier": "x" * 50},
+    {"redirect_uri": "http://127.0.0.1:9999/other"},
+    {"client_secret": "wrong"},
+    {"grant_type": "password"},
+]
+PARTS = Sandbox(Site())
+
+
+@settings(deadline=None, max_examples=60)
+@given(tries=st.lists(st.tuples(st.integers(0, 1), st.sampled_from(TRIES)), max_size=8))
+def test_no_code_works_twice(tries: list[tuple[int, dict[str, str | None]]]) -> None:
+    """However two codes are tried, each gives tokens once at most, and only on its first true try."""
+
+    async def run() -> None:
+        transport = httpx.ASGITransport(app=sandbox_app(PARTS))
+        async with httpx.AsyncClient(transport=transport) as http:
+            relying = Relying(http, "http://soe")
+            codes = [(await relying.sign_in())["code"] for _ in range(2)]
+            spent: set[int] = set()
+            for which, changes in tries:
+                answer = await relying.redeem(codes[which], **changes)
+
+                assert (answer.status_code == 200) == (changes == RIGHT and which not in spent)
+                # A client that is not known, or asks for something else, does not touch the code.
+                if not changes.keys() & {"client_secret", "grant_type"}:
+                    spent.add(which)
+
+    asyncio.run(run())
 
 
 async def test_the_client_may_say_who_it_is_in_either_way(relying: Relying) -> None:

@@ -198,7 +198,7 @@ def test_every_mistake_of_every_source_is_told_at_once() -> None:
         ("state: {url: 'redis:h'}\n", "1:14: expected memory:, sqlite:///path, redis://host"),
         ("state: {url: 'sqlite:x'}\n", "1:14: expected memory:, sqlite:///path, redis://host"),
         ("audit: {sinks: ['file://x']}\n", "1:17: expected file:///directory or stdout:"),
-        ("audit: {content: full}\n", "1:18: 'full' is none of none"),
+        ("audit: {content: all}\n", "1:18: 'all' is none of none, excerpt, full"),
         ("proxy: {trusted: [10.0.0.1/8]}\n", "'10.0.0.1/8' is no network such as 10.0.0.0/8"),
         ("- a\n", "gateway.yaml:1:1: expected keys with values here"),
     ],
@@ -269,6 +269,84 @@ def test_certificate_and_key_come_together() -> None:
     assert problems(flags={"server.tls_cert": "c.pem"}) == [
         "command line:1:1: --tls-cert: server.tls_key is missing"
     ]
+
+
+def test_certificates_of_clients_come_with_tls() -> None:
+    """An authority for what nobody can show would check nothing."""
+    Path("ca.pem").touch()
+
+    assert problems({"SOE_GATEWAY_SERVER_TLS_CLIENT_CA": "ca.pem"}) == [
+        "environment:1:1: SOE_GATEWAY_SERVER_TLS_CLIENT_CA: server.tls_cert is missing: "
+        "certificates come with TLS alone"
+    ]
+
+
+def test_a_field_tells_certificates_where_somebody_is_trusted() -> None:
+    """Else every request that has it would be refused."""
+    assert problems({"SOE_GATEWAY_PROXY_CLIENT_CERTIFICATE": "X-Forwarded-Client-Cert"}) == [
+        "environment:1:1: SOE_GATEWAY_PROXY_CLIENT_CERTIFICATE: proxy.trusted is missing: nobody "
+        "may tell certificates"
+    ]
+    assert problems(yaml="proxy: {trusted: 10.0.0.0/8, client_certificate: a b}\n") == [
+        "gateway.yaml:1:50: expected the name of a header field: letters, digits, hyphens"
+    ]
+    told = loaded(proxy__client_certificate="X-Client", proxy__trusted="10.0.0.0/8")
+    assert told["proxy.client_certificate"] == "x-client"
+
+
+def test_what_signs_people_in_is_set_together() -> None:
+    """A provider without a client, and a client without a provider, sign nobody in."""
+    issuer, client = "https://id.example.com/realms/a", "gateway"
+    assert problems({"SOE_GATEWAY_SIGN_IN_CLIENT_ID": client}) == [
+        "environment:1:1: SOE_GATEWAY_SIGN_IN_CLIENT_ID: sign_in.client_secret is missing",
+        "environment:1:1: SOE_GATEWAY_SIGN_IN_CLIENT_ID: sign_in.issuer is missing",
+    ]
+    told = loaded(sign_in__issuer=issuer, sign_in__client_id=client, sign_in__client_secret="s3")
+    assert (told["sign_in.issuer"], told["sign_in.scopes"]) == (issuer, "openid email profile")
+    assert "s3" not in repr(told)
+    assert problems(yaml=f"sign_in: {{issuer: {issuer}, client_id: {client}}}\n") == [
+        "gateway.yaml:1:19: sign_in.client_secret is missing"
+    ]
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    ["http://id.example.com", "id.example.com", "https://", "https://id/?a=b", "https://u@id/"],
+)
+def test_a_provider_is_reached_safely(issuer: str) -> None:
+    """By https, or on this machine; what comes after its address is not a part of it."""
+    assert problems({"SOE_GATEWAY_SIGN_IN_ISSUER": issuer})[0].endswith(
+        f"expected https://host/path; http from this machine alone, not {issuer!r}"
+    )
+
+
+def test_a_scope_tells_who_signed_in() -> None:
+    """Without `openid` nothing does."""
+    assert problems({"SOE_GATEWAY_SIGN_IN_SCOPES": "email profile"}) == [
+        "environment:1:1: SOE_GATEWAY_SIGN_IN_SCOPES: openid is missing: without it nobody is told "
+        "who signed in"
+    ]
+
+
+def test_a_field_tells_who_signed_in_where_somebody_is_trusted() -> None:
+    """Else anybody could say that he is somebody."""
+    assert problems({"SOE_GATEWAY_SIGN_IN_HEADER": "X-Forwarded-Email"}) == [
+        "environment:1:1: SOE_GATEWAY_SIGN_IN_HEADER: proxy.trusted is missing: nobody may say who "
+        "signed in"
+    ]
+    told = loaded(sign_in__header="X-Forwarded-Email", proxy__trusted="10.0.0.0/8")
+    assert told["sign_in.header"] == "x-forwarded-email"
+
+
+def test_people_sign_in_over_https() -> None:
+    """But on this machine."""
+    signing = "proxy: {trusted: 10.0.0.0/8}\nsign_in: {header: X-Email}\n"
+
+    assert problems(yaml=signing + "server: {public_url: 'http://gateway.example.com'}\n") == [
+        "gateway.yaml:3:22: people sign in over https alone: else their session can be taken on "
+        "its way"
+    ]
+    loaded(sign_in__header="X-Email", proxy__trusted="10.0.0.0/8", server__public_url="http://localhost:8080")  # fmt: skip
 
 
 def test_two_listeners_need_two_addresses() -> None:

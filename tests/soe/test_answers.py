@@ -215,10 +215,26 @@ def test_wrong_requests_are_told_in_both_dialects(status: int, error_id: int) ->
     assert (told[1].status, document(told[1])["error_id"]) == (400, error_id)
 
 
-@pytest.mark.parametrize(("status", "told"), [(401, True), (403, True), (400, False)])
-def test_callers_are_told_whom_to_ask(status: int, told: bool) -> None:
+@pytest.mark.parametrize(
+    ("status", "code", "told"),
+    [
+        (401, "unknown_caller", True),
+        (401, "unknown_gateway_key", True),
+        (403, "unregistered_caller", True),
+        (403, "integration_expired", True),
+        (403, "operation_not_registered", True),
+        (403, "foreign_origin", True),
+        (403, "key_in_browser", True),
+        (400, "ambiguous_credentials", True),
+        (400, "ambiguous_certificate", True),
+        (400, "untrusted_certificate", True),
+        (403, "unknown_operation", False),
+        (400, "unreadable_body", False),
+    ],
+)
+def test_callers_are_told_whom_to_ask(status: int, code: str, told: bool) -> None:
     """Refusals about who calls name the contact, in the text that clients show."""
-    error = RequestError(status, "unknown_caller", "Who is it?")
+    error = RequestError(status, code, "Who is it?")
     reply = answers.refuse_request(Api.V3, error, write_id=None, revision=None, contact=CONTACT)
 
     assert ("Contact: Knowledge team" in document(reply)["detail"]) is told

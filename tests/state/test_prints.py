@@ -8,6 +8,8 @@ from dataclasses import replace
 from mmap import mmap
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.model import Lookup, Reservation
 from gateway.state.prints import (
@@ -125,7 +127,17 @@ def test_a_salt_keeps_apart_what_differs() -> None:
 
     assert len({value for each in lists for value in each}) == 3 * REMEMBERED
     assert salted(salted(prints.tobytes(), salt("red")).tobytes(), salt("red")) == prints
-    assert listed(some(1, 100).tobytes()) == some(1, 100)[:REMEMBERED].tobytes()
+
+
+@given(size=st.integers(0, 600), more=st.integers(0, 600))
+def test_the_more_prints_a_post_has_the_more_are_listed(size: int, more: int) -> None:
+    """The smallest; all of a short text, and never many."""
+    prints = some(1, size)
+    found = array("I", listed(prints.tobytes()))
+
+    assert found == prints[: len(found)]
+    assert min(size, REMEMBERED) <= len(found) <= 28
+    assert len(found) <= len(listed(some(1, size + more).tobytes())) // 4
 
 
 def test_look_ups_in_one_list_are_one_search() -> None:

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from gateway.model import Post
 from gateway.text.fingerprint import fingerprint
-from gateway.text.similarity import FEW_WORDS, Likeness, Placed, Template, compare
+from gateway.text.similarity import (
+    FEW_WORDS,
+    Comparison,
+    Likeness,
+    Placed,
+    Registered,
+    Template,
+    compare,
+)
+from gateway.text.sketch import read
 from tests.text.posts import DISGUISES, HONEST, QUOTES, Disguise
 
 COPY = 0.84
@@ -103,6 +112,20 @@ def test_refused_authors_own_copies_are_no_common_property() -> None:
     assert likeness(HONEST["badge"], placed(HONEST["badge"]), again).score == 1
 
 
+def test_who_met_the_same_failure_may_show_the_same_log() -> None:
+    """A log is nobody's own words, where both say something of their own."""
+    log = "\n".join(
+        f"    loader: {made_up(2, line)} {line} mapped {made_up(1, -line)} segment 0x{line:04x}"
+        for line in range(12)
+    )
+    jane = f"{HONEST['vpn']}\n\n{log}"
+    john = f"{HONEST['holiday']} {HONEST['badge']}\n\n{log}"
+
+    assert likeness(john, placed(jane)).score < WORTH_A_LOOK
+    assert likeness(f"Hi,\n\n{log}", placed(jane)).score >= COPY
+    assert likeness(john, placed(log)).score >= COPY
+
+
 def test_few_words_tell_nothing() -> None:
     """“Done, thanks.” is no copy."""
     assert likeness("Done, thanks a lot!", placed("Done, thanks a lot!")).score == 0
@@ -162,9 +185,57 @@ def test_the_order_of_paragraphs_does_not_matter(
     assert likeness("\n\n".join(shuffled), placed("\n\n".join(paragraphs))).score >= COPY
 
 
+@given(paragraphs=st.permutations([*HONEST.values()]))
+def test_eighty_words_of_sentences_are_worth_a_look(paragraphs: list[str]) -> None:
+    """In another order, among as much of one's own: people who edit a copy leave that."""
+    copy = "\n\n".join(reversed(paragraphs[3:]))
+
+    assert likeness(copy, placed("\n\n".join(paragraphs[:5]))).score >= WORTH_A_LOOK
+    assert likeness(copy, placed("\n\n".join(paragraphs[:3]))).score < 0.3
+
+
 @given(one=texts, other=texts)
 def test_a_likeness_is_a_share(one: str, other: str) -> None:
     """0 to 1, all three figures of it."""
     found = likeness(one, placed(other))
 
     assert all(0 <= share <= 1 for share in (found.score, found.of_new, found.of_earlier))
+
+
+SYLLABLES = [a + b + c for a in "bdkmrst" for b in "aeiou" for c in "lnpx"]
+PHRASES = [" ".join(random.Random(seed).sample(SYLLABLES, 2 + seed % 4)) for seed in range(30)]
+pieces = st.lists(st.sampled_from(PHRASES), min_size=1, max_size=8, unique=True)
+
+
+@given(
+    text=pieces,
+    earlier=st.lists(
+        st.tuples(st.integers(0, 8), st.just([]) | pieces, st.sampled_from("abc")),
+        min_size=1,
+        max_size=6,
+    ),
+    templates=st.lists(st.sampled_from(PHRASES), max_size=3),
+)
+def test_what_scores_enough_is_never_passed_over(
+    text: list[str],
+    earlier: list[tuple[int, list[str], str]],
+    templates: list[str],
+) -> None:
+    """However much is common property or registered: what is asked for is compared in full."""
+    posts = tuple(
+        placed("\n".join([*text[-copied:], *other]), author, str(number))
+        for number, (copied, other, author) in enumerate(earlier)
+    )
+    known = [read(placed(each).text) for each in templates]
+    registered = Registered(
+        frozenset(value for each in known for value in each.own.kept),
+        frozenset(value for each in known for value in each.own_words.kept),
+    )
+
+    def compared() -> Comparison:
+        return Comparison(new("\n".join(text), "john", "here"), posts, 4, registered)
+
+    exact = [compared().likeness(post) for post in posts]
+    asked = [compared().likeness(post, each.score) for post, each in zip(posts, exact, strict=True)]
+
+    assert asked == exact

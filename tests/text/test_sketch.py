@@ -47,6 +47,17 @@ def test_forms_are_set_apart() -> None:
     assert len(found.own.kept) > 40
 
 
+def test_what_stands_in_sentences_is_told_of_the_text_itself_alone() -> None:
+    """What state keeps is no longer for it."""
+    found = fingerprint(Post(body=" ".join(HONEST.values())))
+    kept, whole = read(found.sketch), read(found.whole)
+
+    assert not kept.prose
+    assert set(whole.prose) <= set(whole.own.kept)
+    assert len(whole.prose) > 0.8 * len(whole.own.kept)
+    assert (kept.own_words.total, kept.small_words) == (whole.own_words.total, whole.small_words)
+
+
 def test_an_empty_sketch_is_like_nothing() -> None:
     """Posts that were remembered before there were sketches have none."""
     assert read(b"").words == 0

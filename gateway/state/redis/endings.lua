@@ -30,12 +30,12 @@ local function insert(core, at, keep, outcome, place, key, caps, replaces, uses)
   redis.call('HINCRBY', site .. ':meta', 'seq', 1)
   local bytes = packed({
     at = at, outcome = outcome, core = core, place = place, key = key, caps = caps, replaces = replaces,
-    uses = uses,
+    uses = outcome == '' and uses or {},
   })
   local number, first = put(bytes, at, keep)
   local write = opened(number, bytes)
   for _, counter in ipairs(caps) do add(site .. ':cap:' .. counter, number, at, keep) end
-  record_uses(write, keep)
+  record_uses(write, uses, keep)
   if write.request ~= '' and (outcome == '' or outcome == 'failed' or outcome == 'unknown') then
     add(site .. ':request:' .. write.request, number, at, keep)
   end

@@ -24,8 +24,8 @@ local function keep_use(key, member, at)
 end
 
 -- Record the uses of a write that is inserted; of one that has ended already, for good.
-local function record_uses(write, keep)
-  for _, use in ipairs(write.uses) do
+local function record_uses(write, uses, keep)
+  for _, use in ipairs(uses) do
     local key, member = uses_key(use[1]), use[2]
     redis.call('ZREMRANGEBYSCORE', key, '-inf', text(write.at - keep))
     if write.outcome == '' then

@@ -22,8 +22,8 @@ from gateway.state.sqlite.schema import ACROSS, KEYED, SHARING, digest, packed, 
 USED_SECONDS = 86_400.0
 """How exactly is known when a source was last used."""
 _FOUND_AT_MOST = 64
-_ROOM = bytes(32)
-"""As much as post and address take in the mean, when they become known."""
+_ROOM = bytes(18)
+"""As much as post and address mostly take, when they become known."""
 _SOURCES_AT_MOST = 10_000
 """Of which a process knows the numbers by heart."""
 
@@ -148,7 +148,7 @@ class Rows:
             team=row.team,
             thread=row.thread,
             post=row.post or row.target,
-            url=self._whole(row.url),
+            url=self._whole(row.url, row.post or row.target),
             request=unpacked(row.request or ""),
             equal=equal,
             sketch=row.sketch or b"",
@@ -182,7 +182,7 @@ class Rows:
             flags,
             write.thread,
             write.target,
-            _ROOM if outcome is None else self.short(url),
+            _ROOM if outcome is None else self.short(url, write.target),
             found and digest(found.text),
             found and digest(found.event),
             (found and listed(found.prints)) or None,
@@ -213,8 +213,11 @@ class Rows:
 
     # ── addresses ────────────────────────────────────────────────────────────────────────────
 
-    def short(self, url: str | None) -> str | None:
-        """Give an address as it is stored: what follows the site's own, or a whole one behind `=`."""
+    def short(self, url: str | None, post: str | None) -> str | None:
+        """Give an address as it is stored: what follows the site's own, or a whole one behind `=`.
+
+        Of one that follows from the post, as most do, the number of its form is stored.
+        """
         if url is None:
             return None
         origin = self._origin()
@@ -223,17 +226,28 @@ class Rows:
             self._db.execute("UPDATE clock SET origin = ?", (origin,))
             self._site = origin
         rest = url.removeprefix(origin)
-        return rest if rest.startswith("/") and rest != url else f"={url}"
+        if rest == url or not rest.startswith("/"):
+            return f"={url}"
+        forms = _forms(post)
+        return str(forms.index(rest)) if rest in forms else rest
 
-    def _whole(self, stored: str | bytes | None) -> str | None:
+    def _whole(self, stored: str | bytes | None, post: str | None) -> str | None:
         if stored is None or isinstance(stored, bytes):
             return None
-        return stored[1:] if stored.startswith("=") else self._origin() + stored
+        if stored.startswith("="):
+            return stored[1:]
+        return self._origin() + (stored if stored.startswith("/") else _forms(post)[int(stored)])
 
     def _origin(self) -> str:
         if self._site is None:
             self._site = self._db.execute("SELECT origin FROM clock").fetchone()[0]
         return self._site or ""
+
+
+def _forms(post: str | None) -> tuple[str, ...]:
+    """Give the paths under which `question/12` mostly stands."""
+    kind, _, number = (post or "").partition("/")
+    return (f"/{kind}s/{number}", f"/{kind[:1]}/{number}")
 
 
 def _stored_id(write: Write) -> bytes | str | int | None:

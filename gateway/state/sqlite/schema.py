@@ -103,6 +103,9 @@ CREATE TABLE uses (
 CREATE INDEX uses_seq ON uses (seq) WHERE seq != 0;
 CREATE INDEX uses_at ON uses (at);
 """,
+    """
+-- An address that follows from its post is stored as the number of its form (`rows`).
+""",
 )
 """A file says in `user_version` how many it has had."""
 

@@ -202,7 +202,7 @@ class SqliteStore:
             self._forget(self._rows.numbered(taken_over))
         if outcome.keeps and row.flags & SHARING:
             self._uses.keep(row.number)
-        told_url = self._rows.short(settlement.url)
+        told_url = self._rows.short(settlement.url, settlement.post or row.target)
         ends = (outcome.value, settlement.post, told_url, row.number)
         self._db.execute("UPDATE writes SET outcome = ?, post = ?, url = ? WHERE seq = ?", ends)
         self._near.add(row.number, row.prints, row.team, row.flags)  # it may have been pushed out

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -28,6 +29,8 @@ from tests.samples import a_write
 from tests.servers import Valkey
 from tests.state.redis.holding import holds
 
+_Asked = TypeVar("_Asked")
+_Told = TypeVar("_Told")
 CAP = Charge(cap="a", windows=(Window(limit=1, seconds=3600.0),))
 
 
@@ -490,7 +493,7 @@ async def test_who_has_another_key_may_not_share_a_state(server: Valkey) -> None
         await each.close()
 
 
-async def ready(call: Callable[[Reservation], Awaitable[Reserved]], asked: Reservation) -> Reserved:
+async def ready(call: Callable[[_Asked], Awaitable[_Told]], asked: _Asked) -> _Told:
     """Call when the connection is there again; what the state says then counts."""
     async with asyncio.timeout(5):
         while True:

@@ -74,6 +74,12 @@ FROM charges LEFT JOIN writes ON seq = charges.id >> {CHARGES} ORDER BY cap
 """
 
 
+_USES = """
+SELECT coalesce(writes.id, 'nobody'), member FROM uses LEFT JOIN writes USING (seq)
+WHERE uses.seq != 0
+"""
+
+
 class File:
     """What stands in the file, by a look without the engine."""
 
@@ -83,6 +89,7 @@ class File:
             self.writes = dict(db.execute("SELECT id, outcome FROM writes").fetchall())
             self.kept = {row[0] for row in db.execute("SELECT write_id FROM kept")}
             charges = db.execute(_CHARGES).fetchall()
+            self.uses = db.execute(_USES).fetchall()
         self.tries = sum(write_id is None for write_id, _ in charges)
         self.charges: dict[str, list[str]] = {}
         for write_id, cap in charges:
@@ -101,6 +108,9 @@ def test_a_killed_process_leaves_nothing_half_done(
 
         assert file.check == [("ok",)]
         assert file.charges == {name: charged(name) for name in file.writes}
+        assert dict(file.uses) == {
+            name: f"m{number_of(name) % 3}" for name, outcome in file.writes.items() if not outcome
+        }
         assert file.kept == {name for name in file.writes if key(name, number_of(name))}
         assert sum("limited" in caps for caps in file.charges.values()) <= LIMIT
         assert_told(told, file, unheard=4 * (round_ + 1))

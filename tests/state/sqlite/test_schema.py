@@ -9,10 +9,13 @@ from pathlib import Path
 from gateway.model import Need, Outcome, Repeated, Settlement
 from gateway.state import Terms
 from gateway.state.published import as_write
-from gateway.state.sqlite import SqliteStore, file, rows, store
-from gateway.state.sqlite.schema import MIGRATIONS
+from gateway.state.sqlite import SqliteStore, file, notes, rows, store
+from gateway.state.sqlite import uses as uses_
+from gateway.state.sqlite.schema import MIGRATIONS, digest, packed
 from tests.contract.conftest import KEEP
+from tests.contract.test_notes import put
 from tests.contract.test_published import published
+from tests.contract.test_sharing import others, uses
 from tests.contract.test_stores import NOW, asks, cap, charged, found, look, posts, write
 from tests.samples import PRINT
 
@@ -75,6 +78,37 @@ async def test_a_file_of_the_last_version_keeps_what_it_held(tmp_path: Path) -> 
     assert (again, seeded.write_id) == (0, _SEEDED)
 
 
+async def test_a_file_of_a_version_without_notes_gets_them(tmp_path: Path) -> None:
+    """And loses nothing: its write in flight can be settled."""
+    path = tmp_path / "state.db"
+    with sqlite3.connect(path) as db:
+        db.create_function("digest", 1, digest)
+        db.create_function("packed", 1, packed)
+        for migration in MIGRATIONS[:3]:
+            db.executescript(migration)
+        db.execute("PRAGMA user_version = 3")
+        db.execute("UPDATE clock SET last = ?, number = 1", (NOW,))
+        db.execute(
+            "INSERT INTO sources VALUES (1, 'n', 'help-bot', 't', 'token:t', 'o', NULL, ?)", (NOW,)
+        )
+        db.execute(
+            "INSERT INTO writes (seq, id, at, source, flags, text) VALUES (1, 'w1', ?, 1, 0, ?)",
+            (NOW, digest(PRINT.text)),
+        )
+    db.close()
+    opened = SqliteStore(path, Terms(keep=KEEP, timeout=10))
+    before = found(await opened.peek(asks(write(9), {"copies": look()})))
+    await opened.settle("w1", Settlement(outcome=Outcome.REFUSED))
+    after = found(await opened.peek(asks(write(9), {"copies": look()})))
+    is_put = await put(opened, "hold")
+    first = others(await uses(opened, 2, "a"))
+    second = others(await uses(opened, 3, "b"))
+    await opened.close()
+
+    assert (before, after) == (["w1"], [])
+    assert (is_put, first, second) == (True, (), ("a",))
+
+
 def test_statements_use_their_indexes(tmp_path: Path) -> None:
     """Partial indexes serve only who asks in their words."""
     file.open_state(tmp_path / "state.db", Terms(keep=KEEP, timeout=10)).close()
@@ -88,10 +122,21 @@ def test_statements_use_their_indexes(tmp_path: Path) -> None:
     assert "INDEX writes_request" in plan(store._REPLACED)
     assert "INDEX writes_text" in plan(rows._FIND["text"])
     assert "INDEX writes_event" in plan(rows._FIND["event"])
+    for statement in (uses_._NAMES, uses_._GIVE_BACK, uses_._KEEP):
+        assert "INDEX uses_seq" in plan(statement.replace("?", ":seq"))
+    assert "PRIMARY KEY (name=?)" in plan(_numbered(uses_._OF))
+    assert "COVERING INDEX notes_at" in plan(_numbered(notes._NAMES))
+    assert "COVERING INDEX notes_until" in plan(_numbered(notes._TAKEN))
+    assert "TEMP B-TREE" not in plan(_numbered(notes._NAMES))
     db.close()
 
 
+def _numbered(statement: str) -> str:
+    """A statement with another name for what it asks."""
+    return statement.replace("?", ":id")
+
+
 _NAMES = (
-    *("id", "request", "forgotten", "expired"),
+    *("seq", "id", "request", "forgotten", "expired"),
     *("digest", "since", "across", "team", "author", "most"),
 )

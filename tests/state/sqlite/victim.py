@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.model import Need, Outcome, Settlement
+from gateway.model import Need, Outcome, Settlement, Sharers
 from gateway.state import Terms
 from gateway.state.sqlite import SqliteStore
 from tests.contract.test_stores import NOW, asks, cap, look, write
@@ -43,6 +43,7 @@ def needs(number: int) -> dict[str, Need]:
         "third": cap(f"third{number % 3}", (1_000_000, 3600.0)),
         "tries": cap("tries", (1_000_000, 3600.0), attempts=True),
         "copies": look(),
+        "shared": Sharers(name="token", member=f"m{number % 3}", within=3600.0),
         **limited,
     }
 

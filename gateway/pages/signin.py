@@ -1,0 +1,78 @@
+"""People sign in at the site's OpenID provider and come back with a session; and sign out again."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import asdict, dataclass
+
+from gateway.errors import RequestError
+from gateway.pages.forms import check_token, form_of, place_of, query_of
+from gateway.pages.oidc import Attempt, Provider
+from gateway.pages.page import see_other
+from gateway.pages.session import Sessions
+from gateway.proxy.exchange import Exchange, Response
+
+SIGN_OUT = "sign-out"
+"""The purpose for which the form that signs out has its token."""
+_BACK = "/_gateway/signed-in"
+"""Where the provider sends people back to."""
+_GOING = "signing-in"
+"""The cookie that knows, until they come back, whom we sent there."""
+_LASTS = 600.0
+"""Seconds that somebody may take to sign in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """Signs people in and out."""
+
+    provider: Provider
+    sessions: Sessions
+
+    async def start(self, exchange: Exchange, own: str) -> Response:
+        """Send somebody to the provider, and remember which page they look at.
+
+        Raises:
+            RequestError: `no_page` (404), or `ambiguous_fields` (400).
+            ProviderError: the provider cannot be asked.
+        """
+        fields = query_of(exchange)
+        kept = {"place": place_of(fields)}
+        attempt = Attempt.begun(own + _BACK)
+        address = await self.provider.address(attempt, another=fields.get("as") == "another")
+        until = self.sessions.clock.now() + _LASTS
+        cookie = self.sessions.closed(kept | asdict(attempt), own, _GOING, until)
+        return see_other(address, (cookie,))
+
+    async def finish(self, exchange: Exchange, own: str) -> Response:
+        """Take somebody back, and give them a session.
+
+        Raises:
+            RequestError: `not_signing_in` (400): this browser was not sent there, or long ago.
+            ProviderError: it cannot be told who it is.
+        """
+        fields = query_of(exchange)
+        told = self.sessions.opened(exchange, own, _GOING)
+        state = fields.get("state", "").encode()
+        if told is None or not hmac.compare_digest(told["state"].encode(), state):
+            raise RequestError(
+                400,
+                "not_signing_in",
+                "This browser did not begin to sign in here, or too long ago: open the page that "
+                "you want to see, and sign in from there.",
+            )
+        place = told.pop("place")
+        del told["until"]
+        session = self.sessions.begun(await self.provider.redeem(Attempt(**told), fields))
+        cookies = (self.sessions.kept(session, own), self.sessions.ended(own, _GOING))
+        return see_other(place, cookies)
+
+    async def out(self, exchange: Exchange, own: str) -> Response:
+        """Sign somebody out.
+
+        Raises:
+            RequestError: as `form_of` and `check_token`.
+        """
+        fields = await form_of(exchange, own)
+        check_token(self.sessions, self.sessions.of(exchange, own), SIGN_OUT, fields)
+        return see_other(place_of(fields), (self.sessions.ended(own),))
