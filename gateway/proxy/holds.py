@@ -208,7 +208,7 @@ class Holds:
         asking = {rule.id: rule.approver for rule in rules if rule.asks}
         if not asking or write.preview or not write.request:
             return None
-        kept = await self._newest(write)
+        _, kept = await self._newest(write)
         if kept is None:
             return None
         hold = kept.hold
@@ -225,7 +225,7 @@ class Holds:
             outcome=None,
             again=hold.again or hold.status is Status.USED,
         )
-        if not named or not await self._change(kept, used, count=False):
+        if not await self._change(kept, used, count=False):
             return None
         by = hold.by.id
         confirmed = Confirmed(hold=hold.write_id, rules=named, by=by, known=hold.known)
@@ -270,8 +270,7 @@ class Holds:
         """
         asking = _asking(decision, {rule.id: rule for rule in rules})
         for _ in range(_TRIES):
-            before = await self._notes.get(f"held/{write.request}", write.at)
-            kept = None if before is None else await self._kept(before.decode())
+            before, kept = await self._newest(write)
             if kept is not None and _is_in_flight(kept.hold, write):
                 return _IN_FLIGHT
             if kept is not None and _serves(kept.hold, asking, person, write.at):
@@ -339,11 +338,13 @@ class Holds:
     def _notes(self) -> Notes:
         return self.store.notes
 
-    async def _newest(self, write: Write) -> _Kept | None:
+    async def _newest(self, write: Write) -> tuple[bytes | None, _Kept | None]:
+        """Give the note that leads to the newest hold of a request, and that hold."""
         found = await self._notes.get(f"held/{write.request}", write.at)
         kept = None if found is None else await self._kept(found.decode())
         # What leads there is not sealed: nobody who can write it may lead to another request's.
-        return kept if kept is not None and kept.hold.request == write.request else None
+        is_its = kept is not None and kept.hold.request == write.request
+        return found, kept if is_its else None
 
     async def _kept(self, hold_id: str) -> _Kept | None:
         if _ID.fullmatch(hold_id) is None:
