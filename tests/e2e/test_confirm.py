@@ -33,7 +33,7 @@ from tests.shared import ROOT
 pytestmark = pytest.mark.slow
 PICTURES = "PICTURES"
 """The variable that asks for pictures for the documents, and names their folder."""
-SHOWN = ("confirm-desk", "confirm-phone", "confirm-sign-in-phone")
+SHOWN = ("confirm-phone", "confirm-sign-in-phone")
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from gateway.state.memory import MemoryStore
 from tests.pages.visiting import (
     OWN,
     Browser,
+    call,
     held,
     hold_all,
     hold_of,
@@ -411,3 +412,74 @@ async def test_the_cookie_crosses_no_network_in_clear(rig: Rig) -> None:
     assert (await browser.decide(hold_id)).status == 403  # it is not where this page is
     told = await browser.decide(hold_id, changes={"origin": "https://gateway.example.com"})
     assert told.status == 303
+
+
+SEEN = "  seen: {title: Seen by who posts it, mode: enforce, for: ['*'], explicit_action: {evidence: confirmed}}\n"
+
+
+async def test_a_link_alone_never_satisfies_who_wants_it_confirmed(rig: Rig) -> None:
+    """Where another rule is content with the link, the strictest decides who may."""
+    hold_all(rig, "link", more=SEEN)
+    hold_id = await held(rig)
+    bot = Browser(rig)
+
+    seen = await bot.look(page(hold_id))
+
+    assert seen.buttons == []
+    assert (await bot.decide(hold_id)).status == 403
+    assert (await send(rig))[0] == 403
+    assert (await signed_in(rig).decide(hold_id)).status == 303
+    assert (await send(rig))[0] == 201
+
+
+async def test_nobody_confirms_for_a_person_whom_soe_does_not_name(rig: Rig) -> None:
+    """The page says whom to ask, and offers nothing."""
+    hold_id = await held(rig, token=b"secret-token")
+
+    seen = await signed_in(rig).look(page(hold_id))
+
+    assert "ask knowledge-team" in seen.text
+    assert seen.buttons == []
+    assert "How do I rotate the key?" not in seen.html
+
+
+async def test_what_nobody_can_tell_is_said(rig: Rig) -> None:
+    """SOE broke off: it may stand there."""
+    hold_id = await held(rig)
+    browser = signed_in(rig)
+    await browser.decide(hold_id)
+    rig.answers.append(None)
+    await send(rig)
+
+    assert "Look whether it stands there" in (await browser.look(page(hold_id))).text
+
+
+async def test_a_second_decision_changes_nothing(rig: Rig) -> None:
+    """A button pressed twice, or another one after it."""
+    hold_id = await held(rig)
+    browser = signed_in(rig)
+    form = (await browser.look(page(hold_id))).form()
+
+    told = [
+        (await browser.send(page(hold_id), form | {"decision": decision})).status
+        for decision in ("post", "post", "decline")
+    ]
+
+    assert told == [303] * 3
+    assert (await hold_of(rig, hold_id)).status is Status.CONFIRMED
+    assert len([each for each in rig.records("admin") if "hold" in each["event"]]) == 1
+
+
+async def test_the_session_goes_to_nobody_else(rig: Rig) -> None:
+    """A request to SOE carries no cookie, ours or others'."""
+    hold_all(rig, "link")
+    hold_id = await held(rig)
+    browser = Browser(rig)
+    await browser.decide(hold_id)
+    cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+
+    await call(rig, "GET", "/api/v3/questions", fields={"cookie": cookie})
+
+    assert cookie
+    assert len(rig.received) == 1
+    assert b"cookie" not in rig.received[0].lower()

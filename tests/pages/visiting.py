@@ -28,10 +28,10 @@ rules:
 """
 
 
-def hold_all(rig: Rig, approver: str = "person", registry: str = "") -> None:
+def hold_all(rig: Rig, approver: str = "person", registry: str = "", more: str = "") -> None:
     """Let a rule hold every post."""
     directory = rig.directory.parent / "policies"
-    (directory / "tests.yaml").write_text(RULES.replace("APPROVER", approver))
+    (directory / "tests.yaml").write_text(RULES.replace("APPROVER", approver) + more)
     if registry:
         (directory / "integrations.yaml").write_text(registry)
     rig.app.policies.current = load(directory, today=date(2026, 11, 24))
