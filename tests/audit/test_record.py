@@ -8,8 +8,9 @@ import orjson
 import pytest
 
 from gateway.audit import record
+from gateway.audit.acts import pseudonym
 from gateway.audit.record import NOTHING, Keeping
-from gateway.model import Consulted, Outcome, Post, Settlement
+from gateway.model import Approver, Confirmed, Consulted, Outcome, Post, Settlement
 from tests.audit.disks import ALLOW, NOW, REFUSE
 from tests.samples import PRINT, a_write
 
@@ -113,6 +114,22 @@ def test_what_a_caller_says_of_itself_is_bounded() -> None:
     assert told["tags"] == ["t"] * 19
     assert told["sizes"]["user_agent"] == 9000
     assert told["sizes"]["tags"] == 100
+
+
+def test_who_confirmed_is_told_by_a_pseudonym() -> None:
+    """With the decision that held it, and as whom he was known; whoever had the link has none."""
+    known = Approver.PERSON
+    jane = Confirmed(hold="w0", rules=frozenset("ba"), by="jane@example.com", known=known)
+    linked = Confirmed(hold="w0", rules=frozenset("a"), known=Approver.LINK)
+    keeping = Keeping(secret=b"p" * 32)
+    told, other = (
+        record.decision(a_write(confirmed=each), ALLOW, NOW, keeping)["confirmed"]
+        for each in (jane, linked)
+    )
+
+    by = pseudonym("jane@example.com", keeping.secret)
+    assert told == {"hold": "w0", "by": by, "known": "person", "rules": ["a", "b"]}
+    assert other == {"hold": "w0", "by": "", "known": "link", "rules": ["a"]}
 
 
 def test_how_state_answered_is_told() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.checks.explicit_action import SKEW, Evidence, ExplicitAction
-from gateway.model import ANONYMOUS, Charge, Charged, Window
+from gateway.model import ANONYMOUS, Approver, Charge, Charged, Confirmed, Window
 from tests.samples import a_write
 
 NOW = 1_795_000_000
@@ -16,6 +16,29 @@ ASSERTED = ExplicitAction(evidence=Evidence.ASSERTED, max_age=300, members=("by"
 
 def act(ref: str = '"slack:C1/2"', by: str = '"jane"', at: int = NOW) -> str:
     return f'act="reply", by={by}, at=@{at}, ref={ref}'
+
+
+@pytest.mark.parametrize("evidence", list(Evidence))
+@pytest.mark.parametrize("known", list(Approver))
+def test_the_acting_person_who_confirmed_is_the_strongest_evidence(
+    evidence: Evidence, known: Approver
+) -> None:
+    """It needs no header; nobody else's confirmation stands for it."""
+    confirmed = Confirmed(hold="w0", rules=frozenset(), known=known)
+    found = ExplicitAction(evidence=evidence).judge(a_write(actions=(), confirmed=confirmed), None)
+
+    assert (found is None) == (known is Approver.PERSON)
+
+
+def test_what_lacks_a_confirmation_can_have_one() -> None:
+    """Where a person must confirm, no header does, and the refusal is not the last word."""
+    write = a_write(at=NOW, actions=(act(),))
+    found = {each: ExplicitAction(evidence=each).judge(write, None) for each in Evidence}
+
+    missing = found[Evidence.CONFIRMED]
+    assert missing is not None
+    assert missing.confirmable
+    assert found[Evidence.LITERAL] is found[Evidence.ASSERTED] is None
 
 
 @pytest.mark.parametrize(

@@ -486,6 +486,20 @@ async def test_what_a_person_confirmed_needs_no_header(held: Rig) -> None:
     assert (await ask(held, act=False))[0] == 201
 
 
+async def test_an_act_that_was_held_is_told_by_the_same_reference(held: Rig) -> None:
+    """A reference is used once, by what passes: the same request brings it again."""
+    act = '  acted: {title: A, mode: enforce, for: ["*"], explicit_action: {evidence: asserted, members: [ref]}}\n'
+    link = HOLDS.replace("mode: hold", "mode: hold, approver: link")
+    under(held, link + act)
+    told = b'act="click", at=@%d, ref="slack:1"' % held.clock.at
+    fields = ((b"x-explicit-action", told),)
+    first = await ask(held, act=False, fields=fields)
+    await confirm(held, first, ANYBODY)
+    passed = await ask(held, act=False, fields=fields)
+
+    assert [first[0], passed[0]] == [403, 201]
+
+
 async def test_the_audit_log_away_leaves_the_confirmation(
     held: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
