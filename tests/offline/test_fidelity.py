@@ -70,6 +70,19 @@ def key_of(integration: str) -> bytes:
     return b"key-of-" + integration.encode()
 
 
+class People:
+    """Who acts with a token, as a story says it; else somebody, so that whoever must confirm can."""
+
+    def __init__(self, case: Case) -> None:
+        self._names = {
+            token_of(step): step.request.facts.get("person", token_of(step)) for step in case.steps
+        }
+
+    async def of(self, token: str, api: Api, team: str | None) -> Person:
+        """As `ports.Persons.of`."""
+        return Person(id=self._names[token], name=self._names[token])
+
+
 def answer_of(step: Step) -> bytes | None:
     """What SOE says to a step, on the wire; with the number of the new post."""
     if step.saved.silence is not None:
@@ -79,13 +92,6 @@ def answer_of(step: Step) -> bytes | None:
     body = step.saved.body or json.dumps(item | {"items": [item]}).encode()
     head = f"HTTP/1.1 {step.saved.status} X\r\ncontent-length: {len(body)}\r\n\r\n"
     return head.encode() + body
-
-
-class Anybody:
-    """Knows who acts with any token: so whoever must confirm can."""
-
-    async def of(self, token: str, api: Api, team: str | None) -> Person:
-        return Person(id=token, name=token)
 
 
 async def sent(rig: Rig, step: Step) -> None:
@@ -163,7 +169,10 @@ async def test_the_running_gateway_decides_as_the_tests_play(tmp_path: Path) -> 
             folder = tmp_path / f"rig-{number}-{place}"
             folder.mkdir()
             rig = build(folder, port, MemoryStore(90 * 86_400.0), soe)
-            object.__setattr__(rig.app.pipeline.confirming, "persons", Anybody())
+            people = People(case)
+            confirming = replace(rig.app.pipeline.confirming, persons=people)
+            pipeline = replace(rig.app.pipeline, persons=people, confirming=confirming)
+            rig.app = replace(rig.app, pipeline=pipeline)
             policies = replace(suite.policies, registry=registry_of(suite, case))
             rig.app.policies.current = policies
             for step in case.steps:
