@@ -88,6 +88,16 @@ class Anybody:
         return Person(id=token, name=token)
 
 
+class Named:
+    """Knows who acts where the story names him."""
+
+    def __init__(self, person: str | None) -> None:
+        self._person = person
+
+    async def of(self, token: str, api: Api, team: str | None) -> Person | None:
+        return Person(id=self._person, name=self._person) if self._person else None
+
+
 async def sent(rig: Rig, step: Step) -> None:
     """Send a step as an integration would."""
     request, facts = step.request, step.request.facts
@@ -123,6 +133,7 @@ async def sent(rig: Rig, step: Step) -> None:
         "scheme": "http",
     }
     rig.clock.at = step.at
+    object.__setattr__(rig.app.pipeline, "persons", Named(facts.get("person")))
     if step.confirm:
         await confirm_all(rig.app.pipeline.confirming.holds, rig.clock)
     rig.answers[:] = [answer_of(step)]
