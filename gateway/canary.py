@@ -139,7 +139,11 @@ class CanaryRun:
     async def repeat(self, interval: float) -> None:
         """Send it for ever, `interval` seconds apart."""
         while True:
-            await self.once()
+            try:
+                await self.once()
+            except Exception as error:  # noqa: BLE001  # what cannot be tried proves nothing
+                self._observer.crashed(error)
+                self._observer.no_canary(self._app.policies.current.revision)
             await asyncio.sleep(interval)
 
     async def once(self) -> bool:

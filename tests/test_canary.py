@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date
@@ -11,7 +12,7 @@ import pytest
 
 from gateway.canary import CanaryRun, canary_of
 from gateway.model import Mode
-from gateway.policy.load import load, sources
+from gateway.policy.load import Source, load, sources
 from gateway.policy.policyset import PolicySet
 from gateway.policy.posture import discovering
 from gateway.state.memory import MemoryStore
@@ -88,6 +89,30 @@ async def test_an_open_gate_is_told(rig: Rig) -> None:
     assert value(rig, "canary_refused") == 0
     assert rig.log.events[-1][0] == "canary.passed"
     assert rig.received == []
+
+
+async def test_a_canary_that_cannot_be_tried_proves_nothing(rig: Rig) -> None:
+    """A fault of ours on its way is told, and it is tried again: the metric does not stay at 1."""
+    faults = iter([None, RuntimeError, None])
+
+    def files() -> tuple[Source, ...]:
+        fault = next(faults)
+        if fault is not None:
+            raise fault
+        return sources(None)
+
+    runs = CanaryRun(rig.app, rig.app.observer, files)
+    trying = asyncio.create_task(runs.repeat(0.01))
+    seen = []
+    for revision, wanted in (("one", 1), ("two", 0), ("two", 1)):
+        rig.app.policies.current = replace(rig.app.policies.current, revision=revision)
+        async with asyncio.timeout(20):
+            while value(rig, "canary_refused") != wanted:
+                await asyncio.sleep(0.001)
+        seen.append(wanted)
+    trying.cancel()
+
+    assert seen == [1, 0, 1]
 
 
 async def test_another_refusal_is_no_proof(rig: Rig) -> None:

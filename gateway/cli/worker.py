@@ -214,7 +214,7 @@ class Gateway:
             lambda: self._load(clock),
             settings["policies.directory"],
             observer,
-            ends=lambda current: current.discovering and not self._is_discovering(clock),
+            lambda loaded: discovering(loaded) if self._is_discovering(clock) else loaded,
         )
         key = audit_key(settings)
         store, audit, opening = await self._open(key, clock, observer)
@@ -392,14 +392,13 @@ class Gateway:
 
     def _load(self, clock: SystemClock) -> PolicySet:
         today = datetime.datetime.fromtimestamp(clock.now(), datetime.UTC).date()
-        loaded = load(
+        return load(
             self._settings["policies.directory"],
             today=today,
             shipped=with_shipped(self._settings),
             kept=self._settings["state.keep"],
             secrets=True,
         )
-        return discovering(loaded) if self._is_discovering(clock) else loaded
 
     def _sources(self) -> tuple[Source, ...]:
         return sources(self._settings["policies.directory"], shipped=with_shipped(self._settings))

@@ -25,7 +25,8 @@ class Policies:
     Args:
         load: reads the files into a set; raises `PolicyError`.
         directory: what is watched, None where only shipped policies apply.
-        ends: whether what was loaded before holds no longer, whatever the files say.
+        posture: gives what is in force now of what was loaded; asked again and again, for a posture
+            ends whatever state the files are in.
     """
 
     def __init__(
@@ -33,14 +34,15 @@ class Policies:
         load: Callable[[], PolicySet],
         directory: Path | None,
         observer: Observer,
-        ends: Callable[[PolicySet], bool] = lambda _: False,
+        posture: Callable[[PolicySet], PolicySet] = lambda loaded: loaded,
     ) -> None:
         self._load = load
         self._directory = directory
         self._observer = observer
-        self._ends = ends
+        self._posture = posture
         seen = self._digest()
-        self.current = load()
+        self._loaded = load()
+        self.current = posture(self._loaded)
         self._seen: _State = (seen, self.current.registry.held)
         observer.policies_loaded(self.current)
 
@@ -48,12 +50,17 @@ class Policies:
         """Look for changes for ever.
 
         Contents are compared, not times or events: a ConfigMap's symlink swap replaces the folder
-        under the files, to which a watch on either of them goes blind.
+        under the files, to which a watch on either of them goes blind. A fault of ours is told, and
+        ends neither the watch nor a posture's time.
         """
         while True:
             await asyncio.sleep(interval)
-            if self._ends(self.current) or await asyncio.to_thread(self._state) != self._seen:
-                await self.reload()
+            try:
+                self._keep_posture()
+                if await asyncio.to_thread(self._state) != self._seen:
+                    await self.reload()
+            except Exception as error:  # noqa: BLE001  # nobody else would look at files again
+                self._observer.crashed(error)
 
     async def reload(self) -> None:
         """Load the files again; keep the active set if they are wrong."""
@@ -65,13 +72,21 @@ class Policies:
             self._observer.policies_refused(error, self.current)
             return
         held = loaded.registry.held  # what it holds is in no revision
-        if (loaded.revision, held) != (self.current.revision, self.current.registry.held):
-            self.current = loaded
+        if (loaded.revision, held) != (self._loaded.revision, self._loaded.registry.held):
+            self._loaded = loaded
+            self.current = self._posture(loaded)
             self._seen = (self._seen[0], held)
         self._observer.policies_loaded(self.current)
 
+    def _keep_posture(self) -> None:
+        """Let the rules decide again when the time in which they only warn is over."""
+        wanted = self._posture(self._loaded)
+        if wanted.revision != self.current.revision:
+            self.current = wanted
+            self._observer.policies_loaded(wanted)
+
     def _refuse_disarmed(self, loaded: PolicySet) -> None:
-        if self.current.enforcing and not loaded.enforcing:
+        if self._loaded.enforcing and not loaded.enforcing:
             text = (
                 "no rule enforces any more, and before there was one; "
                 "if that is meant, restart the gateway"

@@ -14,7 +14,7 @@ from gateway.policy.load import load
 from gateway.policy.policyset import PolicySet
 from gateway.policy.posture import discovering, ends
 from gateway.proxy.reload import Policies
-from tests.proxy.rig import Quiet, Rig
+from tests.proxy.rig import RULES, Quiet, Rig
 
 TODAY = date(2026, 11, 24)
 
@@ -71,19 +71,15 @@ async def test_in_guard_nobody_unregistered_writes(rig: Rig) -> None:
     assert rig.received == []
 
 
-async def test_the_posture_ends_by_itself(tmp_path: Path) -> None:
+async def test_the_posture_ends_by_itself() -> None:
     """When its last day is over, the rules decide again, though no file changed."""
     metrics, over = Metrics(), asyncio.Event()
 
-    def loaded() -> PolicySet:
-        policies = load(None, today=TODAY)
-        return policies if over.is_set() else discovering(policies)
-
     active = Policies(
-        loaded,
+        lambda: load(None, today=TODAY),
         None,
         Observer(Quiet(), metrics),
-        ends=lambda current: current.discovering and over.is_set(),
+        lambda loaded: loaded if over.is_set() else discovering(loaded),
     )
     watching = asyncio.create_task(active.watch(0.01))
     assert not active.current.enforcing
@@ -97,6 +93,40 @@ async def test_the_posture_ends_by_itself(tmp_path: Path) -> None:
 
     assert active.current.enforcing
     assert metrics.registry.get_sample_value("soe_gateway_posture", {"posture": "guard"}) == 1
+
+
+async def test_the_posture_ends_though_the_files_are_broken_by_then(tmp_path: Path) -> None:
+    """What was loaded last decides again; nor does a fault of ours end the watch before."""
+    file = tmp_path / "rules.yaml"
+    file.write_text(RULES)
+    over, log = asyncio.Event(), Quiet()
+
+    def loaded() -> PolicySet:
+        if file.read_text() == "a fault of ours":
+            raise RuntimeError
+        return load(tmp_path, today=TODAY)
+
+    active = Policies(
+        loaded,
+        tmp_path,
+        Observer(log, Metrics()),
+        lambda policies: policies if over.is_set() else discovering(policies),
+    )
+    watching = asyncio.create_task(active.watch(0.01))
+    for text, event in (("a fault of ours", "gateway.crashed"), ("rubbish", "policies.refused")):
+        file.write_text(text)
+        async with asyncio.timeout(5):
+            while log.events[-1][0] != event:
+                await asyncio.sleep(0.01)
+    assert active.current.discovering
+
+    over.set()
+    async with asyncio.timeout(5):
+        while active.current.discovering:
+            await asyncio.sleep(0.01)
+    watching.cancel()
+
+    assert active.current.enforcing
 
 
 def test_rules_that_only_look_stay_as_they_are() -> None:
