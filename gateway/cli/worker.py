@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
-import fcntl
 import gc
 import itertools
 import os
@@ -14,22 +13,24 @@ import signal
 import socket
 import stat
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
 
 from gateway.admin.app import admin_app
-from gateway.audit.key import derived
+from gateway.audit.key import Keys, derived
 from gateway.audit.recovery import Recovered, recover
+from gateway.audit.segments import locked
 from gateway.canary import CanaryRun
 from gateway.cli.assembly import (
     audit_directories,
-    audit_key,
-    open_audit,
+    audit_keys,
     open_people,
     open_pool,
     open_state,
+    serve_audit,
     state_terms,
     with_shipped,
 )
@@ -216,8 +217,9 @@ class Gateway:
             observer,
             lambda loaded: discovering(loaded) if self._is_discovering(clock) else loaded,
         )
-        key = audit_key(settings)
-        store, audit, opening = await self._open(key, clock, observer)
+        keys = audit_keys(settings)
+        key = keys.first
+        store, audit, opening = await self._open(keys, clock, observer)
         pool = open_pool(settings)
         persons = SoePersons(
             upstream=pool,
@@ -265,12 +267,12 @@ class Gateway:
         observer.event("server.stopped")
 
     async def _open(
-        self, key: bytes, clock: SystemClock, observer: Observer
+        self, keys: Keys, clock: SystemClock, observer: Observer
     ) -> tuple[Store, AuditLog, asyncio.Future[None]]:
         """Open state and audit log; where their disk is full, the future does when it is not."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
-            return *await self._opened(key, clock, observer), done
+            return *await self._opened(keys, clock, observer), done
         except (StoreError, AuditError) as error:
             if not may_pass(error):
                 raise
@@ -281,7 +283,7 @@ class Gateway:
             while True:
                 await asyncio.sleep(AGAIN_AFTER)
                 with contextlib.suppress(StoreError, AuditError):
-                    found = await self._opened(key, clock, observer)
+                    found = await self._opened(keys, clock, observer)
                     store.opened(found[0])
                     audit.opened(found[1])
                     observer.event("start.completed")
@@ -290,14 +292,15 @@ class Gateway:
         return store, audit, asyncio.create_task(later())
 
     async def _opened(
-        self, key: bytes, clock: SystemClock, observer: Observer
+        self, keys: Keys, clock: SystemClock, observer: Observer
     ) -> tuple[Store, AuditLog]:
         settings = self._settings
-        store = open_state(settings, state_terms(settings, observer.event, key))
+        store = open_state(settings, state_terms(settings, observer.event, keys.first))
         try:
             with _one_at_a_time(audit_directories(settings)):
-                await self._recover(store, key, clock, observer)
-                return store, open_audit(settings, key, clock, observer.audit_synced)
+                await self._recover(store, keys, clock, observer)
+                tell = _from_any_thread(observer.event)
+                return store, serve_audit(settings, keys, clock, observer.audit_synced, tell)
         except AuditError:
             await store.close()
             raise
@@ -408,14 +411,14 @@ class Gateway:
         return posture.mode == "discover" and clock.now() < posture_ends(posture.until)
 
     async def _recover(
-        self, store: Store, key: bytes, clock: SystemClock, observer: Observer
+        self, store: Store, keys: Keys, clock: SystemClock, observer: Observer
     ) -> None:
         """Give the writes that a dead process left open their outcomes, in log and state.
 
         State also hears of those that ended just before: settling twice is settling once.
         """
         directories = audit_directories(self._settings)
-        found = [each for folder in directories for each in recover(folder, key, clock.now())]
+        found = [each for folder in directories for each in recover(folder, keys, clock.now())]
         async with asyncio.TaskGroup() as group:  # a state that hangs costs one time-out, not each
             for each in found:
                 group.create_task(self._end(store, each, observer))
@@ -464,6 +467,16 @@ def _signals(policies: Policies) -> asyncio.Event:
     return stop
 
 
+def _from_any_thread(tell: Callable[..., None]) -> Callable[..., None]:
+    """Let other threads log: logs belong to the loop."""
+    loop = asyncio.get_running_loop()
+
+    def told(event: str, **facts: object) -> None:
+        loop.call_soon_threadsafe(partial(tell, event, **facts))
+
+    return told
+
+
 def _ids(clock: SystemClock) -> Callable[[], str]:
     """Give what makes decision ids: the instant, so that they sort, this process, and a number."""
     process, numbers = secrets.token_hex(6), itertools.count()
@@ -501,7 +514,5 @@ def _one_at_a_time(directories: list[Path]) -> Iterator[None]:
     """
     with contextlib.ExitStack() as held:
         for directory in filter(Path.is_dir, directories):
-            fd = os.open(directory, os.O_RDONLY)
-            held.callback(os.close, fd)
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            held.enter_context(locked(directory, wait=True))
         yield

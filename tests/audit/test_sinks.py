@@ -9,7 +9,7 @@ import pytest
 
 from gateway.audit.chain import verify
 from gateway.audit.segments import lines, number_of, segment, segments
-from gateway.audit.sinks import StdoutSink, open_sink
+from gateway.audit.sinks import Rotation, StdoutSink, open_sink
 from gateway.errors import AuditError
 from tests.audit.disks import ALLOW, KEY, a_log, a_sink, raw
 from tests.samples import a_write
@@ -17,7 +17,7 @@ from tests.samples import a_write
 
 async def test_a_full_file_is_followed_by_the_next(tmp_path: Path) -> None:
     """The chain goes on over files, no decision is refused, and all are their owner's alone."""
-    log = a_log(a_sink(tmp_path, segment_bytes=2_000))
+    log = a_log(a_sink(tmp_path, rotation=Rotation(size=2_000)))
     for number in range(12):
         await asyncio.gather(
             *(log.decided(a_write(id=f"{number}-{each}"), ALLOW) for each in range(5))

@@ -287,20 +287,34 @@ async def test_sending_fails_where_its_line_cannot_be_written(tmp_path: Path) ->
 
 
 async def test_a_decision_needs_every_sink(tmp_path: Path) -> None:
-    """One that fails refuses the write; the other's chain goes on without a fork."""
+    """One that fails refuses the write; when it works again, it gets the line that it lacks first."""
     faulty = Faulty()
     log = a_log(a_sink(tmp_path / "good"), a_sink(tmp_path / "bad", faulty))
     await decide(log, "w1")
-    faulty.writes.append(no_space())
-    with pytest.raises(AuditError):
-        await decide(log, "w2")
-    await decide(log, "w3")
+    faulty.writes.extend([no_space(), no_space(), 40])
+    for _ in range(3):
+        with pytest.raises(AuditError):
+            await decide(log, "w2")
+    await recovered(log)
     await log.close()
 
-    assert [each["write_id"] for each in told(tmp_path / "good")] == ["w1", "w2", "w3"]
-    assert [each["write_id"] for each in told(tmp_path / "bad")] == ["w1", "w3"]
-    assert verify(raw(tmp_path / "good"), KEY) is None
-    assert verify(raw(tmp_path / "bad"), KEY) == 1
+    assert raw(tmp_path / "good") == raw(tmp_path / "bad")
+    assert [each.get("write_id") for each in told(tmp_path / "bad")][:3] == ["w1", "w2", "later"]
+    assert verify(raw(tmp_path / "bad"), KEY) is None
+
+
+async def test_an_outcome_that_one_sink_took_is_not_recorded_twice(tmp_path: Path) -> None:
+    """The other gets the same line when it works again."""
+    faulty = Faulty()
+    log = a_log(a_sink(tmp_path / "good"), a_sink(tmp_path / "bad", faulty))
+    await decide(log)
+    faulty.writes.append(no_space())
+    with pytest.raises(AuditError):
+        await log.settled(a_write(), OK, 201)
+    await log.close()
+
+    assert kinds(tmp_path / "good") == ["decision", "outcome", "audit.closed"]
+    assert raw(tmp_path / "good") == raw(tmp_path / "bad")
 
 
 async def test_a_decision_needs_the_sync_of_every_sink(tmp_path: Path) -> None:

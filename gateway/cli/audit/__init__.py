@@ -12,6 +12,7 @@ from typing import TextIO
 
 SUBCOMMANDS: Mapping[str, str] = {
     "verify": "prove that no record was changed, dropped or moved, and name the first that was",
+    "cut": "remove what is older than a day, so that the rest verifies",
 }
 
 
