@@ -37,10 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, out: TextIO) -> int:
-    """Cut; 1 where nothing is so old, or it cannot be done."""
+    """Cut; 1 where nothing is so old, or it cannot be done; 2 for a day that is still to come."""
     given = {"data.directory": args.data, "audit.sinks": args.audit}
     flags = {name: value for name, value in given.items() if value is not None}
     before = datetime.combine(args.before, time(), UTC).timestamp()
+    if before > SystemClock().now():
+        print(f"soe-gateway: {args.before} is still to come", file=out)
+        return 2
     try:
         settings = load_settings(flags=flags, environ=os.environ, config=args.config, required=())
         count = asyncio.run(_cut(settings, before))

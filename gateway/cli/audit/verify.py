@@ -26,7 +26,7 @@ from typing import Any, TextIO
 from gateway.audit.checkpoints import Checkpoint, read_checkpoints
 from gateway.audit.key import Keys
 from gateway.audit.proof import Proven, prove
-from gateway.audit.segments import of_writers, segments
+from gateway.audit.segments import named, of_writers, segments
 from gateway.cli.assembly import audit_directories, audit_keys
 from gateway.cli.progress import progress
 from gateway.errors import AuditError, ProblemsError
@@ -79,6 +79,9 @@ def _prove(
     """Prove each directory, and what single files there are."""
     logs = {str(path): segments(path) for path in paths if path.is_dir()}
     if single := [path for path in paths if not path.is_dir()]:
+        for path in single:
+            if not path.is_file() or named(path) is None:
+                raise AuditError(f"{path} is no file of the log, as audit-WRITER-NUMBER.jsonl")
         logs["files"] = of_writers(single)
     for name, log in logs.items():
         if not log:
