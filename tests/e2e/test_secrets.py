@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +14,7 @@ import httpx
 import orjson
 import pytest
 
+from gateway.cli import main
 from gateway.policy.registry import digest
 from tests.e2e.planting import Planted, files, forms
 from tests.e2e.process import Running, gateway
@@ -58,7 +56,6 @@ class Client:
             with contextlib.suppress(ConnectionResetError):
                 while more := connection.recv(65_536):
                     answer += more
-        print(request[:90], answer[:30], answer[-200:])
         self.answers.append(answer)
         return answer
 
@@ -205,7 +202,9 @@ def break_everything(client: Client, planted: Planted) -> None:
         client.send("POST", "/api/2.3/questions/add", told, content_type="application/x-www-form-urlencoded")  # fmt: skip
 
 
-def told_by_commands(data: Path, policies: Path, environ: dict[str, str]) -> dict[str, bytes]:
+def told_by_commands(
+    data: Path, policies: Path, capfd: pytest.CaptureFixture[str]
+) -> dict[str, bytes]:
     """What the commands print that look at what the gateway left."""
     where = ["--data", str(data)]
     calls = [
@@ -216,16 +215,12 @@ def told_by_commands(data: Path, policies: Path, environ: dict[str, str]) -> dic
         ["state", "release", "nothing", *where, "--json"],
         ["serve", "--upstream", "https://me:pw@x", "--workers", "none", *where],
     ]
-    return {
-        f"soe-gateway {' '.join(call[:2])}": subprocess.run(
-            [sys.executable, "-m", "gateway", *call],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **environ},
-            check=False,
-        ).stdout
-        for call in calls
-    }
+    told = {}
+    for call in calls:
+        capfd.readouterr()
+        main(call)
+        told[f"soe-gateway {' '.join(call[:2])}"] = "".join(capfd.readouterr()).encode()
+    return told
 
 
 def dump(valkey: Valkey, password: str) -> dict[str, bytes]:
@@ -257,7 +252,11 @@ def planted() -> Planted:
 
 
 def test_no_secret_is_in_anything_that_is_emitted(
-    tmp_path: Path, planted: Planted, valkey: Valkey | None
+    tmp_path: Path,
+    planted: Planted,
+    valkey: Valkey | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     """Logs, records, metrics, answers, state, the people file and commands are searched for all."""
     password = next(iter(planted.where), "")
@@ -314,7 +313,9 @@ def test_no_secret_is_in_anything_that_is_emitted(
         records = running.audit()
     told |= files(data)
     told |= {} if valkey is None else dump(valkey, password)
-    told |= told_by_commands(data, policies, environ)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    told |= told_by_commands(data, policies, capfd)
 
     assert planted.found(told) == set()
     # What could not be found would prove nothing: it went where it had to go.
