@@ -12,6 +12,8 @@ from typing import TextIO
 
 SUBCOMMANDS: Mapping[str, str] = {
     "verify": "prove that no record was changed, dropped or moved, and name the first that was",
+    "people": "tell who stands behind a pseudonym",
+    "forget": "cut somebody off from the records, for good",
 }
 
 
