@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from gateway.soe.addresses import Address
+
 
 class Cursor(NamedTuple):
     """Where a page of entries ended: the next one has what is older."""
@@ -87,23 +89,6 @@ class Deed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PostNamed:
-    """A post that somebody asks for.
-
-    Attributes:
-        posts: as `answer/12`; several where an address does not say of which kind it is.
-        team: its slug, None for the main site.
-        anywhere: whether the same number in any team is meant.
-        url: as it was given, for an address in which no number is recognised.
-    """
-
-    posts: tuple[str, ...] = ()
-    team: str | None = None
-    anywhere: bool = False
-    url: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """Which entries are meant: all that fit each of what is given, one of its words each.
 
@@ -112,6 +97,7 @@ class Selection:
         until: the first instant no more.
         rules: that found something against the write.
         post: which the write published, edited or otherwise meant.
+        url: of what the write published, as SOE told it.
     """
 
     since: float | None = None
@@ -123,7 +109,8 @@ class Selection:
     effects: tuple[str, ...] = ()
     outcomes: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
-    post: PostNamed | None = None
+    post: Address | None = None
+    url: str | None = None
 
 
 EVERYTHING = Selection()

@@ -78,16 +78,18 @@ class Following:
 
     def behind(self) -> int:
         """About how many bytes are still to be read."""
+        left = 0
         known = {
-            (writer, number): read
-            for writer, number, read in self._connection.execute(
-                "SELECT writer, number, read FROM segments"
+            (writer, number): (file, read)
+            for writer, number, file, read in self._connection.execute(
+                "SELECT writer, number, file, read FROM segments"
             )
         }
-        left = 0
         for writer, path in self._paths():
-            size = path.stat().st_size * (_PACKED_ABOUT if path.suffix == PACKED else 1)
-            left += max(0, size - known.get((writer, number_of(path)), 0))
+            stat = path.stat()
+            file, read = known.get((writer, number_of(path)), ("", 0))
+            size = stat.st_size * (_PACKED_ABOUT if path.suffix == PACKED else 1)
+            left += 0 if file == _file(path, stat) else max(0, size - read)
         return left
 
     def close(self) -> None:

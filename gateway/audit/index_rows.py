@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from gateway.audit.entries import Entry, Found, Place, PostNamed, Selection
+from gateway.audit.entries import Entry, Found, Place, Selection
+from gateway.soe.addresses import Address
 
 ENTRY = """
 SELECT w.id, w.at, integration, person, operation, team, thread, target, effect, revision, outcome,
@@ -82,12 +83,13 @@ def where(selection: Selection) -> tuple[str, list[object]]:
         clause, asked = _of_post(selection.post)
         clauses.append(clause)
         values += asked
+    if selection.url is not None:
+        clauses.append("url = ?")
+        values.append(selection.url)
     return " AND ".join(clauses), values
 
 
-def _of_post(post: PostNamed) -> tuple[str, list[object]]:
-    if not post.posts:
-        return "url = ?", [post.url]
+def _of_post(post: Address) -> tuple[str, list[object]]:
     marks = _marks(post.posts)
     clause, values = f"(post IN ({marks}) OR target IN ({marks}))", [*post.posts, *post.posts]
     if post.anywhere:

@@ -12,8 +12,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.audit.entries import PostNamed, Selection
+from gateway.audit.entries import Selection
 from gateway.audit.index import Index
+from gateway.soe.addresses import Address
 from tests.audit.logs import AT, Writer, decision, outcome, pack, told
 
 INTEGRATIONS, PEOPLE, TEAMS = ("help-bot", "ops-bot"), (None, "p1", "p2"), (None, "ops")
@@ -75,7 +76,7 @@ selections = st.builds(
     post=st.one_of(
         st.none(),
         st.builds(
-            PostNamed,
+            Address,
             posts=st.sampled_from([(post,) for post in POSTS]),
             team=st.sampled_from(TEAMS),
             anywhere=st.booleans(),
@@ -158,7 +159,7 @@ def fit(told: Mapping[str, Any], end: Mapping[str, Any] | None, wanted: Selectio
     )
 
 
-def means(told: Mapping[str, Any], end: Mapping[str, Any] | None, post: PostNamed) -> bool:
+def means(told: Mapping[str, Any], end: Mapping[str, Any] | None, post: Address) -> bool:
     there = {told["target"], end["post"]["id"] if end else None}
     return bool(there & set(post.posts)) and (post.anywhere or told["team"] == post.team)
 
