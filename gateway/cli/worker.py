@@ -56,11 +56,11 @@ from gateway.proxy.persons import SoePersons
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.reload import Policies
 from gateway.proxy.server import ServerLimits, strict
-from gateway.proxy.stored import Seal
 from gateway.proxy.titles import SoeTitles
 from gateway.proxy.tokens import Tokens
 from gateway.proxy.upstream import Pool
 from gateway.proxy.waiting import Confirming
+from gateway.seal import Seal
 from gateway.settings import Settings
 
 VARIABLE = "_SOE_GATEWAY_WORKER"
