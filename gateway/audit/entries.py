@@ -44,6 +44,8 @@ class Entry:
 
     Attributes:
         at: the instant of the decision.
+        person: what stands for who acts, as `audit.people` says; `person_name` where names stand.
+        on_word_of: what stands for who confirmed the write, else for who acted as was asserted.
         target: the existing post that an edit, vote or deletion means.
         effect: as in `model.Effect`.
         found: the rules that failed, or could not judge.
@@ -57,6 +59,8 @@ class Entry:
     at: float
     integration: str
     person: str | None
+    person_name: str | None
+    on_word_of: str | None
     operation: str
     team: str | None
     thread: str | None
@@ -95,6 +99,7 @@ class Selection:
     Attributes:
         since: the first instant.
         until: the first instant no more.
+        persons: who act, or on whose word the write was made.
         rules: that found something against the write.
         post: which the write published, edited or otherwise meant.
         url: of what the write published, as SOE told it.

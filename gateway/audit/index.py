@@ -32,7 +32,7 @@ from gateway.audit.index_following import STEP_LINES, Following
 from gateway.audit.index_rows import DEED, ENTRY, entry_of, where
 from gateway.errors import AuditError
 
-_NAMES = ("integration", "operation", "person", "effect", "outcome")
+_NAMES = ("integration", "operation", "rule")
 
 
 class Index:
@@ -139,11 +139,16 @@ class Index:
         return next(iter(self.newest(Selection(ids=(write_id,)), 1)), None)
 
     def names(self, column: str) -> frozenset[str]:
-        """Give what stands in the log as `integration`, `operation`, `person`, … or `rule`."""
-        assert column in _NAMES or column == "rule"
+        """Give what stands in the log as `integration`, `operation` or `rule`."""
+        assert column in _NAMES
         table = "findings" if column == "rule" else "writes"
         asked = f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL"  # noqa: S608 - from above
         return frozenset(name for (name,) in self._rows(asked))
+
+    def people(self) -> tuple[tuple[str, str], ...]:
+        """Give who acted by name, where names stand in the log: the account and its name."""
+        asked = "SELECT DISTINCT person, person_name FROM writes WHERE person_name IS NOT NULL"
+        return tuple((person, name) for person, name in self._rows(asked) if person is not None)
 
     # ── sums ─────────────────────────────────────────────────────────────────────────────────
 

@@ -30,12 +30,13 @@ CREATE TABLE segments (
 
 CREATE TABLE writes (
   n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, at REAL NOT NULL, integration TEXT NOT NULL,
-  person TEXT, operation TEXT NOT NULL, team TEXT, thread TEXT, target TEXT, effect TEXT NOT NULL,
+  person TEXT, person_name TEXT, on_word_of TEXT, operation TEXT NOT NULL, team TEXT, thread TEXT, target TEXT, effect TEXT NOT NULL,
   revision TEXT NOT NULL, outcome TEXT, post TEXT, url TEXT, upstream_status INTEGER, latency REAL,
   turn INTEGER, segment INTEGER NOT NULL, offset INTEGER NOT NULL, ended_in INTEGER);
 CREATE INDEX writes_at ON writes (at, id, integration, effect);
 CREATE INDEX writes_integration ON writes (integration, at, id, effect);
 CREATE INDEX writes_person ON writes (person, at) WHERE person IS NOT NULL;
+CREATE INDEX writes_word ON writes (on_word_of) WHERE on_word_of IS NOT NULL;
 CREATE INDEX writes_post ON writes (post) WHERE post IS NOT NULL;
 CREATE INDEX writes_target ON writes (target) WHERE target IS NOT NULL;
 CREATE INDEX writes_turn ON writes (turn) WHERE turn IS NOT NULL;

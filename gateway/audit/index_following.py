@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,10 +28,11 @@ _STEP_BYTES = 8 * 2**20
 _PIECE = 2**20
 _SENDING = b'"kind":"sending"'
 _CHAIN = frozenset(("schema", "kind", "event", "at", "seq", "writer", "prev", "mac"))
+_BY = re.compile(r'\bby="([^"\\]+)"')
 _PACKED_ABOUT = 4
 """How much larger records are when they are unpacked: by this, what is left is guessed."""
 
-_INSERT = f"INSERT OR REPLACE INTO writes VALUES ({', '.join('?' * 20)})"  # noqa: S608 - marks
+_INSERT = f"INSERT OR REPLACE INTO writes VALUES ({', '.join('?' * 22)})"  # noqa: S608 - marks
 
 Row = tuple[Any, ...]
 
@@ -277,6 +279,8 @@ class _Rows:
             at,
             _text(record["integration"]),
             _text_or_none(record["person"]),
+            _text_or_none(record.get("person_name")),
+            _on_word_of(record),
             _text(record["operation"]),
             _text_or_none(record["team"]),
             _text_or_none(record["thread"]),
@@ -313,6 +317,14 @@ class _Rows:
         facts = {name: value for name, value in record.items() if name not in _CHAIN}
         told = (float(record["at"]), _text(record["event"]), orjson.dumps(facts).decode())
         self.deeds.append((*told, self.segment, offset))
+
+
+def _on_word_of(record: Mapping[str, Any]) -> str | None:
+    confirmed = record.get("confirmed") or {}
+    if confirmed.get("by"):
+        return _text(confirmed["by"])
+    acts = filter(None, record.get("explicit_action", ()))
+    return next((found[1] for found in map(_BY.search, acts) if found), None)
 
 
 def _text(value: object) -> str:

@@ -11,7 +11,7 @@ from gateway.audit.entries import Entry, Found, Place, Selection
 from gateway.soe.addresses import Address
 
 ENTRY = """
-SELECT w.id, w.at, integration, person, operation, team, thread, target, effect, revision, outcome,
+SELECT w.id, w.at, integration, person, person_name, on_word_of, operation, team, thread, target, effect, revision, outcome,
   post, url, upstream_status, latency, turn, s.writer, s.number, offset,
   (SELECT json_group_array(json_array(rule, mode, result, code)) FROM
     (SELECT rule, mode, result, code FROM findings WHERE write = w.n ORDER BY rule))
@@ -27,13 +27,15 @@ FROM deeds w JOIN segments s ON s.id = w.segment
 def entry_of(row: Sequence[Any]) -> Entry:
     """Read a row of `ENTRY`."""
     *told, writer, number, offset, found = row
-    (id_, at, integration, person, operation, team, thread, target, effect, revision, *ended) = told
-    outcome, post, url, status, latency, turn = ended
+    (id_, at, integration, person, name, word, operation, team, thread, target, *rest) = told
+    effect, revision, outcome, post, url, status, latency, turn = rest
     return Entry(
         id=id_,
         at=at,
         integration=integration,
         person=person,
+        person_name=name,
+        on_word_of=word,
         operation=operation,
         team=team,
         thread=thread,
@@ -67,7 +69,6 @@ def where(selection: Selection) -> tuple[str, list[object]]:
     for column, words in (
         ("w.id", selection.ids),
         ("integration", selection.integrations),
-        ("person", selection.persons),
         ("operation", selection.operations),
         ("effect", selection.effects),
         ("outcome", selection.outcomes),
@@ -75,6 +76,10 @@ def where(selection: Selection) -> tuple[str, list[object]]:
         if words:
             clauses.append(f"{column} IN ({_marks(words)})")
             values += words
+    if selection.persons:
+        marks = _marks(selection.persons)
+        clauses.append(f"(person IN ({marks}) OR on_word_of IN ({marks}))")
+        values += [*selection.persons, *selection.persons]
     if selection.rules:
         those = f"rule IN ({_marks(selection.rules)})"
         clauses.append(f"w.n IN (SELECT write FROM findings WHERE {those})")  # noqa: S608 - marks

@@ -37,6 +37,7 @@ writes = st.fixed_dictionaries(
         "at": st.integers(0, 20).map(lambda after: AT + after),
         "integration": st.sampled_from(INTEGRATIONS),
         "person": st.sampled_from(PEOPLE),
+        "explicit_action": st.sampled_from(([], [None], ['act="x", by="p2"'], ["true"])),
         "team": st.sampled_from(TEAMS),
         "operation": st.sampled_from(OPERATIONS),
         "target": st.sampled_from((None, *POSTS)),
@@ -149,7 +150,7 @@ def fit(told: Mapping[str, Any], end: Mapping[str, Any] | None, wanted: Selectio
             wanted.until is None or told["at"] < wanted.until,
             not wanted.ids or told["write_id"] in wanted.ids,
             not wanted.integrations or told["integration"] in wanted.integrations,
-            not wanted.persons or told["person"] in wanted.persons,
+            not wanted.persons or bool(who(told) & set(wanted.persons)),
             not wanted.operations or told["operation"] in wanted.operations,
             not wanted.effects or told["effect"] in wanted.effects,
             not wanted.outcomes or became in wanted.outcomes,
@@ -157,6 +158,10 @@ def fit(told: Mapping[str, Any], end: Mapping[str, Any] | None, wanted: Selectio
             wanted.post is None or means(told, end, wanted.post),
         )
     )
+
+
+def who(told: Mapping[str, Any]) -> set[str | None]:
+    return {told["person"], *("p2" for act in told["explicit_action"] if act and "p2" in act)}
 
 
 def means(told: Mapping[str, Any], end: Mapping[str, Any] | None, post: Address) -> bool:
