@@ -77,6 +77,12 @@ class Entry:
     place: Place
 
     @property
+    def deciding(self) -> Found | None:
+        """The rule that decided, or else the first that found something."""
+        ranked = ("enforce", "hold", "warn", "observe")
+        return min(self.found, key=lambda found: ranked.index(found.mode), default=None)
+
+    @property
     def cursor(self) -> Cursor:
         """Where a page ends whose last entry this is."""
         return Cursor(self.at, self.id)
