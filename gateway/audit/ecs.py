@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from gateway.audit.entries import Deed, Entry
 from gateway.model import Effect, Outcome
 
-VERSION = "8.17.0"
+VERSION = "8.12.0"
 _SERVICE = "soe-write-gateway"
 _DATASET = "soe_write_gateway.audit"
 
@@ -102,7 +102,7 @@ def of_deed(deed: Deed) -> dict[str, Any]:
             "module": "soe_write_gateway",
         },
         "service": _service(deed.place.writer),
-        "user": {"id": deed.facts.get("by")},
+        "user": {"id": str(deed.facts.get("by") or "")},
         "labels": {name: str(value) for name, value in deed.facts.items()},
     }
     return _without_nothing(told)

@@ -99,8 +99,8 @@ def _query(
         note(f"these are the newest {_SHOWN}; --limit N shows more")
     if args.follow:
         with contextlib.suppress(KeyboardInterrupt):
-            for entries in _ended(index, selection, turn):
-                form(filter(texts.has, entries))
+            for ended in _ended(index, selection, turn):
+                form(filter(texts.has, ended))
                 out.flush()
 
 
