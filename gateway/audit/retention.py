@@ -56,7 +56,7 @@ def cut(directory: Path, before: float, tell_durably: Tell) -> int:
         }
         gone = [path for each in cuts.values() for path in each.goes]
         if gone:
-            tell_durably(EVENT, before=before, segments=len(gone), writers=_told(cuts))
+            tell_durably("audit.cut", before=before, segments=len(gone), writers=_told(cuts))
             for path in gone:
                 path.unlink(missing_ok=True)
             sync_directory(directory)

@@ -125,7 +125,7 @@ class Upkeep:
         others = list(self._others(directory))
         for begin in range(0, len(others), _OTHERS_AT_MOST):
             some = dict(others[begin : begin + _OTHERS_AT_MOST])
-            self._log.told(checkpoints.EVENT, writers=some)
+            self._log.told("audit.checkpoint", writers=some)
             self._recorded |= {writer: told["seq"] for writer, told in some.items()}
 
     def _others(self, directory: Path) -> Iterator[tuple[str, dict[str, Any]]]:

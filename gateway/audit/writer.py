@@ -21,7 +21,6 @@ from time import monotonic, perf_counter
 from typing import Protocol
 
 from gateway.audit import record
-from gateway.audit.acts import pseudonym
 from gateway.audit.chain import Chain, Head
 from gateway.audit.record import NOTHING, Keeping, Record
 from gateway.audit.sinks import Segment, Sink
@@ -177,15 +176,17 @@ class AuditWriter:
     def told(self, event: str, *, person: str = "", **facts: object) -> None:
         """As `ports.AuditLog.told`; owed like an outcome."""
         if person:
-            facts["by"] = pseudonym(person, self._keeping.secret)
+            facts["by"] = self._by(person)
         self._append_or_owe(record.admin(event, self._clock.now(), **facts))
 
-    def told_durably(self, event: str, **facts: object) -> None:
+    def told_durably(self, event: str, *, person: str = "", **facts: object) -> None:
         """Record something, and wait until it is durable. For threads other than the loop's.
 
         Raises:
             AuditError: it is not.
         """
+        if person:
+            facts["by"] = self._by(person)
         segments = self._append(record.admin(event, self._clock.now(), **facts))
         told = _Unhurried(segments, threading.Event())
         self._unhurried.append(told)
@@ -193,6 +194,12 @@ class AuditWriter:
         in_time = told.synced.wait(_PATIENCE)
         if not in_time or any(segment.failed for segment in segments):
             raise AuditError("the audit log could not be synced")
+
+    def _by(self, person: str) -> str:
+        try:
+            return self._keeping.people.told(person)
+        except AuditError:  # that it was done must stand, whoever it was
+            return ""
 
     async def close(self) -> None:
         """Record the end, sync and close.

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from gateway.audit.chain import Chain, begun
 from gateway.audit.key import Keys, derived, load_or_make_keys
+from gateway.audit.people import PEOPLE
 from gateway.audit.record import Keeping
 from gateway.audit.recovery import continued
 from gateway.audit.sinks import Rotation, directory_of, open_sink
@@ -27,8 +28,8 @@ from gateway.policy.load import load
 from gateway.policy.policyset import PolicySet
 from gateway.ports import Administered, Clock
 from gateway.proxy.holds import Holds
-from gateway.proxy.stored import Seal
 from gateway.proxy.upstream import Origin, Pool, Timeouts, tls_context
+from gateway.seal import Seal
 from gateway.settings import Settings
 from gateway.state import Terms, open_store
 from gateway.state.terms import PULSE_SECONDS
@@ -41,6 +42,15 @@ def audit_keys(settings: Settings) -> Keys:
         AuditError: they cannot be read or made.
     """
     return load_or_make_keys(settings["audit.key_file"] or settings["data.directory"] / "audit.key")
+
+
+def audit_key(settings: Settings) -> bytes:
+    """Give the key that digests are made with.
+
+    Raises:
+        AuditError: it cannot be read or made.
+    """
+    return audit_keys(settings).first
 
 
 def state_url(settings: Settings) -> str:
@@ -153,15 +163,23 @@ def _open_audit(
     upkeep: Upkeep | None = None,
 ) -> AuditWriter:
     rotation = Rotation(size=settings["audit.segment"], age=settings["audit.rotate"])
+    secret = derived(keys.first, "people")
+    people = PEOPLE[settings["audit.people"]](people_file(settings), secret)
     return AuditWriter(
         [open_sink(url, chain.writer, rotation) for url in sink_urls(settings)],
         chain,
         clock,
         on_sync,
-        keeping=Keeping(content=settings["audit.content"], secret=derived(keys.first, "people")),
+        keeping=Keeping(content=settings["audit.content"], people=people),
         min_free=settings["audit.min_free"],
         upkeep=upkeep,
     )
+
+
+def people_file(settings: Settings) -> Path:
+    """Give the path of the file that leads from pseudonyms to people."""
+    data: Path = settings["data.directory"]
+    return data / "people.db"
 
 
 def with_shipped(settings: Settings) -> bool | None:

@@ -128,6 +128,7 @@ class Audit:
     checkpoint: Annotated[tuple[str, ...] | None, Setting(readers.sinks, "stdout:", "where it is told how far each chain has come, so that a cut at its end shows: stdout: (a line in the log) and file:///directory, on another disk or machine")]
     checkpoint_every: Annotated[float, Setting(readers.seconds, "1m", "how often")]
     content: Annotated[str, Setting(readers.word("none", "excerpt", "full"), "none", "how much of a post's title and body the record of its decision keeps: none, excerpt (the first 200 characters of each) or full")]
+    people: Annotated[str, Setting(readers.word("pseudonym", "name", "none"), "pseudonym", "how people stand in records: by a pseudonym that `soe-gateway audit forget` can cut off from the person, by name, which nothing but age removes, or not at all")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,78 +1,136 @@
-"""Logs of thousands of records on a disk: rotated, restarted, under two keys."""
+"""Audit logs that a test writes record by record, as writers would."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gzip
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from gateway.audit import record
-from gateway.audit.chain import Chain, Head, begun
-from gateway.audit.checkpoints import Checkpoint
-from gateway.audit.key import Keys
-from gateway.audit.proof import Proven, prove
-from gateway.audit.record import Record
-from gateway.audit.recovery import continued
-from gateway.audit.segments import lines, segments
-from gateway.audit.sinks import Disk, FileSink, Rotation
-from gateway.model import Outcome
-from tests.audit.disks import KEY, NOW
+import orjson
 
-OLD = Keys({"1": KEY})
-KEYS = Keys({"1": KEY, "2": b"n" * 64})
-WRITER = "host-1"
-_SYNC_EVERY = 250
-UNSYNCED = Disk(sync=lambda _: None)
+from gateway.audit.chain import Chain
+from gateway.audit.segments import PACKED, segment, segments
+
+AT = 1_795_000_000.0
 
 
-def append(folder: Path, chain: Chain, told: Sequence[Record], size: int = 2**20) -> None:
-    """Write records as a process that lives so long."""
-    sink = FileSink(folder, chain.writer, rotation=Rotation(size=size), disk=UNSYNCED)
-    for number, each in enumerate(told, 1):
-        line = chain.line(each)
-        sink.append(line)
-        chain.advance(line)
-        if number % _SYNC_EVERY == 0:
-            sink.sync()
-    sink.sync()
-    sink.close()
+def decision(write_id: str, at: float = AT, **facts: Any) -> dict[str, Any]:
+    """A decision's record; facts are its members, `findings` as rule, mode, result and code."""
+    found = facts.pop("findings", ())
+    told: dict[str, Any] = {
+        "schema": 2,
+        "kind": "decision",
+        "at": at,
+        "logged": at,
+        "write_id": write_id,
+        "effect": "allow",
+        "revision": "r1",
+        "repeats": None,
+        "state": None,
+        "integration": "help-bot",
+        "tier": "probation",
+        "person": None,
+        "token": None,
+        "credential": None,
+        "api": "v3",
+        "operation": "question.create",
+        "team": None,
+        "thread": None,
+        "target": None,
+        "publishes": True,
+        "preview": False,
+        "user_agent": "help-bot/1.0",
+        "explicit_action": [],
+        "confirmed": None,
+        "findings": [
+            {
+                "rule": rule,
+                "check": "duplicate",
+                "mode": mode,
+                "result": result,
+                "code": code,
+                "open": False,
+            }
+            for rule, mode, result, code in found
+        ],
+        "sizes": {"title": 0, "body": 0, "tags": 0, "user_agent": 12},
+        "tags": [],
+        "digest": "d",
+        "key": None,
+        "fingerprint": None,
+    }
+    return told | facts
 
 
-def outcomes(count: int, at: float = NOW) -> list[Record]:
-    """So many records, one a second."""
-    return [record.recovered(f"write-{number}", Outcome.UNKNOWN, at + number)
-            for number in range(count)]  # fmt: skip
+def outcome(write_id: str, at: float = AT, **facts: Any) -> dict[str, Any]:
+    """An outcome's record; `post` and `url` are told in their own places."""
+    post = {"id": facts.pop("post", None), "url": facts.pop("url", None)}
+    told: dict[str, Any] = {
+        "schema": 2,
+        "kind": "outcome",
+        "at": at,
+        "write_id": write_id,
+        "outcome": "ok",
+        "integration": "help-bot",
+        "operation": "question.create",
+        "upstream_status": 201,
+        "post": post,
+        "answer_kept": False,
+        "latency": 0.25,
+    }
+    return told | facts
 
 
-def closed(at: float = NOW) -> Record:
-    """The record with which a writer ends."""
-    return record.admin("audit.closed", at)
+@dataclass
+class Writer:
+    """A writer's segments in a directory."""
+
+    directory: Path
+    name: str = "w"
+    number: int = 1
+    chain: Chain = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.directory.mkdir(exist_ok=True)
+        self.chain = Chain(b"k" * 32, self.name)
+
+    @property
+    def path(self) -> Path:
+        """The segment that is written."""
+        return segment(self.directory, self.name, self.number)
+
+    def write(self, *records: dict[str, Any]) -> None:
+        """Append records."""
+        with self.path.open("ab") as file:
+            for told in records:
+                line = self.chain.line(told)
+                self.chain.advance(line)
+                file.write(line)
+
+    def tear(self) -> None:
+        """Leave a line that does not end, and go on in the next segment."""
+        with self.path.open("ab") as file:
+            file.write(b'{"schema":2,"kind":"deci')
+        self.rotate()
+
+    def rotate(self) -> None:
+        """Go on in the next segment."""
+        self.number += 1
 
 
-def a_long_log(folder: Path, count: int) -> None:
-    """A log of one writer: in several segments, of two processes, the second with a new key."""
-    half = count // 2
-    append(folder, begun(WRITER, OLD), [*outcomes(half - 1), closed()], size=count * 40)
-    chain = continued([folder], "host", KEYS)
-    assert chain is not None
-    append(folder, chain, outcomes(count - half), size=count * 40)
+def pack(path: Path) -> None:
+    """Put a packed segment in the place of a plain one."""
+    packed = path.with_name(path.name + PACKED)
+    packed.write_bytes(gzip.compress(path.read_bytes(), 1))
+    path.unlink()
 
 
-def lines_of(folder: Path, writer: str = WRITER) -> list[list[bytes]]:
-    """The lines of each segment."""
-    return [path.read_bytes().splitlines(keepends=True) for path in segments(folder)[writer]]
-
-
-def of_writer(folder: Path, writer: str = WRITER) -> list[bytes]:
-    """The whole lines of a writer, packed or not; none where all are gone."""
-    return list(lines(segments(folder).get(writer, ())))
-
-
-def proven(folder: Path, told: Sequence[Checkpoint] = (), keys: Keys = KEYS) -> list[Proven]:
-    """What a folder's log proves."""
-    return prove(segments(folder), keys, told)
-
-
-def a_checkpoint(line: bytes, seq: int, writer: str = WRITER, at: float = NOW) -> Checkpoint:
-    """That a writer's record of this number was this line."""
-    head = Head(seq, line[-67:-3].decode())
-    return Checkpoint(writer=writer, head=head, at=at, told="checkpoints:1")
+def told(directory: Path) -> list[dict[str, Any]]:
+    """Every whole record of a directory, read in the plainest way."""
+    records = []
+    for paths in segments(directory).values():
+        for path in paths:
+            raw = gzip.decompress(path.read_bytes()) if path.suffix == PACKED else path.read_bytes()
+            records += [orjson.loads(line) for line in raw.split(b"\n")[:-1]]
+    return records

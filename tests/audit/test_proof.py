@@ -17,9 +17,7 @@ from gateway.audit.chain import Chain, Head, begun
 from gateway.audit.proof import Fault
 from gateway.audit.recovery import recover
 from gateway.audit.segments import segment, segments
-from tests.audit.disks import KEY, NOW
-from tests.audit.disks import KEYS as ONE_KEY
-from tests.audit.logs import (
+from tests.audit.chains import (
     KEYS,
     OLD,
     WRITER,
@@ -32,6 +30,8 @@ from tests.audit.logs import (
     outcomes,
     proven,
 )
+from tests.audit.disks import KEY, NOW
+from tests.audit.disks import KEYS as ONE_KEY
 
 COUNT = 10_000
 PLACES = st.integers(0, COUNT - 1)

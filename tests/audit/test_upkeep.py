@@ -23,9 +23,18 @@ from gateway.audit.sinks import FileSink
 from gateway.audit.upkeep import Upkeep
 from gateway.audit.writer import AuditWriter
 from gateway.errors import AuditError
+from tests.audit.chains import (
+    KEYS,
+    WRITER,
+    a_checkpoint,
+    append,
+    closed,
+    of_writer,
+    outcomes,
+    proven,
+)
 from tests.audit.disks import KEYS as ONE_KEY
 from tests.audit.disks import NOW, REFUSE, StoppedClock, raw
-from tests.audit.logs import KEYS, WRITER, a_checkpoint, append, closed, of_writer, outcomes, proven
 from tests.samples import a_write
 
 

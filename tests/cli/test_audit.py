@@ -14,9 +14,9 @@ from gateway.audit.checkpoints import Checkpoint, append, signed
 from gateway.audit.segments import segment, segments
 from gateway.cli import main
 from gateway.cli.audit import SUBCOMMANDS
+from tests.audit.chains import WRITER, a_checkpoint, closed, of_writer, outcomes
+from tests.audit.chains import append as append_records
 from tests.audit.disks import KEYS, NOW
-from tests.audit.logs import WRITER, a_checkpoint, closed, of_writer, outcomes
-from tests.audit.logs import append as append_records
 
 KEY = KEYS.first.decode()
 

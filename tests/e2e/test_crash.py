@@ -83,5 +83,10 @@ def test_after_a_kill_every_decision_has_its_one_true_outcome(
     assert len(outcomes) == len(allowed)
     assert len(unknown) >= 5
     assert (proven.fault, proven.last) == (None, len(records) + 1)  # and the end of the second
-    assert [r["event"] for r in records if r["kind"] == "admin"] == ["audit.closed", "audit.opened"]
+    assert [r["event"] for r in records if r["kind"] == "admin"] == [
+        "policies.loaded",
+        "audit.closed",
+        "audit.opened",
+        "policies.loaded",
+    ]
     assert len(allowed) - len(not_sent) >= seen
