@@ -43,7 +43,7 @@ class Chain:
     def __init__(
         self, key: bytes, writer: str, head: Head = NOTHING_YET, key_id: str | None = None
     ) -> None:
-        self._key = key
+        self._signing = _signing(key)
         self._key_id = key_id
         self.writer = writer
         self.head = head
@@ -58,7 +58,7 @@ class Chain:
             "prev": self.head.mac,
         }
         body = orjson.dumps(chained)[:-1]
-        return body + _MAC + _mac(self._key, body) + _END
+        return body + _MAC + _mac(self._signing, body) + _END
 
     def advance(self, line: bytes) -> None:
         """Take a line that was written as the last one."""
@@ -103,7 +103,7 @@ class Follower:
         self._ids = list(keys.by_id)
         self._writer = writer
         self._signer: str | None = None
-        self._key = b""
+        self._signing = _signing(keys.first)
         self._named = b""
         self.start = Head()
         self.head = Head()
@@ -114,7 +114,7 @@ class Follower:
         seq, prev = self.head
         if (
             self._signer is not None
-            and tail == _MAC + _mac(self._key, body) + _END
+            and tail == _MAC + _mac(self._signing, body) + _END
             and body.endswith(b',"seq":%d%b"%b"' % (seq + 1, self._named, prev.encode()))
         ):
             self.head = Head(seq + 1, tail[-_MAC_LENGTH - 3 : -3].decode())
@@ -135,7 +135,7 @@ class Follower:
         if self._signer is None:
             self.start = Head(told["seq"] - 1, told["prev"])
             self._writer = told["writer"]
-        self._signer, self._key = signer, self._keys.by_id[signer]
+        self._signer, self._signing = signer, _signing(self._keys.by_id[signer])
         self._named = b',"writer":%b,"prev":' % orjson.dumps(self._writer)
         self.head = Head(told["seq"], told["mac"])
         return ""
@@ -175,15 +175,22 @@ def verify(lines: Iterable[bytes], key: bytes) -> int | None:
     return None
 
 
-def _mac(key: bytes, body: bytes) -> bytes:
-    return hmac.digest(key, body, "sha256").hex().encode()
+def _signing(key: bytes) -> hmac.HMAC:
+    """Prepare a key: a copy of this for each line costs half of what beginning anew does."""
+    return hmac.new(key, digestmod="sha256")
+
+
+def _mac(signing: hmac.HMAC, body: bytes) -> bytes:
+    made = signing.copy()
+    made.update(body)
+    return made.hexdigest().encode()
 
 
 def _signer(line: bytes, keys: Keys) -> str | None:
     """Give the id of the key that signed a line."""
     body, tail = line[:-_TAIL], line[-_TAIL:]
     for name, key in keys.by_id.items():
-        if hmac.compare_digest(tail, _MAC + _mac(key, body) + _END):
+        if hmac.compare_digest(tail, _MAC + _mac(_signing(key), body) + _END):
             return name
     return None
 

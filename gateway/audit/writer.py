@@ -117,6 +117,7 @@ class AuditWriter:
         self._owed: deque[Record] = deque()
         self._waiting: deque[_Waiting] = deque()
         self._wake = threading.Event()
+        self._promised: deque[tuple[float, asyncio.Future[None]]] = deque()
         self._unhurried: deque[_Unhurried] = deque()
         self._behind: dict[int, bytes] = {}  # by sink, the line that it could not take
         self._min_free = min_free
@@ -154,11 +155,10 @@ class AuditWriter:
             # At the end of this turn of the loop: who comes in the same turn shares the sync.
             self._waking = True
             loop.call_soon(self._wake_up)
-        late = loop.call_later(self._durable_within, _give_up, durable)
-        try:
-            await durable
-        finally:
-            late.cancel()
+        self._promised.append((loop.time() + self._durable_within, durable))
+        if len(self._promised) == 1:
+            loop.call_later(self._durable_within, self._give_up, loop)
+        await durable
 
     def sending(self, write_id: str) -> None:
         """As `ports.AuditLog.sending`."""
@@ -230,6 +230,17 @@ class AuditWriter:
     def _wake_up(self) -> None:
         self._waking = False
         self._wake.set()
+
+    def _give_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Give up what is late; one timer for all, since one for each would cost more than a line."""
+        while self._promised and (
+            self._promised[0][1].done() or self._promised[0][0] <= loop.time()
+        ):
+            durable = self._promised.popleft()[1]
+            if not durable.done():
+                durable.set_exception(AuditError("the audit log was not synced in time"))
+        if self._promised:
+            loop.call_at(self._promised[0][0], self._give_up, loop)
 
     # ── lines ────────────────────────────────────────────────────────────────────────────────
 
@@ -327,11 +338,6 @@ class AuditWriter:
             self._looked = now
             rooms = [room for sink in self._sinks if (room := sink.free()) is not None]
             self.free_bytes = min(rooms, default=None)
-
-
-def _give_up(durable: asyncio.Future[None]) -> None:
-    if not durable.done():
-        durable.set_exception(AuditError("the audit log was not synced in time"))
 
 
 def _tell(waiting: list[_Waiting]) -> None:
