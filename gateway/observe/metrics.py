@@ -19,8 +19,8 @@ _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2
 _SLOW = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
-class _OneOf(Gauge):
-    """A gauge of which one child is 1. In a worker's file no child can be removed: it becomes 0."""
+class _InForce(Gauge):
+    """A gauge of what holds now is 1. In a worker's file no child can be removed: it becomes 0."""
 
     def clear(self) -> None:
         for labels in tuple(self._metrics):
@@ -83,10 +83,17 @@ class Metrics:
             multiprocess_mode="livemin",
         )
         self.reload_success.set(1)  # a worker that starts says nothing bad of the files
-        self.policy_info = _OneOf(
+        self.policy_info = _InForce(
             f"{_PREFIX}_policy_info",
             "The revision in force is 1.",
             ("revision",),
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
+        self.rule_info = _InForce(
+            f"{_PREFIX}_rule_info",
+            "Each rule in force is 1, with its check; conditions where it has none.",
+            ("rule", "check"),
             registry=self.registry,
             multiprocess_mode="livemax",
         )
@@ -112,7 +119,7 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livemax",
         )
-        self.posture = _OneOf(
+        self.posture = _InForce(
             f"{_PREFIX}_posture",
             "The posture in force is 1.",
             ("posture",),

@@ -7,9 +7,10 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from gateway.errors import AuditError, PolicyError, StoreError, UpstreamError
-from gateway.model import Decision, Outcome, Result, Settlement, Write
+from gateway.model import Decision, Mode, Outcome, Result, Settlement, Write
 from gateway.observe.acts import Runs
 from gateway.observe.metrics import Metrics, status_class
+from gateway.policy.policyset import Rule
 
 
 class Seen(Protocol):
@@ -43,7 +44,7 @@ class InForce(Protocol):
     @property
     def discovering(self) -> bool: ...
     @property
-    def rules(self) -> tuple[object, ...]: ...
+    def rules(self) -> tuple[Rule, ...]: ...
     @property
     def warnings(self) -> tuple[str, ...]: ...
 
@@ -113,6 +114,11 @@ class Observer:
         self._metrics.reload_success.set(1)
         self._metrics.policy_info.clear()
         self._metrics.policy_info.labels(policies.revision).set(1)
+        self._metrics.rule_info.clear()
+        for rule in policies.rules:
+            if rule.mode is not Mode.DISABLED:
+                check = rule.check.name if rule.check else "conditions"
+                self._metrics.rule_info.labels(rule.id, check).set(1)
         self._metrics.enforcing.set(policies.enforcing)
         posture = "discover" if policies.discovering else "guard"
         self._metrics.posture.clear()

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from gateway.checks.rate_cap import RateCap
 from gateway.errors import AuditError, PolicyError, Problem, StoreError, UpstreamError
-from gateway.model import Decision, Effect, Finding, Mode, Outcome, Result, Settlement
+from gateway.model import Decision, Effect, Finding, Mode, Outcome, Result, Settlement, Window
 from gateway.observe.metrics import Metrics
 from gateway.observe.observer import Observer
+from gateway.policy.policyset import Rule
 from tests.samples import a_write
 
 ALLOWED = Decision(effect=Effect.ALLOW, revision="r", findings=())
@@ -50,7 +52,7 @@ class InForce:
     enforcing: bool = True
     shipped: bool = False
     discovering: bool = False
-    rules: tuple[object, ...] = ()
+    rules: tuple[Rule, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -155,6 +157,35 @@ def test_only_the_revision_in_force_is_shown(seen: Seen) -> None:
     assert seen.value("policy_info", revision="r2") == 1
     assert seen.value("policy_reload_success") == 1
     assert seen.value("enforcing") == 0
+
+
+def test_rules_are_shown_with_their_checks(seen: Seen) -> None:
+    """After a reload only rules that judge are shown: dashboards tell them apart by their checks."""
+    cap = RateCap(windows=(Window(limit=1, seconds=60.0),))
+    gone, capped, bare, off = (
+        Rule(
+            id=name,
+            policy="p",
+            title="A rule",
+            mode=mode,
+            operations=frozenset({"question.create"}),
+            check=check,
+        )
+        for name, mode, check in (
+            ("gone", Mode.ENFORCE, cap),
+            ("cap", Mode.OBSERVE, cap),
+            ("no-tickets", Mode.WARN, None),
+            ("off", Mode.DISABLED, cap),
+        )
+    )
+    seen.observer.policies_loaded(InForce(revision="r1", rules=(gone,)))
+    seen.observer.policies_loaded(InForce(revision="r2", rules=(capped, bare, off)))
+
+    (family,) = seen.metrics.rule_info.collect()
+    shown = {
+        (sample.labels["rule"], sample.labels["check"]): sample.value for sample in family.samples
+    }
+    assert shown == {("cap", "rate_cap"): 1, ("no-tickets", "conditions"): 1}
 
 
 def test_a_refused_reload_is_loud(seen: Seen) -> None:

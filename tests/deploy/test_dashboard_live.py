@@ -1,0 +1,135 @@
+"""Every panel of the dashboard shows something: a real Prometheus scrapes the gateway in use."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.grafana import Panel, panels, put_in
+from tests.deploy.prometheus import Prometheus, Series, needs_prometheus, prometheus
+from tests.deploy.traffic import WRITERS, Traffic, write_policies
+from tests.e2e.process import gateway
+from tests.e2e.stack import sandbox
+
+ROUNDS = 7
+QUIET = {
+    "Records not written",
+    "Rules running open",
+    "Calls to state that failed",
+    "Losses of state",
+    "Workers restarted",
+    "Log lines dropped",
+}
+"""Panels of what should not happen, and does not happen here: they show 0."""
+MAY_BE_ZERO = {"Open holds", "Records waiting"}
+"""Panels of what comes and goes between two scrapes, or is counted each minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What there is to ask after the traffic."""
+
+    prometheus: Prometheus
+    start: float
+    end: float
+
+    def shown(self, panel: Panel, **values: str) -> dict[str, list[Series]]:
+        """What a panel shows, by its queries."""
+        seconds = int(self.end - self.start) + 1
+        return {
+            query.ref: self.prometheus.series(
+                put_in(query.expression, seconds=seconds, values=values),
+                self.start,
+                self.end,
+                instant=query.instant,
+            )
+            for query in panel.queries
+        }
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+    """A gateway under all kinds of traffic, scraped meanwhile."""
+    data = tmp_path_factory.mktemp("live")
+    policies = data / "policies"
+    write_policies(policies)
+    with (
+        sandbox() as soe,
+        gateway(soe, data, "--policies", str(policies), environ={}) as running,
+        prometheus(running.admin, data) as scraping,
+    ):
+        start = time.time()
+        traffic = Traffic(running.proxy, soe)
+        for turn in range(ROUNDS):
+            traffic.everything()
+            scraping.scraped()
+            if turn == 1:
+                change(policies)
+                os.kill(running.process.pid, signal.SIGHUP)
+        scraping.scraped()
+        yield Seen(scraping, start, time.time())
+
+
+def change(policies: Path) -> None:
+    """Change a policy, so that the gateway reads them anew."""
+    site = policies / "site.yaml"
+    site.write_text(site.read_text().replace("limit: 400", "limit: 300"))
+
+
+@needs_prometheus
+@pytest.mark.slow
+def test_every_panel_shows_what_happened(seen: Seen) -> None:
+    """No query fails, and none is empty; what happened is seen, what did not happen is 0."""
+    wrong = []
+    for panel in panels():
+        for ref, found in seen.shown(panel).items():
+            (expression,) = (each.expression for each in panel.queries if each.ref == ref)
+            most = max((value for _, values in found for _, value in values), default=None)
+            if most is None:
+                wrong.append(f"{panel.row}: {panel.title}, {ref} is empty: {expression}")
+            elif panel.title not in MAY_BE_ZERO and (most > 0) == (panel.title in QUIET):
+                wrong.append(f"{panel.row}: {panel.title}, {ref} gives {most}: {expression}")
+
+    assert not wrong, "\n".join(wrong)
+
+
+@needs_prometheus
+@pytest.mark.slow
+def test_one_integration_is_shown_by_itself(seen: Seen) -> None:
+    """Where two integrations are chosen, no other is in any panel."""
+    chosen = set(WRITERS[:2])
+    named = {
+        labels["integration"]
+        for panel in panels()
+        for found in seen.shown(panel, integration="(" + "|".join(chosen) + ")").values()
+        for labels, _ in found
+        if "integration" in labels
+    }
+
+    assert chosen <= named <= chosen | {"none"}
+
+
+@needs_prometheus
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("title", "label", "wanted"),
+    [
+        ("Writes by effect", "effect", {"allow", "hold", "refuse", "replay"}),
+        ("What became of writes that passed", "outcome", {"ok", "refused", "failed", "unknown"}),
+        ("Failing rules that only watch", "rule", {"links-its-source", "no-ticket-replies"}),
+        ("Copies and boilerplate over time", "rule", {"already-posted", "same-answer-elsewhere"}),
+        ("Writes by integration", "integration", set(WRITERS)),
+    ],
+)
+def test_a_panel_tells_them_apart(seen: Seen, title: str, label: str, wanted: set[str]) -> None:
+    """What happened in several ways stands as several series."""
+    (panel,) = (each for each in panels() if each.title == title and each.raw["type"] != "row")
+    found = {labels[label] for series in seen.shown(panel).values() for labels, _ in series}
+
+    assert wanted <= found
