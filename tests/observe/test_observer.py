@@ -43,6 +43,22 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """A rule."""
+
+    id: str
+    mode: Mode = Mode.ENFORCE
+    open_on_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A registry."""
+
+    names: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InForce:
     """A policy set."""
 
@@ -50,7 +66,8 @@ class InForce:
     enforcing: bool = True
     shipped: bool = False
     discovering: bool = False
-    rules: tuple[object, ...] = ()
+    rules: tuple[Judging, ...] = ()
+    registry: Registered = Registered()
     warnings: tuple[str, ...] = ()
 
 
@@ -181,7 +198,6 @@ def test_what_fails_outside_is_counted_and_told(seen: Seen) -> None:
     seen.observer.recovered("w1", Outcome.UNKNOWN)
     seen.observer.audit_synced(0.002)
 
-    assert seen.value("store_errors_total", call="reserve") == 1
     assert seen.value("audit_errors_total") == 1
     assert seen.value("upstream_errors_total", code="connect_failed") == 1
     assert seen.value("request_errors_total", code="bad_head") == 1
