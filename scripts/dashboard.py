@@ -37,7 +37,7 @@ from panels import (
 
 REFUSED = 'effect="refuse"'
 FAILED = 'result="fail"'
-JUDGED = 'result=~"pass|fail"'
+JUDGED = 'result=~"pass|fail", mode!="disabled"'
 ENFORCED = 'mode=~"enforce|hold"'
 OBSERVED = 'mode=~"observe|warn"'
 DUPLICATE, BOILERPLATE = 'check="duplicate"', 'check="boilerplate"'
@@ -81,7 +81,6 @@ def overview() -> Sequence[Panel]:
                 "itself every minute (the canary). Open also in the posture discover, and where no "
                 "test of the policies gives such a write.",
                 unit="bool",
-                runbooks=("GateNotEnforcing",),
             ),
             f"min({of('canary_refused')})",
             says={"1": ("Shut", GREEN), "0": ("OPEN", RED)},
@@ -92,7 +91,6 @@ def overview() -> Sequence[Panel]:
                 about="guard: rules decide. discover: rules warn, and every write passes until "
                 "posture.until is over.",
                 unit="string",
-                runbooks=("Discovering",),
             ),
             f"max by (posture) ({of('posture')}) == 1",
             names="{{posture}}",
@@ -192,9 +190,9 @@ def overview() -> Sequence[Panel]:
         ),
         lines(
             Words(
-                title="Refused before any rule judged",
-                about="Requests that were refused for what they are: unreadable, ambiguous, "
-                "unknown to SOE's API, or of a caller who may not do this.",
+                title="Refused for another reason than rules",
+                about="Requests that are unreadable, ambiguous, unknown to SOE's API or of a "
+                "caller who may not do this; and those to which SOE gave no answer.",
                 unit="reqps",
             ),
             {"{{code}}": or_none(rate("request_errors_total", by=["code"]), "code")},
@@ -264,7 +262,6 @@ def integrations() -> Sequence[Panel]:
                 about="How many writes in a row of an integration assert the same act but for its "
                 "time. Where it is high, likely no person acted.",
                 unit="short",
-                runbooks=("ConstantAction",),
             ),
             f"max by (integration) ({of('constant_action')}) or on () "
             'label_replace(vector(0), "integration", "none", "", "")',
@@ -486,7 +483,7 @@ def state() -> Sequence[Panel]:
             Words(
                 title="Losses of state",
                 about="How often in the time shown state was found empty or older than it was. "
-                "Writes that ask it are refused until somebody runs soe-gateway state accept-loss.",
+                "What was missing is put back where a process knows it.",
                 unit="short",
             ),
             or_zero(grown("store_losses_total")),
@@ -496,13 +493,13 @@ def state() -> Sequence[Panel]:
         ),
         figure(
             Words(
-                title="Room for audit records",
-                about="What is free where the audit log is written, least first. A full disk "
-                "refuses every write.",
-                unit="bytes",
+                title="State waits for a word",
+                about="Whether state has lost data, and refuses what asks it until an operator "
+                "runs soe-gateway state accept-loss.",
+                unit="bool",
             ),
-            f"min({of('audit_free_bytes')})",
-            steps=((None, RED), (1 << 30, ORANGE), (5 << 30, GREEN)),
+            f"max({of('store_waiting_for_word')})",
+            says={"0": ("No", GREEN), "1": ("YES", RED)},
             height=8,
         ),
         lines(
@@ -525,15 +522,27 @@ def state() -> Sequence[Panel]:
             {"{{kind}}": or_none(rate("audit_records_total", by=["kind"]), "kind")},
             width=8,
         ),
-        lines(
+        figure(
             Words(
                 title="Records waiting",
-                about="Records that wait for their sync. The queue is bounded: where it is full, "
+                about="Records that are not durable yet. The queue is bounded: where it is full, "
                 "writes are refused.",
                 unit="short",
             ),
-            {"waiting": total(of("audit_waiting"))},
-            width=8,
+            total(of("audit_waiting")),
+            spark=True,
+            height=8,
+        ),
+        figure(
+            Words(
+                title="Room for audit records",
+                about="What is free where the audit log is written, least first. A full disk "
+                "refuses every write.",
+                unit="bytes",
+            ),
+            f"min({of('audit_free_bytes')})",
+            steps=((None, RED), (1 << 30, ORANGE), (5 << 30, GREEN)),
+            height=8,
         ),
     )
 
@@ -541,6 +550,12 @@ def state() -> Sequence[Panel]:
 def process() -> Sequence[Panel]:
     """How is the gateway itself?"""
     running = f"{total(of('workers'))} or count({of('enforcing')})"
+    cpu, memory = (
+        f'process_{name}{{namespace=~"$namespace"}}'
+        for name in ("cpu_seconds_total", "resident_memory_bytes")
+    )
+    ours = f"and on (job, instance) {of('enforcing')}"
+    each = ("instance", "worker")
     age = f"time() - min({of('policy_last_reload_timestamp_seconds')})"
     return (
         figure(
@@ -631,6 +646,23 @@ def process() -> Sequence[Panel]:
                 "connections to SOE": total(of("upstream_connections")),
             },
             width=8,
+        ),
+        lines(
+            Words(
+                title="CPU",
+                about="How much of a core each process uses. One process cannot use more than "
+                "one: start more workers before it is full.",
+                unit="percentunit",
+            ),
+            {"{{instance}} {{worker}}": total(f"rate({cpu}[$__rate_interval]) {ours}", *each)},
+        ),
+        lines(
+            Words(
+                title="Memory",
+                about="What each process has in memory.",
+                unit="bytes",
+            ),
+            {"{{instance}} {{worker}}": total(f"{memory} {ours}", *each)},
         ),
     )
 

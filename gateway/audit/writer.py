@@ -51,6 +51,7 @@ class AuditWriter:
         clock: Clock,
         on_sync: Callable[[float], None] = lambda _: None,
         *,
+        on_write: Callable[[str], None] = lambda _: None,
         keeping: Keeping = NOTHING,
         durable_within: float = DURABLE_WITHIN,
     ) -> None:
@@ -58,6 +59,7 @@ class AuditWriter:
 
         Args:
             on_sync: called in it with the seconds that each sync took that somebody waited for.
+            on_write: called with the kind of each record that was written, in whichever thread.
             keeping: how much of a write is recorded.
             durable_within: seconds after which a decision that is not yet durable is given up.
         """
@@ -65,6 +67,7 @@ class AuditWriter:
         self._chain = chain
         self._clock = clock
         self._on_sync = on_sync
+        self._on_write = on_write
         self._keeping = keeping
         self._durable_within = durable_within
         self._lock = threading.Lock()
@@ -76,6 +79,11 @@ class AuditWriter:
         self._stopping = False
         self._thread = threading.Thread(target=self._sync_on, name="audit", daemon=True)
         self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Decisions that are not yet durable, and records that are owed."""
+        return len(self._waiting) + len(self._owed)
 
     async def decided(self, write: Write, decision: Decision) -> None:
         """As `ports.AuditLog.decided`."""
@@ -174,6 +182,7 @@ class AuditWriter:
         if segments:  # one sink has it: no other line may take its place in the chain
             self._chain.advance(line)
             self._keep_account(told)
+            self._on_write(told["kind"])
         if failure is not None:
             raise failure
         return tuple(segments)

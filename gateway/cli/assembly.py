@@ -100,6 +100,7 @@ def open_audit(
     key: bytes,
     clock: Clock,
     on_sync: Callable[[float], None] = lambda _: None,
+    on_write: Callable[[str], None] = lambda _: None,
 ) -> AuditWriter:
     """Open the audit log as a writer of its own.
 
@@ -109,7 +110,8 @@ def open_audit(
     writer = f"{socket.gethostname()}-{secrets.token_hex(4)}"
     sinks = [open_sink(url, writer) for url in sink_urls(settings)]
     keeping = Keeping(content=settings["audit.content"], secret=derived(key, "people"))
-    return AuditWriter(sinks, Chain(key, writer), clock, on_sync, keeping=keeping)
+    chain = Chain(key, writer)
+    return AuditWriter(sinks, chain, clock, on_sync, on_write=on_write, keeping=keeping)
 
 
 def with_shipped(settings: Settings) -> bool | None:

@@ -38,11 +38,11 @@ Series = tuple[dict[str, str], list[tuple[float, float]]]
 class Prometheus:
     """A running server."""
 
-    url: str
+    http: httpx.Client
 
     def ask(self, path: str, **parameters: Any) -> Any:
         """Ask its HTTP API; what it calls an error fails the test, with its words."""
-        answer = httpx.get(f"{self.url}/api/v1/{path}", params=parameters, trust_env=False).json()
+        answer = self.http.get(f"/api/v1/{path}", params=parameters).json()
         assert answer["status"] == "success", f"{answer.get('error')}: {parameters}"
         return answer["data"]
 
@@ -89,9 +89,10 @@ def prometheus(admin: str, data: Path) -> Iterator[Prometheus]:
     with (data / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        running = Prometheus(f"http://127.0.0.1:{port}")
-        _wait(running, process, data)
-        yield running
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+            running = Prometheus(http)
+            _wait(running, process, data)
+            yield running
     finally:
         process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -36,13 +36,11 @@ def metrics_of_the_code() -> dict[str, set[str]]:
     return known
 
 
-def selectors(node: Any) -> Iterator[promql_parser.VectorSelector]:
-    """Find everything in an expression that names a metric."""
+def selectors(node: Any) -> Iterator[tuple[str, set[str]]]:
+    """Find every metric that an expression names, with the labels that narrow it."""
     if isinstance(node, promql_parser.VectorSelector):
-        yield node
-    elif isinstance(node, promql_parser.MatrixSelector):
-        yield node.vector_selector
-    for name in ("lhs", "rhs", "expr", "param"):
+        yield node.name or "", {matcher.name for matcher in node.matchers.matchers}
+    for name in ("lhs", "rhs", "expr", "param", "vector_selector"):
         if (inner := getattr(node, name, None)) is not None:
             yield from selectors(inner)
     for inner in getattr(node, "args", ()):
@@ -86,12 +84,11 @@ def test_a_panel_names_what_the_code_has(panel: Panel) -> None:
         tree = promql_parser.parse(put_in(query.expression, seconds=3600))
         found = list(selectors(tree))
         labels: set[str] = set()
-        for each in found:
-            assert each.name in known, each.name
-            labels |= known[each.name]
-            for matcher in each.matchers.matchers:
-                assert matcher.name in known[each.name] | SCRAPED, (each.name, matcher.name)
-            assert any(matcher.name == "namespace" for matcher in each.matchers.matchers)
+        for name, narrowed in found:
+            assert name in known
+            assert "namespace" in narrowed
+            assert narrowed <= known[name] | SCRAPED
+            labels |= known[name]
 
         assert found
         assert labels_named(query.expression) <= labels | SCRAPED
@@ -103,10 +100,9 @@ def test_a_panel_follows_the_chosen_integration(panel: Panel) -> None:
     """Whatever is known by integration is narrowed by the variable of that name."""
     known = metrics_of_the_code()
     for query in panel.queries:
-        for each in selectors(promql_parser.parse(put_in(query.expression, seconds=3600))):
-            narrowed = {matcher.name for matcher in each.matchers.matchers}
-
-            assert ("integration" in narrowed) == ("integration" in known[each.name]), query
+        tree = promql_parser.parse(put_in(query.expression, seconds=3600))
+        for name, narrowed in selectors(tree):
+            assert ("integration" in narrowed) == ("integration" in known[name]), name
 
 
 @ALL

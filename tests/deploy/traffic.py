@@ -46,7 +46,7 @@ _OVERRIDES = """\
 questions-per-integration: {rate_cap: {windows: [{limit: 200, window: 1m}]}}
 replies-per-integration: {rate_cap: {windows: [{limit: 60, window: 1m}]}}
 """
-_ARTICLE = {"type": "knowledgeArticle", "permissions": {"editableBy": "ownerOnly"}}
+_ARTICLE: dict[str, Any] = {"type": "knowledgeArticle", "permissions": {"editableBy": "ownerOnly"}}
 _WORDS = """
 agent badge branch budget build cache canteen certificate cluster contract cursor deploy desk disk
 door engine export festival filter finger garden gasket gateway glass handle harbour helmet import
@@ -86,14 +86,15 @@ class Traffic:
     """Integrations that write through a gateway, before a sandbox that fails as it is told.
 
     Attributes:
+        http: what the requests go through.
         gateway, sandbox: their addresses.
         dice: what the integrations do; the same seed gives the same day.
     """
 
+    http: httpx.Client
     gateway: str
     sandbox: str
     dice: random.Random = field(default_factory=lambda: random.Random(7))
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False, timeout=20))
 
     def everything(self) -> None:
         """Let each thing happen that the dashboard shows, once at least."""
@@ -141,6 +142,12 @@ class Traffic:
         for behaviour in ({"status": 503}, {"drop": "before"}, {"drop": "after"}, {"status": 404}):
             self.http.post(f"{self.sandbox}/_sandbox/next", json={"count": 1, **behaviour})
             self.ask("release-bot")
+
+    def wait_for_soe(self, seconds: float) -> None:
+        """A read that SOE takes long to answer."""
+        told = {"count": 1, "reads": True, "delay": seconds}
+        self.http.post(f"{self.sandbox}/_sandbox/next", json=told)
+        self.http.get(f"{self.gateway}/api/v3/tags", headers=self._headers("help-bot"))
 
     def ask(self, writer: str) -> None:
         """Ask a question that nobody asked before."""

@@ -24,7 +24,7 @@ FIXED = {
 def described() -> dict[str, set[str]]:
     """The metrics of the reference with their labels."""
     rows = [row.split(" | ") for row in metrics_reference().splitlines()[2:]]
-    return {row[0].strip("|` "): set(row[2].replace("–", "").split("`")[1::2]) for row in rows}
+    return {row[0].strip("|` "): set(row[2].split("`")[1::2]) for row in rows}
 
 
 @pytest.mark.parametrize("name", sorted(FIXED))
@@ -43,11 +43,21 @@ def test_two_gateways_in_one_process_do_not_share_counters() -> None:
 
 
 def test_what_is_rendered_is_what_prometheus_reads() -> None:
-    """Every metric has our prefix and a meaning."""
+    """Every metric has a meaning, and our prefix or the one that processes of all programs have."""
     families = list(text_string_to_metric_families(Metrics().render().decode()))
 
     assert families
-    assert all(each.name.startswith("soe_gateway_") and each.documentation for each in families)
+    assert all(each.name.startswith(("soe_gateway_", "process_")) for each in families)
+    assert all(each.documentation for each in families)
+
+
+def test_the_reference_has_all_that_is_rendered() -> None:
+    """The page and `/metrics` tell of the same metrics, those of the process among them."""
+    families = text_string_to_metric_families(Metrics().render().decode())
+    rendered = {each.name + ("_total" if each.type == "counter" else "") for each in families}
+    supervisor = {"soe_gateway_workers", "soe_gateway_worker_restarts_total"}
+
+    assert rendered | supervisor == set(described())
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from gateway.checks import Check
 from gateway.checks.rate_cap import RateCap
 from gateway.errors import AuditError, PolicyError, Problem, StoreError, UpstreamError
 from gateway.model import Decision, Effect, Finding, Mode, Outcome, Result, Settlement, Window
 from gateway.observe.metrics import Metrics
 from gateway.observe.observer import Observer
-from gateway.policy.policyset import Rule
 from tests.samples import a_write
 
 ALLOWED = Decision(effect=Effect.ALLOW, revision="r", findings=())
@@ -45,6 +45,23 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """A rule."""
+
+    id: str
+    mode: Mode = Mode.ENFORCE
+    check: Check | None = None
+    open_on_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A registry."""
+
+    names: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InForce:
     """A policy set."""
 
@@ -52,7 +69,8 @@ class InForce:
     enforcing: bool = True
     shipped: bool = False
     discovering: bool = False
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[Judging, ...] = ()
+    registry: Registered = Registered()
     warnings: tuple[str, ...] = ()
 
 
@@ -162,24 +180,14 @@ def test_only_the_revision_in_force_is_shown(seen: Seen) -> None:
 def test_rules_are_shown_with_their_checks(seen: Seen) -> None:
     """After a reload only rules that judge are shown: dashboards tell them apart by their checks."""
     cap = RateCap(windows=(Window(limit=1, seconds=60.0),))
-    gone, capped, bare, off = (
-        Rule(
-            id=name,
-            policy="p",
-            title="A rule",
-            mode=mode,
-            operations=frozenset({"question.create"}),
-            check=check,
-        )
-        for name, mode, check in (
-            ("gone", Mode.ENFORCE, cap),
-            ("cap", Mode.OBSERVE, cap),
-            ("no-tickets", Mode.WARN, None),
-            ("off", Mode.DISABLED, cap),
-        )
+    gone = Judging(id="gone", check=cap)
+    rules = (
+        Judging(id="cap", mode=Mode.OBSERVE, check=cap),
+        Judging(id="no-tickets", mode=Mode.WARN),
+        Judging(id="off", mode=Mode.DISABLED, check=cap),
     )
     seen.observer.policies_loaded(InForce(revision="r1", rules=(gone,)))
-    seen.observer.policies_loaded(InForce(revision="r2", rules=(capped, bare, off)))
+    seen.observer.policies_loaded(InForce(revision="r2", rules=rules))
 
     (family,) = seen.metrics.rule_info.collect()
     shown = {
@@ -212,7 +220,6 @@ def test_what_fails_outside_is_counted_and_told(seen: Seen) -> None:
     seen.observer.recovered("w1", Outcome.UNKNOWN)
     seen.observer.audit_synced(0.002)
 
-    assert seen.value("store_errors_total", call="reserve") == 1
     assert seen.value("audit_errors_total") == 1
     assert seen.value("upstream_errors_total", code="connect_failed") == 1
     assert seen.value("request_errors_total", code="bad_head") == 1
