@@ -14,12 +14,17 @@ import httpx
 import pytest
 
 from tests.deploy.grafana import Panel, panels, put_in
+from tests.deploy.picture import WIDTH, page
 from tests.deploy.prometheus import Prometheus, Series, needs_prometheus, prometheus
 from tests.deploy.traffic import WRITERS, Traffic, write_policies
+from tests.e2e.browser import browser
 from tests.e2e.process import gateway
 from tests.e2e.stack import sandbox
 
 ROUNDS = 4
+ROUNDS_FOR_A_PICTURE = 50
+PICTURES = os.environ.get("PICTURES")
+"""A folder: then the traffic lasts longer, and the dashboard is drawn there from its data."""
 QUIET = {
     "Records not written",
     "Rules running open",
@@ -71,8 +76,11 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     ):
         start = time.time()
         traffic = Traffic(http, running.proxy, soe)
-        for turn in range(ROUNDS):
-            traffic.everything()
+        for turn in range(ROUNDS_FOR_A_PICTURE if PICTURES else ROUNDS):
+            if turn < ROUNDS:
+                traffic.everything()
+            else:
+                traffic.something()
             scraping.scraped()
             if turn == 1:
                 change(policies)
@@ -139,3 +147,18 @@ def test_a_panel_tells_them_apart(seen: Seen, title: str, label: str, wanted: se
     found = {labels[label] for series in seen.shown(panel).values() for labels, _ in series}
 
     assert wanted <= found
+
+
+@needs_prometheus
+@pytest.mark.slow
+@pytest.mark.skipif(PICTURES is None, reason="PICTURES names no folder to draw the dashboard in")
+def test_the_dashboard_can_be_drawn(seen: Seen) -> None:
+    """What Grafana would show is a picture for the documents, to be looked at."""
+    html = page([(panel, seen.shown(panel)) for panel in panels()], seen.start, seen.end)
+    path = Path(PICTURES or "") / "dashboard.png"
+    with browser() as running:
+        tab = running.new_page(viewport={"width": WIDTH, "height": 900})
+        tab.set_content(html)
+        tab.screenshot(path=path, full_page=True)
+
+    assert path.stat().st_size < 400_000

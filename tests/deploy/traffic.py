@@ -102,6 +102,16 @@ class Traffic:
         self.refusals()
         self.troubles()
 
+    def something(self) -> None:
+        """A moment of a day on which now and then something goes wrong."""
+        self.good_day()
+        for _ in range(self.dice.randrange(4)):
+            self.ask("help-bot")
+        if self.dice.random() < 0.4:
+            self.refusals()
+        if self.dice.random() < 0.2:
+            self.troubles()
+
     def good_day(self) -> None:
         """Writes that pass, of several operations; reads; a repeat that is answered from memory."""
         for writer in WRITERS[:2]:
