@@ -182,7 +182,7 @@ class Metrics:
         )
         self.last_reload = self._gauge(
             "policy_last_reload_timestamp_seconds",
-            "When policies were put in force last, the longest ago of all workers.",
+            "When the policy files were last loaded well; of several workers, the longest ago.",
             mode="livemin",
         )
         self.policy_info = _OneOf(
