@@ -47,6 +47,8 @@ class CapUse:
     def reserved(self, reservation: Reservation, answer: Reserved, at: float) -> None:
         """Take what state said about the caps of a write."""
         write, charged = reservation.write, []
+        if write.preview:
+            return
         for group in reservation.groups:
             caps = [
                 (rule, need, said)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
+from itertools import product
 from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
@@ -49,6 +50,7 @@ UPSTREAM_CODES = (
     "total_timeout",
 )
 """How an exchange with SOE fails."""
+_STATUSES = ("2xx", "3xx", "4xx", "5xx", "none")
 PROCESS = {
     "process_cpu_seconds_total": ("counter", "Processor time that the process used."),
     "process_max_fds": ("gauge", "Files that it may have open."),
@@ -182,7 +184,7 @@ class Metrics:
         )
         self.last_reload = self._gauge(
             "policy_last_reload_timestamp_seconds",
-            "When policies were put in force last, the longest ago of all workers.",
+            "When the policy files were last loaded well; of several workers, the longest ago.",
             mode="livemin",
         )
         self.policy_info = _InForce(
@@ -228,8 +230,11 @@ class Metrics:
             "build_info", "The version that runs is 1.", ("version",), mode="livemax"
         )
         self.build.labels(__version__).set(1)
-        for code in UPSTREAM_CODES:  # what is not there yet cannot be seen to begin
+        # What is not there yet cannot be seen to begin, nor to be absent.
+        for code in UPSTREAM_CODES:
             self.upstream_errors.labels(code)
+        for kind, status in product(("read", "write"), _STATUSES):
+            self.requests.labels(kind, status)
         if FILES not in os.environ:
             self.registry.register(_Processes({"": "self"}.items))
 

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.observe.metrics import Metrics, metrics_reference, status_class
+from gateway.observe import metrics as module
+from gateway.observe.metrics import (
+    UPSTREAM_CODES,
+    Metrics,
+    child,
+    metrics_reference,
+    status_class,
+)
+from tests.shared import ROOT
 
 FIXED = {
     "soe_gateway_decisions_total": {"operation", "effect", "integration"},
@@ -19,6 +29,10 @@ FIXED = {
     "soe_gateway_upstream_seconds": set(),
     "soe_gateway_posture": {"posture"},
 }
+
+
+_SENDING = ("connection", "pipeline", "upstream")
+"""The modules that say how an exchange with SOE failed."""
 
 
 def described() -> dict[str, set[str]]:
@@ -58,6 +72,29 @@ def test_the_reference_has_all_that_is_rendered() -> None:
     supervisor = {"soe_gateway_workers", "soe_gateway_worker_restarts_total"}
 
     assert rendered | supervisor == set(described())
+
+
+def test_names_without_end_share_one_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What workers counted cannot be dropped, so from some number on new rules are `other`."""
+    monkeypatch.setattr(module, "_CHILDREN_AT_MOST", 3)
+    metrics = Metrics()
+    for number in range(10):
+        child(metrics.findings, f"rule-{number}", "enforce", "pass").inc()
+    child(metrics.findings, "rule-0", "enforce", "pass").inc()
+    lines = [line for line in metrics.render().decode().splitlines() if "findings_total{" in line]
+
+    assert [float(line.rpartition(" ")[2]) for line in lines] == [2, 1, 1, 7]
+    assert 'rule="other"' in lines[-1]
+
+
+def test_every_way_in_which_soe_fails_is_there_from_the_start() -> None:
+    """An error that begins its own counter would not be seen as an increase."""
+    places = [ROOT / "gateway" / "proxy" / f"{name}.py" for name in _SENDING]
+    source = "".join(path.read_text() for path in places)
+    told = set(re.findall(r'UpstreamError\(\s*"(\w+)"', source)) | {"closed", "cut", "pool_closed"}
+    told |= set(re.findall(r'"(\w+_timeout)"', source))
+
+    assert set(UPSTREAM_CODES) == told
 
 
 @pytest.mark.parametrize(
