@@ -59,6 +59,7 @@ def overview() -> Sequence[Panel]:
                 title="Writes a second",
                 about="Writes that were decided, whatever was decided. 0 without traffic.",
                 unit="wps",
+                runbooks=["NoTraffic"],
             ),
             or_zero(rate("decisions_total")),
             spark=True,
@@ -69,6 +70,7 @@ def overview() -> Sequence[Panel]:
                 about="Which share of the writes in the time shown was refused. Which rules did "
                 "it stands under Decisions by rule.",
                 unit="percentunit",
+                runbooks=["RefusalsSpike"],
             ),
             or_zero(share),
             steps=SHARE_REFUSED,
@@ -81,6 +83,7 @@ def overview() -> Sequence[Panel]:
                 "itself every minute (the canary). Open also in the posture discover, and where no "
                 "test of the policies gives such a write.",
                 unit="bool",
+                runbooks=["GateNotEnforcing"],
             ),
             f"min({of('canary_refused')})",
             says={"1": ("Shut", GREEN), "0": ("OPEN", RED)},
@@ -91,6 +94,7 @@ def overview() -> Sequence[Panel]:
                 about="guard: rules decide. discover: rules warn, and every write passes until "
                 "posture.until is over.",
                 unit="string",
+                runbooks=["Discovering"],
             ),
             f"max by (posture) ({of('posture')}) == 1",
             names="{{posture}}",
@@ -101,6 +105,7 @@ def overview() -> Sequence[Panel]:
                 about="Which policies decide. Two of them for more than a moment: replicas have "
                 "different files, or one could not read its own.",
                 unit="string",
+                runbooks=["RevisionsDiffer"],
             ),
             f"count by (revision) ({of('policy_info')} == 1)",
             names="{{revision}}",
@@ -111,6 +116,7 @@ def overview() -> Sequence[Panel]:
                 about="Whether the last look at the policy files was good everywhere. If not, the "
                 "last good set stays in force, and the log has every problem.",
                 unit="bool",
+                runbooks=["PolicyReloadFailing"],
             ),
             f"min({of('policy_reload_success')})",
             says={"1": ("Good", GREEN), "0": ("WRONG", RED)},
@@ -127,9 +133,10 @@ def overview() -> Sequence[Panel]:
         figure(
             Words(
                 title="Fullest cap",
-                about="How much of the fullest cap is used. At 100 % it refuses; which it is "
+                about="How much of the fullest cap is used, of rules that only watch, too. Which it is "
                 "stands under Caps near their limit.",
                 unit="percentunit",
+                runbooks=["CapNearlyUsed"],
             ),
             or_zero(f"max({of('cap_used_ratio')})"),
             steps=FULL,
@@ -140,6 +147,7 @@ def overview() -> Sequence[Panel]:
                 about="Writes of the time shown of which nobody can tell whether SOE took them: it "
                 "broke off. Somebody must look whether these posts are there.",
                 unit="short",
+                runbooks=["UpstreamFailing"],
             ),
             or_zero(grown("outcomes_total", 'outcome="unknown"')),
             steps=NONE_IS_GOOD,
@@ -151,6 +159,7 @@ def overview() -> Sequence[Panel]:
                 about="Audit records of the time shown that could not be written. Each is a write "
                 "that was refused with 503.",
                 unit="short",
+                runbooks=["AuditFailing"],
             ),
             or_zero(grown("audit_errors_total")),
             steps=NONE_IS_GOOD,
@@ -162,6 +171,7 @@ def overview() -> Sequence[Panel]:
                 about="Whether every process reached its state at the last call. If not, rules "
                 "that ask it refuse, or let pass if they say on_error: allow.",
                 unit="bool",
+                runbooks=["StoreDown"],
             ),
             f"min({of('store_up')})",
             says={"1": ("Up", GREEN), "0": ("DOWN", RED)},
@@ -172,6 +182,7 @@ def overview() -> Sequence[Panel]:
                 about="Writes of the time shown that a rule let pass unjudged since state failed, "
                 "as its on_error: allow says.",
                 unit="short",
+                runbooks=["RuleRunningOpen"],
             ),
             or_zero(grown("rules_open_total")),
             steps=NONE_IS_GOOD,
@@ -204,11 +215,11 @@ def overview() -> Sequence[Panel]:
 def integrations() -> Sequence[Panel]:
     """Who writes, and how does it go for each?"""
     by = ["integration"]
-    allowed, refused, held = (
-        grown("decisions_total", f'effect="{effect}"', by=by)
-        for effect in ("allow", "refuse", "hold")
-    )
     judged = grown("decisions_total", by=by)
+    allowed, refused, held = (
+        f"({grown('decisions_total', f'effect={quoted}', by=by)} or {judged} * 0)"
+        for quoted in ('"allow"', '"refuse"', '"hold"')
+    )
     return (
         lines(
             Words(
@@ -225,6 +236,7 @@ def integrations() -> Sequence[Panel]:
                 about="Writes that were refused. Where one rises by itself, ask its owner what "
                 "changed; where all do, look at the rules.",
                 unit="wps",
+                runbooks=["RefusalsSpike"],
             ),
             {"{{integration}}": or_none(rate("decisions_total", REFUSED, by=by), "integration")},
             stacked=True,
@@ -262,6 +274,7 @@ def integrations() -> Sequence[Panel]:
                 about="How many writes in a row of an integration assert the same act but for its "
                 "time. Where it is high, likely no person acted.",
                 unit="short",
+                runbooks=["ConstantAction"],
             ),
             f"max by (integration) ({of('constant_action')}) or on () "
             'label_replace(vector(0), "integration", "none", "", "")',
@@ -285,11 +298,7 @@ def rules() -> Sequence[Panel]:
                 "somebody to confirm. Several rules may fail for one write.",
                 unit="wps",
             ),
-            {
-                "{{rule}} ({{mode}})": or_none(
-                    rate("findings_total", FAILED, ENFORCED, by=by), "rule"
-                )
-            },
+            {"{{rule}} ({{mode}})": rate("findings_total", FAILED, ENFORCED, by=by)},
         ),
         lines(
             Words(
@@ -298,11 +307,7 @@ def rules() -> Sequence[Panel]:
                 "enforced. Look at these writes with soe-gateway explain before you enforce it.",
                 unit="wps",
             ),
-            {
-                "{{rule}} ({{mode}})": or_none(
-                    rate("findings_total", FAILED, OBSERVED, by=by), "rule"
-                )
-            },
+            {"{{rule}} ({{mode}})": rate("findings_total", FAILED, OBSERVED, by=by)},
         ),
         columns(
             Words(
@@ -321,6 +326,7 @@ def rules() -> Sequence[Panel]:
             sort="failed",
             shares=["failed share"],
             width=16,
+            height=11,
         ),
         lines(
             Words(
@@ -331,6 +337,7 @@ def rules() -> Sequence[Panel]:
             ),
             {"{{status}}": or_none(rate("holds_total", by=["status"]), "status")},
             width=8,
+            height=11,
         ),
     )
 
@@ -345,6 +352,7 @@ def caps() -> Sequence[Panel]:
                 about="How much of a cap each integration has used; from 80 % on talk to its "
                 "owner before it is refused.",
                 unit="percentunit",
+                runbooks=["CapNearlyUsed"],
             ),
             f"sort_desc(topk(10, {fullest}))",
             "{{rule}}: {{integration}}",
@@ -404,7 +412,7 @@ def copies() -> Sequence[Panel]:
                 "those that only watch among them.",
                 unit="wps",
             ),
-            {"{{rule}} ({{mode}})": or_none(failing, "rule")},
+            {"{{rule}} ({{mode}})": failing},
             width=8,
         ),
         bars(
@@ -429,6 +437,7 @@ def upstream() -> Sequence[Panel]:
                 title="Time until SOE answers",
                 about="From the first byte of a request to the head of its answer.",
                 unit="s",
+                runbooks=["UpstreamFailing"],
             ),
             {f"{share:.0%}": quantile(share, "upstream_seconds") for share in SHARES},
             width=8,
@@ -450,8 +459,9 @@ def upstream() -> Sequence[Panel]:
                 title="Exchanges that failed",
                 about="By what went wrong between the gateway and SOE.",
                 unit="reqps",
+                runbooks=["UpstreamFailing"],
             ),
-            {"{{code}}": or_none(rate("upstream_errors_total", by=["code"]), "code")},
+            {"{{code}}": rate("upstream_errors_total", by=["code"])},
             width=8,
         ),
     )
@@ -475,8 +485,9 @@ def state() -> Sequence[Panel]:
                 title="Calls to state that failed",
                 about="Rules that ask state then refuse, or let pass if they say on_error: allow.",
                 unit="ops",
+                runbooks=["StoreDown"],
             ),
-            {"{{call}}": or_none(rate("store_errors_total", by=["call"]), "call")},
+            {"{{call}}": rate("store_errors_total", by=["call"])},
             width=8,
         ),
         figure(
@@ -497,6 +508,7 @@ def state() -> Sequence[Panel]:
                 about="Whether state has lost data, and refuses what asks it until an operator "
                 "runs soe-gateway state accept-loss.",
                 unit="bool",
+                runbooks=["StoreDown"],
             ),
             f"max({of('store_waiting_for_word')})",
             says={"0": ("No", GREEN), "1": ("YES", RED)},
@@ -539,6 +551,7 @@ def state() -> Sequence[Panel]:
                 about="What is free where the audit log is written, least first. A full disk "
                 "refuses every write.",
                 unit="bytes",
+                runbooks=["AuditDiskFilling"],
             ),
             f"min({of('audit_free_bytes')})",
             steps=((None, RED), (1 << 30, ORANGE), (5 << 30, GREEN)),
@@ -572,6 +585,7 @@ def process() -> Sequence[Panel]:
                 about="Workers of the time shown that ended and were replaced: a bug, or lack of "
                 "memory; the log says worker.died.",
                 unit="short",
+                runbooks=["WorkerRestarting"],
             ),
             or_zero(grown("worker_restarts_total")),
             steps=NONE_IS_GOOD,
@@ -620,6 +634,7 @@ def process() -> Sequence[Panel]:
                 title="Time that the gateway adds",
                 about="The time of a request less the time at SOE.",
                 unit="s",
+                runbooks=["LatencyAdded"],
             ),
             {f"{share:.0%}": quantile(share, "added_latency_seconds") for share in SHARES},
             width=8,

@@ -97,13 +97,14 @@ def lines(
     queries: Mapping[str, str],
     *,
     width: int = 12,
+    height: int = 8,
     stacked: bool = False,
     most: float | None = None,
     steps: Steps = CALM,
     colours: Mapping[str, str] | None = None,
 ) -> timeseries.Panel:
     """Draw the course of time; `queries` are expressions by their legends, `colours` by series."""
-    panel = timeseries.Panel().span(width).height(8)
+    panel = timeseries.Panel().span(width).height(height)
     _tell(panel, words)
     for ref, (legend, expression) in zip("ABCDEFG", queries.items(), strict=False):
         panel.with_target(_query(expression, ref).range().legend_format(legend))
@@ -181,7 +182,7 @@ def bars(
     width: int = 8,
 ) -> bargauge.Panel:
     """Show the values of now as bars beside each other."""
-    panel = bargauge.Panel().span(width).height(8)
+    panel = bargauge.Panel().span(width).height(8).decimals(0)
     _tell(panel, words)
     panel.with_target(_query(expression, "A").instant().legend_format(legend))
     if most is not None:
@@ -203,6 +204,7 @@ def columns(
     sort: str,
     shares: Sequence[str] = (),
     width: int = 12,
+    height: int = 8,
 ) -> table.Panel:
     """Show a table: a row for each combination of the labels `keys`, a column for each query.
 
@@ -211,7 +213,7 @@ def columns(
         sort: the head of the column whose greatest values come first.
         shares: heads of columns that are shares of one, not counts.
     """
-    panel = table.Panel().span(width).height(8).decimals(0)
+    panel = table.Panel().span(width).height(height).decimals(0)
     _tell(panel, words)
     named = {key: key for key in keys}
     for ref, (head, expression) in zip("ABCDEFG", queries.items(), strict=False):

@@ -6,6 +6,7 @@ mappings, legends and fixed colours, so that one sees what an operator will see.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -157,7 +158,7 @@ def _plot(
         curves.append((name, top, base))
     peak = max((value for _, top, _ in curves for value in top.values()), default=0.0)
     most = max(defaults.get("max") or 0.0, peak) or 1.0
-    step = _step(most)
+    step = _step(most, 1024.0 if defaults["unit"] == "bytes" else 10.0)
     most = max(step * -(-most // step), step)
     left, bottom = 62.0, 18.0
 
@@ -196,14 +197,12 @@ def _plot(
     return f'<svg width="{w:.0f}" height="{h:.0f}">{"".join(parts)}</svg>'
 
 
-def _step(most: float) -> float:
-    """Give the distance of four to six marks up to `most`: 1, 2 or 5 times a power of ten."""
-    power = 10.0
-    while most / power < 4:
-        power /= 10
-    while most / power >= 40:
-        power *= 10
-    return next(power * each for each in (1, 2, 5, 10) if most / (power * each) <= 6)
+def _step(most: float, base: float) -> float:
+    """Give a round distance of at most six marks up to `most`, in powers of ten or of 1024."""
+    parts = (1, 2, 5) if base == 10 else tuple(1 << bits for bits in range(10))
+    power = base ** math.floor(math.log(most, base) - 1)
+    steps = (power * base**more * part for more in range(3) for part in parts)
+    return next(step for step in steps if most / step <= 6)
 
 
 def _stat(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import promql_parser
 import pytest
+import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 from gateway.observe.metrics import Metrics, WorkersMetrics
@@ -23,6 +25,7 @@ SCRAPED = {"namespace", "job", "instance"}
 """Labels that Prometheus gives, or who scrapes."""
 
 
+@cache
 def metrics_of_the_code() -> dict[str, set[str]]:
     """The names of all series, with their labels."""
     known = {"process_cpu_seconds_total": {"worker"}, "process_resident_memory_bytes": {"worker"}}
@@ -121,6 +124,19 @@ def test_a_runbook_that_a_panel_names_is_there(panel: Panel) -> None:
         page = link["url"].removeprefix("${runbooks}/")
 
         assert (ROOT / "docs" / "runbooks" / page).exists(), page
+
+
+def test_every_alert_has_a_panel_that_shows_it() -> None:
+    """Who is woken by an alert finds the panel, and who sees the panel finds the alert's page."""
+    rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "rules.yaml").read_text())
+    alerts = {
+        rule["alert"] for group in rules["groups"] for rule in group["rules"] if "alert" in rule
+    }
+    linked = {
+        link["title"].removeprefix("Runbook: ") for panel in panels() for link in panel.raw["links"]
+    }
+
+    assert linked == alerts
 
 
 def test_panels_lie_beside_each_other() -> None:
