@@ -75,6 +75,7 @@ class AuditWriter:
         self._owed: deque[Record] = deque()
         self._waiting: deque[_Waiting] = deque()
         self._wake = threading.Event()
+        self._syncing = 0
         self._waking = False
         self._stopping = False
         self._thread = threading.Thread(target=self._sync_on, name="audit", daemon=True)
@@ -83,7 +84,7 @@ class AuditWriter:
     @property
     def waiting(self) -> int:
         """Decisions that are not yet durable, and records that are owed."""
-        return len(self._waiting) + len(self._owed)
+        return len(self._waiting) + self._syncing + len(self._owed)
 
     async def decided(self, write: Write, decision: Decision) -> None:
         """As `ports.AuditLog.decided`."""
@@ -202,7 +203,8 @@ class AuditWriter:
             self._wake.clear()
             stopping = self._stopping
             # Who is in the queue wrote before; who comes now waits for the next sync.
-            waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            self._syncing = len(self._waiting)
+            waiting = [self._waiting.popleft() for _ in range(self._syncing)]
             started = perf_counter()
             for sink in self._sinks:
                 with contextlib.suppress(AuditError):  # its segment says so to those who wait
@@ -210,6 +212,7 @@ class AuditWriter:
             if waiting:
                 self._on_sync(perf_counter() - started)
                 _tell(waiting)
+            self._syncing = 0
             if self._owed:
                 with self._lock, contextlib.suppress(AuditError):
                     self._pay()
