@@ -154,7 +154,7 @@ class AuditLog(Protocol):
         """Record something that was done to the gateway, and by whom; owed where it cannot be now.
 
         Args:
-            person: by which he is known; recorded as a pseudonym.
+            person: by which he is known; recorded as `audit.people` says.
         """
 
     async def close(self) -> None:

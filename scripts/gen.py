@@ -8,6 +8,8 @@ from pathlib import Path
 
 from dashboard import dashboard
 
+from gateway.audit.schema import audit_reference
+from gateway.audit.schema import schema as audit_schema
 from gateway.checks import CHECKS
 from gateway.observe.logs import events_reference
 from gateway.observe.metrics import metrics_reference
@@ -50,6 +52,7 @@ def checks() -> str:
 
 
 PAGES = {
+    "audit.md": ("Audit records", audit_reference),
     "checks.md": ("Checks", checks),
     "conditions.md": ("Conditions", conditions_reference),
     "events.md": ("Log events", events_reference),
@@ -67,6 +70,7 @@ def files() -> dict[Path, str]:
         for name, (title, table) in PAGES.items()
     }
     made[ROOT / "deploy" / "grafana" / "soe-write-gateway.json"] = dashboard()
+    made[ROOT / "docs" / "audit.schema.json"] = json.dumps(audit_schema(), indent=1) + "\n"
     return made | {
         ROOT / "policies" / f"{name}.schema.json": json.dumps(schema(name), indent=1) + "\n"
         for name in NAMES

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from gateway.audit import record
-from gateway.audit.acts import pseudonym
 from gateway.audit.chain import Chain
 from gateway.audit.record import NOTHING, Keeping, Record
 from gateway.audit.sinks import Segment, Sink
@@ -75,6 +74,7 @@ class AuditWriter:
         self._owed: deque[Record] = deque()
         self._waiting: deque[_Waiting] = deque()
         self._wake = threading.Event()
+        self._syncing = 0
         self._waking = False
         self._stopping = False
         self._thread = threading.Thread(target=self._sync_on, name="audit", daemon=True)
@@ -83,7 +83,7 @@ class AuditWriter:
     @property
     def waiting(self) -> int:
         """Decisions that are not yet durable, and records that are owed."""
-        return len(self._waiting) + len(self._owed)
+        return len(self._waiting) + self._syncing + len(self._owed)
 
     async def decided(self, write: Write, decision: Decision) -> None:
         """As `ports.AuditLog.decided`."""
@@ -120,8 +120,14 @@ class AuditWriter:
     def told(self, event: str, *, person: str = "", **facts: object) -> None:
         """As `ports.AuditLog.told`; owed like an outcome."""
         if person:
-            facts["by"] = pseudonym(person, self._keeping.secret)
+            facts["by"] = self._by(person)
         self._append_or_owe(record.admin(event, self._clock.now(), **facts))
+
+    def _by(self, person: str) -> str:
+        try:
+            return self._keeping.people.told(person)
+        except AuditError:  # that it was done must stand, whoever it was
+            return ""
 
     async def close(self) -> None:
         """Record the end, sync and close.
@@ -202,7 +208,8 @@ class AuditWriter:
             self._wake.clear()
             stopping = self._stopping
             # Who is in the queue wrote before; who comes now waits for the next sync.
-            waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            self._syncing = len(self._waiting)
+            waiting = [self._waiting.popleft() for _ in range(self._syncing)]
             started = perf_counter()
             for sink in self._sinks:
                 with contextlib.suppress(AuditError):  # its segment says so to those who wait
@@ -210,6 +217,7 @@ class AuditWriter:
             if waiting:
                 self._on_sync(perf_counter() - started)
                 _tell(waiting)
+            self._syncing = 0
             if self._owed:
                 with self._lock, contextlib.suppress(AuditError):
                     self._pay()

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from gateway.audit.chain import Chain
 from gateway.audit.key import derived, load_or_make_key
+from gateway.audit.people import PEOPLE
 from gateway.audit.record import Keeping
 from gateway.audit.sinks import open_sink
 from gateway.audit.writer import AuditWriter
@@ -25,8 +26,8 @@ from gateway.policy.load import load
 from gateway.policy.policyset import PolicySet
 from gateway.ports import Administered, Clock
 from gateway.proxy.holds import Holds
-from gateway.proxy.stored import Seal
 from gateway.proxy.upstream import Origin, Pool, Timeouts, tls_context
+from gateway.seal import Seal
 from gateway.settings import Settings
 from gateway.state import Terms, open_store
 from gateway.state.terms import PULSE_SECONDS
@@ -109,9 +110,16 @@ def open_audit(
     """
     writer = f"{socket.gethostname()}-{secrets.token_hex(4)}"
     sinks = [open_sink(url, writer) for url in sink_urls(settings)]
-    keeping = Keeping(content=settings["audit.content"], secret=derived(key, "people"))
+    people = PEOPLE[settings["audit.people"]](people_file(settings), derived(key, "people"))
+    keeping = Keeping(content=settings["audit.content"], people=people)
     chain = Chain(key, writer)
     return AuditWriter(sinks, chain, clock, on_sync, on_write=on_write, keeping=keeping)
+
+
+def people_file(settings: Settings) -> Path:
+    """Give the path of the file that leads from pseudonyms to people."""
+    data: Path = settings["data.directory"]
+    return data / "people.db"
 
 
 def with_shipped(settings: Settings) -> bool | None:
