@@ -91,6 +91,7 @@ class AuditWriter:
         clock: Clock,
         on_sync: Callable[[float], None] = lambda _: None,
         *,
+        on_write: Callable[[str], None] = lambda _: None,
         keeping: Keeping = NOTHING,
         durable_within: float = DURABLE_WITHIN,
         min_free: int = 0,
@@ -100,6 +101,7 @@ class AuditWriter:
 
         Args:
             on_sync: called in it with the seconds that each sync took that somebody waited for.
+            on_write: called with the kind of each record that was written, in whichever thread.
             keeping: how much of a write is recorded.
             durable_within: seconds after which a decision that is not yet durable is given up.
             min_free: bytes that stay free for what has to be recorded still; with less, no
@@ -110,6 +112,7 @@ class AuditWriter:
         self._chain = chain
         self._clock = clock
         self._on_sync = on_sync
+        self._on_write = on_write
         self._keeping = keeping
         self._durable_within = durable_within
         self._lock = threading.Lock()
@@ -124,6 +127,7 @@ class AuditWriter:
         self._looked = -_LOOKS_EVERY
         self._look_for_room()
         self.durable = chain.head
+        self._syncing = 0
         self._waking = False
         self._stopping = False
         self._upkeep = upkeep
@@ -136,6 +140,11 @@ class AuditWriter:
     def writer(self) -> str:
         """The name of this writer."""
         return self._chain.writer
+
+    @property
+    def waiting(self) -> int:
+        """Decisions that are not yet durable, and records that are owed."""
+        return len(self._waiting) + self._syncing + len(self._owed)
 
     async def decided(self, write: Write, decision: Decision) -> None:
         """As `ports.AuditLog.decided`."""
@@ -285,6 +294,7 @@ class AuditWriter:
             self._chain.advance(line)
             self._keep_account(told)
             self._behind = dict.fromkeys(failures, line)
+            self._on_write(told["kind"])
         if not failures:
             return tuple(segments)
         failure = next(iter(failures.values()))
@@ -307,7 +317,8 @@ class AuditWriter:
             self._wake.clear()
             stopping = self._stopping
             # Who is in the queue wrote before; who comes now waits for the next sync.
-            waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            self._syncing = len(self._waiting)
+            waiting = [self._waiting.popleft() for _ in range(self._syncing)]
             unhurried = [self._unhurried.popleft() for _ in range(len(self._unhurried))]
             started = perf_counter()
             self._sync()
@@ -316,6 +327,7 @@ class AuditWriter:
             if waiting:
                 self._on_sync(perf_counter() - started)
                 _tell(waiting)
+            self._syncing = 0
             self._look_for_room()
             if self._owed or self._behind:
                 with self._lock, contextlib.suppress(AuditError):

@@ -121,6 +121,7 @@ def serve_audit(
     keys: Keys,
     clock: Clock,
     on_sync: Callable[[float], None],
+    on_write: Callable[[str], None],
     tell: Callable[..., None],
 ) -> AuditWriter:
     """Open the audit log as a gateway does: it goes on with the chain of one that ended.
@@ -128,7 +129,7 @@ def serve_audit(
     Its directories must be locked against other starts.
 
     Args:
-        on_sync: as `AuditWriter` takes it.
+        on_sync, on_write: as `AuditWriter` takes them.
         tell: takes an event for the log, from any thread.
 
     Raises:
@@ -148,7 +149,7 @@ def serve_audit(
         retention=settings["audit.retention"],
     )
     chain = chain or begun(f"{host}-{secrets.token_hex(4)}", keys)
-    audit = _open_audit(settings, keys, clock, chain, on_sync, upkeep)
+    audit = _open_audit(settings, keys, clock, chain, on_sync, on_write, upkeep)
     if goes_on:
         audit.told("audit.opened")
     return audit
@@ -160,6 +161,7 @@ def _open_audit(
     clock: Clock,
     chain: Chain,
     on_sync: Callable[[float], None] = lambda _: None,
+    on_write: Callable[[str], None] = lambda _: None,
     upkeep: Upkeep | None = None,
 ) -> AuditWriter:
     rotation = Rotation(size=settings["audit.segment"], age=settings["audit.rotate"])
@@ -170,6 +172,7 @@ def _open_audit(
         chain,
         clock,
         on_sync,
+        on_write=on_write,
         keeping=Keeping(content=settings["audit.content"], people=people),
         min_free=settings["audit.min_free"],
         upkeep=upkeep,

@@ -38,9 +38,12 @@ from gateway.cli.opening import AGAIN_AFTER, LateAudit, LateStore, may_pass
 from gateway.clock import SystemClock
 from gateway.errors import AuditError, StoreError
 from gateway.model import Settlement
+from gateway.observe.caps import CapUse
+from gateway.observe.levels import Levels
 from gateway.observe.logs import Output, logger
 from gateway.observe.metrics import Metrics, keep_in_files
 from gateway.observe.observer import InForce, Observer
+from gateway.observe.state import WatchedStore
 from gateway.pages.pages import Pages
 from gateway.policy.load import Source, load, sources
 from gateway.policy.policyset import PolicySet
@@ -219,9 +222,11 @@ class Gateway:
         )
         keys = audit_keys(settings)
         key = keys.first
-        store, audit, opening = await self._open(keys, clock, observer)
+        pool, caps = open_pool(settings), CapUse()
+        levels = Levels(metrics, observer, caps, pool, audit_directories(settings))
+        opened, audit, opening = await self._open(keys, clock, observer, levels)
+        store = WatchedStore(opened, metrics, caps)
         policies.follow(lambda revision: _record_policies(audit, revision, observer))
-        pool = open_pool(settings)
         persons = SoePersons(
             upstream=pool,
             authority=pool.origin.authority,
@@ -246,6 +251,7 @@ class Gateway:
             asyncio.create_task(policies.watch()),
             asyncio.create_task(canary.repeat(settings["policies.canary"])),
             asyncio.create_task(_expire(holds, observer)),
+            asyncio.create_task(levels.repeat()),
         ]
         url = await proxy.start(reuse_port=front.shares_port)
         gc.freeze()  # what lives as long as the process is not looked at again
@@ -268,12 +274,12 @@ class Gateway:
         observer.event("server.stopped")
 
     async def _open(
-        self, keys: Keys, clock: SystemClock, observer: Observer
+        self, keys: Keys, clock: SystemClock, observer: Observer, levels: Levels
     ) -> tuple[Store, AuditLog, asyncio.Future[None]]:
         """Open state and audit log; where their disk is full, the future does when it is not."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
-            return *await self._opened(keys, clock, observer), done
+            return *await self._opened(keys, clock, observer, levels), done
         except (StoreError, AuditError) as error:
             if not may_pass(error):
                 raise
@@ -284,7 +290,7 @@ class Gateway:
             while True:
                 await asyncio.sleep(AGAIN_AFTER)
                 with contextlib.suppress(StoreError, AuditError):
-                    found = await self._opened(keys, clock, observer)
+                    found = await self._opened(keys, clock, observer, levels)
                     store.opened(found[0])
                     audit.opened(found[1])
                     observer.event("start.completed")
@@ -293,15 +299,17 @@ class Gateway:
         return store, audit, asyncio.create_task(later())
 
     async def _opened(
-        self, keys: Keys, clock: SystemClock, observer: Observer
+        self, keys: Keys, clock: SystemClock, observer: Observer, levels: Levels
     ) -> tuple[Store, AuditLog]:
         settings = self._settings
-        store = open_state(settings, state_terms(settings, observer.event, keys.first))
+        store = open_state(settings, state_terms(settings, observer.state_told, keys.first))
         try:
             with _one_at_a_time(audit_directories(settings)):
                 await self._recover(store, keys, clock, observer)
+                told = observer.audit_synced, observer.audit_written
                 tell = _from_any_thread(observer.event)
-                return store, serve_audit(settings, keys, clock, observer.audit_synced, tell)
+                levels.audit = audit = serve_audit(settings, keys, clock, *told, tell)
+                return store, audit
         except AuditError:
             await store.close()
             raise
@@ -453,7 +461,7 @@ async def _expire(holds: Holds, observer: Observer) -> None:
     while True:
         await asyncio.sleep(EXPIRE_EVERY)
         try:
-            await holds.expire()
+            observer.holds_open(await holds.expire())
         except StoreError as error:
             observer.store_failed("holds.expire", error)
 

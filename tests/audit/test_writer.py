@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from gateway.audit import writer as writer_module
-from gateway.audit.chain import verify
-from gateway.audit.sinks import StdoutSink
+from gateway.audit.chain import Chain, verify
+from gateway.audit.sinks import Disk, FileSink, StdoutSink
 from gateway.audit.writer import AuditWriter
 from gateway.errors import AuditError
 from gateway.model import Outcome, Settlement
@@ -21,6 +21,7 @@ from tests.audit.disks import (
     KEY,
     REFUSE,
     Faulty,
+    StoppedClock,
     a_log,
     a_sink,
     io_error,
@@ -130,6 +131,39 @@ async def test_the_time_of_each_sync_is_told(tmp_path: Path) -> None:
     await log.close()
 
     assert len(seconds) == 1
+
+
+async def test_each_record_is_told_by_its_kind(tmp_path: Path) -> None:
+    """For the counter: what was written, and nothing that was not."""
+    faulty, seen = Faulty(), list[str]()
+    log = a_log(a_sink(tmp_path, faulty))
+    log._on_write = seen.append
+    await decide(log)
+    faulty.writes.append(no_space())
+    with pytest.raises(AuditError):
+        log.sending("w1")
+    await log.settled(a_write(), OK, 201)
+    await log.close()
+
+    assert seen == ["decision", "outcome", "admin"]
+
+
+async def test_what_waits_is_known(tmp_path: Path) -> None:
+    """Decisions that a sync is under way for, and those that came since."""
+    faulty = Faulty()
+    faulty.may_sync.clear()
+    log = a_log(a_sink(tmp_path, faulty))
+    before = log.waiting
+    deciding = [asyncio.ensure_future(decide(log, "w1"))]
+    await until(faulty.syncing)
+    deciding += [asyncio.ensure_future(decide(log, name)) for name in ("w2", "w3")]
+    await asyncio.sleep(0)
+    meanwhile = log.waiting
+    faulty.may_sync.set()
+    await asyncio.gather(*deciding)
+    await log.close()
+
+    assert (before, meanwhile, log.waiting) == (0, 3, 0)
 
 
 async def test_an_end_is_not_told_while_a_write_has_no_outcome(tmp_path: Path) -> None:
@@ -255,6 +289,25 @@ async def test_no_more_than_so_many_may_wait(
     await log.close()
 
     assert [type(end) for end in ends].count(AuditError) == 2
+
+
+async def test_a_disk_with_little_room_refuses_writes_and_records_how_others_end(
+    tmp_path: Path,
+) -> None:
+    """Until there is room again."""
+    room = [100]
+    sink = FileSink(tmp_path, "w", disk=Disk(free=lambda _: room[0]))
+    log = AuditWriter([sink], Chain(KEY, "w"), StoppedClock(), min_free=50)
+    await decide(log, "w1")
+    room[0] = 49
+    log._looked = log._look_for_room() or 0.0  # the next look is not waited for
+    log._look_for_room()
+    with pytest.raises(AuditError, match="fewer than audit.min_free: 50"):
+        await decide(log, "w2")
+    await log.settled(a_write(id="w1"), OK, 201)
+    await log.close()
+
+    assert kinds(tmp_path) == ["decision", "outcome", "audit.closed"]
 
 
 async def test_an_outcome_that_cannot_be_written_is_written_later(tmp_path: Path) -> None:
