@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,6 +19,7 @@ from gateway.audit.chain import begun
 from gateway.audit.checkpoints import Checkpoint, read_checkpoints
 from gateway.audit.packing import complete, pack
 from gateway.audit.recovery import continued, recover
+from gateway.audit.schema import schema
 from gateway.audit.segments import lines, raw_lines, segment, segments
 from gateway.audit.sinks import FileSink
 from gateway.audit.upkeep import Upkeep
@@ -323,3 +325,20 @@ async def test_old_records_go_by_themselves(tmp_path: Path) -> None:
     assert [path.suffix for path in segments(tmp_path)[WRITER]] == [".gz", ".jsonl"]
     assert ("audit.cut", {"segments": 1, "before": NOW - 3500.0}) in events.told
     assert [each.fault for each in proven(tmp_path, keys=KEYS)] == [None, None]
+
+
+async def test_what_is_recorded_has_the_published_shape(tmp_path: Path) -> None:
+    """Cuts, checkpoints and torn ends stand in the schema, with all of their members."""
+    append(tmp_path, begun("host-3", ONE_KEY), outcomes(3))
+    path = segment(tmp_path, "host-3", 1)
+    path.write_bytes(path.read_bytes() + b"torn")
+    recover(tmp_path, ONE_KEY, NOW)
+    three_segments(tmp_path, at=NOW - 5000)
+    async with kept(tmp_path, "w", Events(), retention=3500.0) as (_, upkeep):
+        await asyncio.to_thread(upkeep.turn)
+        await asyncio.to_thread(upkeep.turn)
+    published = jsonschema.Draft202012Validator(schema())
+    told = [orjson.loads(line) for name in ("host-3", "w") for line in of_writer(tmp_path, name)]
+
+    assert {"audit.torn", "audit.cut", "audit.checkpoint"} <= {each.get("event") for each in told}
+    assert [list(published.iter_errors(each)) for each in told] == [[]] * len(told)

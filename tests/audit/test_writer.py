@@ -295,14 +295,20 @@ async def test_a_disk_with_little_room_refuses_writes_and_records_how_others_end
     tmp_path: Path,
 ) -> None:
     """Until there is room again."""
-    room = [100]
-    sink = FileSink(tmp_path, "w", disk=Disk(free=lambda _: room[0]))
+    room, looked = [100], threading.Semaphore(0)
+
+    def free(_: Path) -> int:
+        looked.release()
+        return room[0]
+
+    sink = FileSink(tmp_path, "w", disk=Disk(free=free))
     log = AuditWriter([sink], Chain(KEY, "w"), StoppedClock(), min_free=50)
     await decide(log, "w1")
     room[0] = 49
-    log._looked = log._look_for_room() or 0.0  # the next look is not waited for
-    log._look_for_room()
-    with pytest.raises(AuditError, match="fewer than audit.min_free: 50"):
+    while log.free_bytes != 49:
+        await until(looked)
+        await asyncio.sleep(0.001)  # it is told a moment after it was looked at
+    with pytest.raises(AuditError, match=r"fewer than audit\.min_free: 50"):
         await decide(log, "w2")
     await log.settled(a_write(id="w1"), OK, 201)
     await log.close()
