@@ -21,7 +21,7 @@ from gateway.cli.assembly import audit_key
 from gateway.cli.audit.table import Column, Table
 from gateway.model import Person
 from gateway.settings import load_settings
-from tests.audit.logs import AT, Writer, decision, outcome, pack
+from tests.audit.written import AT, Writer, decision, outcome, pack
 
 NOON = "2026-11-18T11:06:40"
 """`AT`, as people write it."""

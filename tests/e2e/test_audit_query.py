@@ -14,7 +14,7 @@ from typing import IO
 import httpx
 
 from gateway.policy.registry import digest
-from tests.audit.logs import pack
+from tests.audit.written import pack
 from tests.e2e.conftest import ACTION_ONLY
 from tests.e2e.process import OPEN
 from tests.e2e.stack import Stack, stack
