@@ -9,6 +9,7 @@ from typing import Any
 import http_sf
 
 from gateway.audit.people import People
+from gateway.audit.redact import masked, masked_words
 from gateway.checks.assertion import is_told, read_assertion, text_of
 
 _LITERAL = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
@@ -23,12 +24,12 @@ _TOLD = "-"
 def kept_act(value: str, people: People) -> str | None:
     """Give the form in which a value is recorded; None for one that says nothing that counts.
 
-    A literal is a token of at most 64 characters, as it came. An RFC 9651 dictionary that tells an
+    A literal is a token of at most 64 characters, as it came, unless it looks like a credential. An RFC 9651 dictionary that tells an
     act is written anew, with what stands for a person in the place of `by`.
     """
     value = value.strip(" \t")
     if _LITERAL.fullmatch(value):
-        return value
+        return value if masked_words(value) == value else None
     try:
         told = read_assertion(value)
         act = told.get("act")
@@ -45,7 +46,8 @@ def _kept(name: str, value: object, people: People) -> Any:
     if name in _KNOWN and isinstance(value, datetime):
         return value
     if name in _KNOWN and isinstance(value, str | http_sf.Token | http_sf.DisplayString):
-        return value[:_MEMBER_AT_MOST]
+        shown = masked(str(value))
+        return (value if shown == str(value) else type(value)(shown))[:_MEMBER_AT_MOST]
     return _TOLD if is_told(value) else False
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway.audit.acts import kept_act
 from gateway.audit.people import Nobody, People
+from gateway.audit.redact import masked_words
 from gateway.model import (
     Confirmed,
     Consulted,
@@ -86,7 +87,7 @@ def decision(write: Write, decided: Decision, logged: float, keeping: Keeping) -
         "target": write.target,
         "publishes": write.publishes,
         "preview": write.preview,
-        "user_agent": write.user_agent[:USER_AGENT_AT_MOST],
+        "user_agent": masked_words(write.user_agent)[:USER_AGENT_AT_MOST],
         "explicit_action": [kept_act(value, people) for value in write.actions],
         "confirmed": None if write.confirmed is None else _confirmed(write.confirmed, people),
         "findings": [_finding(finding) for finding in decided.findings],

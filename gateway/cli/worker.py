@@ -218,6 +218,7 @@ class Gateway:
         )
         key = audit_key(settings)
         store, audit, opening = await self._open(key, clock, observer)
+        policies.follow(lambda revision: _record_policies(audit, revision, observer))
         pool = open_pool(settings)
         persons = SoePersons(
             upstream=pool,
@@ -435,6 +436,13 @@ class Gateway:
             body_seconds=self._settings["server.body_timeout"],
             idle_seconds=self._settings["server.idle_timeout"],
         )
+
+
+def _record_policies(audit: AuditLog, revision: str, observer: Observer) -> None:
+    try:
+        audit.told("policies.loaded", revision=revision)
+    except AuditError as error:  # the line is owed; every decision names its revision as well
+        observer.audit_failed(error)
 
 
 async def _expire(holds: Holds, observer: Observer) -> None:
