@@ -75,8 +75,8 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # as the library com
 _Of = TypeVar("_Of", Counter, Gauge)
 
 
-class _OneOf(Gauge):
-    """A gauge of which one child is 1. In a worker's file no child can be removed: it becomes 0."""
+class _InForce(Gauge):
+    """A gauge of what holds now is 1. In a worker's file no child can be removed: it becomes 0."""
 
     def clear(self) -> None:
         for labels in tuple(self._metrics):
@@ -187,10 +187,17 @@ class Metrics:
             "When the policy files were last loaded well; of several workers, the longest ago.",
             mode="livemin",
         )
-        self.policy_info = _OneOf(
+        self.policy_info = _InForce(
             f"{_PREFIX}_policy_info",
             "The revision in force is 1.",
             ("revision",),
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
+        self.rule_info = _InForce(
+            f"{_PREFIX}_rule_info",
+            "Each rule in force is 1, with its check; conditions where it has none.",
+            ("rule", "check"),
             registry=self.registry,
             multiprocess_mode="livemax",
         )
@@ -211,7 +218,7 @@ class Metrics:
             ("integration",),
             mode="livemax",
         )
-        self.posture = _OneOf(
+        self.posture = _InForce(
             f"{_PREFIX}_posture",
             "The posture in force is 1.",
             ("posture",),

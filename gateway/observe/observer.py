@@ -6,6 +6,7 @@ import traceback
 from functools import lru_cache, partial
 from typing import Any, Protocol
 
+from gateway.checks import Check
 from gateway.errors import AuditError, PolicyError, StoreError, UpstreamError
 from gateway.model import ANONYMOUS, Decision, Mode, Outcome, Result, Settlement, Write
 from gateway.observe.acts import Runs
@@ -38,6 +39,8 @@ class Judging(Protocol):
     def id(self) -> str: ...
     @property
     def mode(self) -> Mode: ...
+    @property
+    def check(self) -> Check | None: ...
     @property
     def open_on_error(self) -> bool: ...
 
@@ -155,6 +158,11 @@ class Observer:
         self._count_what_is_loaded(policies)
         self._metrics.policy_info.clear()
         self._metrics.policy_info.labels(policies.revision).set(1)
+        self._metrics.rule_info.clear()
+        for rule in policies.rules:
+            if rule.mode is not Mode.DISABLED:
+                check = rule.check.name if rule.check else "conditions"
+                self._metrics.rule_info.labels(rule.id, check).set(1)
         self._metrics.enforcing.set(policies.enforcing)
         posture = "discover" if policies.discovering else "guard"
         self._metrics.posture.clear()

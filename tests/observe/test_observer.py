@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from gateway.checks import Check
+from gateway.checks.rate_cap import RateCap
 from gateway.errors import AuditError, PolicyError, Problem, StoreError, UpstreamError
-from gateway.model import Decision, Effect, Finding, Mode, Outcome, Result, Settlement
+from gateway.model import Decision, Effect, Finding, Mode, Outcome, Result, Settlement, Window
 from gateway.observe.metrics import Metrics
 from gateway.observe.observer import Observer
 from tests.samples import a_write
@@ -48,6 +50,7 @@ class Judging:
 
     id: str
     mode: Mode = Mode.ENFORCE
+    check: Check | None = None
     open_on_error: bool = False
 
 
@@ -174,6 +177,25 @@ def test_only_the_revision_in_force_is_shown(seen: Seen) -> None:
     assert seen.value("policy_reloads_total", result="loaded") == 2
     assert (seen.value("policy_last_reload_timestamp_seconds") or 0) > 1_700_000_000
     assert seen.value("enforcing") == 0
+
+
+def test_rules_are_shown_with_their_checks(seen: Seen) -> None:
+    """After a reload only rules that judge are shown: dashboards tell them apart by their checks."""
+    cap = RateCap(windows=(Window(limit=1, seconds=60.0),))
+    gone = Judging(id="gone", check=cap)
+    rules = (
+        Judging(id="cap", mode=Mode.OBSERVE, check=cap),
+        Judging(id="no-tickets", mode=Mode.WARN),
+        Judging(id="off", mode=Mode.DISABLED, check=cap),
+    )
+    seen.observer.policies_loaded(InForce(revision="r1", rules=(gone,)))
+    seen.observer.policies_loaded(InForce(revision="r2", rules=rules))
+
+    (family,) = seen.metrics.rule_info.collect()
+    shown = {
+        (sample.labels["rule"], sample.labels["check"]): sample.value for sample in family.samples
+    }
+    assert shown == {("cap", "rate_cap"): 1, ("no-tickets", "conditions"): 1}
 
 
 def test_rules_that_are_loaded_show_before_they_find_anything(seen: Seen) -> None:
