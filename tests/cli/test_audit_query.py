@@ -196,6 +196,18 @@ def test_a_person_is_found_by_name_and_address(ask: Ask, log: Writer, tmp_path: 
         assert ids(ask("--json", "--person", str(who))[1]) == ["w6"]
 
 
+@pytest.mark.parametrize(
+    "who", ["jane doe", "jane@example.com", "Jane Doe (jane@example.com)", "12"]
+)
+def test_a_person_is_found_by_the_name_that_stands_in_the_log(
+    ask: Ask, log: Writer, who: str
+) -> None:
+    """Where people stand by name, account, name and address are in the records themselves."""
+    log.write(decision("w6", AT + 6, person="12", person_name="Jane Doe (jane@example.com)"))
+
+    assert ids(ask("--json", "--person", who)[1]) == ["w6"]
+
+
 def test_an_index_that_is_there_is_used_and_goes_on(ask: Ask, log: Writer, tmp_path: Path) -> None:
     """What it had read it need not read again; what came since is read."""
     path = path_in(tmp_path, log.directory)
