@@ -14,10 +14,8 @@ import pytest
 
 from gateway.audit.index import Index
 from gateway.audit.index_file import path_in
-from gateway.audit.key import derived
-from gateway.audit.people import Pseudonyms
 from gateway.cli import main
-from gateway.cli.assembly import audit_key
+from gateway.cli.audit.people import open_pseudonyms
 from gateway.cli.audit.table import Column, Table
 from gateway.model import Person
 from gateway.settings import load_settings
@@ -187,8 +185,8 @@ def test_the_table_names_what_matters(ask: Ask) -> None:
 def test_a_person_is_found_by_name_and_address(ask: Ask, log: Writer, tmp_path: Path) -> None:
     """The people file leads from who they are to what stands for them in the log."""
     settings = load_settings(flags={"data.directory": str(tmp_path)}, environ={}, required=())
-    key = derived(audit_key(settings), "people")
-    with closing(Pseudonyms(tmp_path / "people.db", key)) as people:
+    (tmp_path / "people.db").touch()
+    with closing(open_pseudonyms(settings)) as people:
         stands = people.person(Person(id="12", name="Jane Doe", email="jane@example.com"))
     log.write(decision("w6", AT + 6, person=stands))
 

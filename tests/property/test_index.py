@@ -169,7 +169,7 @@ def means(told: Mapping[str, Any], end: Mapping[str, Any] | None, post: Address)
     return bool(there & set(post.posts)) and (post.anywhere or told["team"] == post.team)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     happened=happenings,
     is_close=st.booleans(),
