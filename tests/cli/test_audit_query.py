@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -178,8 +179,24 @@ def test_the_table_names_what_matters(ask: Ask) -> None:
     _, out, _ = ask()
     lines = out.splitlines()
 
-    assert lines[0].split() == ["at", "integration", "operation", "effect", "outcome", "post", "rules", "against", "it", "decision"]  # fmt: skip
-    assert lines[3].split() == ["2026-11-18T11:06:42Z", "help-bot", "question.create", "refuse", "copies", "w3"]  # fmt: skip
+    assert re.split(" {2,}", lines[0]) == [
+        "at (UTC)",
+        "integration",
+        "operation",
+        "effect",
+        "outcome",
+        "post",
+        "rules",
+        "decision",
+    ]
+    assert re.split(" {2,}", lines[3]) == [
+        "2026-11-18 11:06:42",
+        "help-bot",
+        "question.create",
+        "refuse",
+        "copies",
+        "w3",
+    ]
 
 
 def test_a_person_is_found_by_name_and_address(ask: Ask, log: Writer, tmp_path: Path) -> None:
@@ -245,7 +262,7 @@ def test_an_export_has_what_fits(ask: Ask, tmp_path: Path, form: str) -> None:
     assert "signing key" not in everything
 
 
-@pytest.mark.parametrize(("width", "line"), [(None, "aaaa  bbbbbbbb  c"), (16, "aaaa  bbbbbb…  c"), (11, "aaaa  bbb…"), (4, "aaaa")])  # fmt: skip
+@pytest.mark.parametrize(("width", "line"), [(None, "aaaa  bbbbbbbb  c"), (16, "aaaa  bbbbbb…  c"), (11, "aaaa  bbbb…"), (4, "aaaa")])  # fmt: skip
 def test_a_table_shrinks_and_then_leaves_out(width: int | None, line: str) -> None:
     """The widest column gives way first; a column that may go does so before the rest is cut."""
     columns = {
