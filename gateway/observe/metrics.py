@@ -112,6 +112,13 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livemax",
         )
+        self.disabled = Gauge(
+            f"{_PREFIX}_integration_disabled",
+            "Whether an operator switched the integration off; of those that ever were.",
+            ("integration",),
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
         self.posture = _OneOf(
             f"{_PREFIX}_posture",
             "The posture in force is 1.",

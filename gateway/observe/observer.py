@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from gateway.errors import AuditError, PolicyError, StoreError, UpstreamError
-from gateway.model import Decision, Outcome, Result, Settlement, Write
+from gateway.model import Decision, Outcome, Result, Settlement, Switch, Write
 from gateway.observe.acts import Runs
 from gateway.observe.metrics import Metrics, status_class
 
@@ -172,6 +172,17 @@ class Observer:
         frames = traceback.extract_tb(error.__traceback__)
         where = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames]
         self._log.error("gateway.crashed", error=type(error).__name__, where=where)
+
+    def switched(self, switch: Switch) -> None:
+        """An operator switched an integration off, or on again."""
+        self._metrics.disabled.labels(switch.integration).set(switch.off)
+        event = "integration.disabled" if switch.off else "integration.enabled"
+        self._log.warning(event, integration=switch.integration, by=switch.by, reason=switch.reason)
+
+    def switches_failed(self, place: str, error: Exception) -> None:
+        """What is switched off cannot be read or kept in one of its two places."""
+        self._metrics.store_errors.labels("switches").inc()
+        self._log.error("switches.failed", place=place, error=str(error))
 
     def canary_sent(self, revision: str, *, refused: bool) -> None:
         """A write that must be refused went through the pipeline."""

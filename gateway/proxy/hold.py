@@ -52,12 +52,14 @@ class Visitor:
         email: an address that the provider of identities vouches for; else it must be empty.
         account: the number by which SOE knows his account, where signing in tells it.
         subject: what names him where he signed in.
+        groups: to which he belongs there, of those that matter here.
     """
 
     email: str = ""
     account: str = ""
     subject: str = ""
     name: str = ""
+    groups: tuple[str, ...] = ()
 
     @property
     def signed_in(self) -> bool:
