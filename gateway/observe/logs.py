@@ -33,7 +33,7 @@ EVENTS: Mapping[str, str] = {
     "integration.disabled": "An operator switched an integration off: its writes are refused; says who and why. Also at a start, of one that is off.",
     "integration.enabled": "An operator switched an integration on again; says who. Also at a start, of one that was off once.",
     "switches.failed": "What operators switched off cannot be read or kept in the state (`store`) or the data directory (`file`).",
-    "console.signed_in": "Somebody signed in on the console; says who, and as what.",
+    "console.signed_in": "Somebody signed in on the console by a token; says which, and as what.",
     "console.refused": "Somebody did not get into the console; says from where, and why.",
     "canary.passed": "A write that must be refused was not, or not by the rule that must: the gate is open.",
     "canary.none": "No test of an enforcing rule shows a write refused at once, so nothing proves that the gate is shut.",

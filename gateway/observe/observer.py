@@ -176,8 +176,11 @@ class Observer:
     def switched(self, switch: Switch) -> None:
         """An operator switched an integration off, or on again."""
         self._metrics.disabled.labels(switch.integration).set(switch.off)
-        event = "integration.disabled" if switch.off else "integration.enabled"
-        self._log.warning(event, integration=switch.integration, by=switch.by, reason=switch.reason)
+        told = {"integration": switch.integration, "by": switch.by}
+        if switch.off:
+            self._log.warning("integration.disabled", **told, reason=switch.reason)
+        else:
+            self._log.warning("integration.enabled", **told)
 
     def switches_failed(self, place: str, error: Exception) -> None:
         """What is switched off cannot be read or kept in one of its two places."""
