@@ -85,8 +85,10 @@ class Doors:
 
 
 def _names(visitor: Visitor) -> tuple[str, ...]:
-    groups = tuple(GROUP + each for each in visitor.groups)
-    return (visitor.email.lower(), *groups) if visitor.email else groups
+    # An address that begins as other entries do is none: it would open what they open.
+    is_address = visitor.email and not visitor.email.lower().startswith((TOKEN, GROUP))
+    address = (visitor.email.lower(),) if is_address else ()
+    return (*address, *(GROUP + each for each in visitor.groups))
 
 
 def _same(one: str, other: str) -> bool:

@@ -80,8 +80,7 @@ class Sessions:
         told = self.opened(exchange, own, "session")
         session = None
         if told is not None:
-            seen = told["visitor"] | {"groups": tuple(told["visitor"].get("groups", ()))}
-            session = Session(**told | {"visitor": Visitor(**seen)})
+            session = Session(**told | {"visitor": Visitor(**told["visitor"])})
         visitor = self._told(exchange)
         if visitor is None:
             return session if session is not None and not session.proxied else None

@@ -61,6 +61,11 @@ class Visitor:
     name: str = ""
     groups: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "groups", tuple(self.groups)
+        )  # JSON, as which it is kept, has lists
+
     @property
     def signed_in(self) -> bool:
         """Whether it is known who it is."""
