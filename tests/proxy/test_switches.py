@@ -47,8 +47,16 @@ async def test_it_is_refused_with_reason_and_contact(rig: Rig) -> None:
 
 async def test_it_is_refused_in_the_wrapper_of_v2_3(rig: Rig) -> None:
     """As access that is denied, and without a `backoff`, for to wait changes nothing."""
-    form = {"title": "How do I rotate it?", "body": "x" * 40, "tags": "a", "access_token": "t"}
-    status, _, body = await switch_off(rig).send(target=b"/api/2.3/questions/add", form=form)
+    form = {
+        "title": "How do I rotate it?",
+        "body": "x" * 40,
+        "tags": "a",
+        "key": "k",
+        "access_token": "t",
+    }
+    status, _, body = await switch_off(rig).send(
+        target=b"/api/2.3/questions/add", form=form, token=None
+    )
     told = json.loads(body)
 
     assert (status, told["error_id"], told["error_name"]) == (400, 403, "access_denied")
