@@ -188,6 +188,7 @@ class Write:
         tier: of the integration: `probation` or `trusted`; empty for `ANONYMOUS`.
         token: keyed digest of the SOE token, None without one.
         person: a keyed pseudonym of who acts, where known.
+        acting: who that is, for the audit log alone: rules and state look at `person`.
         team: the team's slug in lower case, None for the main site.
         thread: where the post stands, as `question/11` or `post/11`; None for a new thread.
         target: the existing post that an edit, vote or deletion means, as `answer/12`.
@@ -211,6 +212,7 @@ class Write:
     token: str | None = None
     credential: str | None = None
     person: str | None = None
+    acting: Person | None = field(default=None, repr=False, compare=False)
     api: Api
     operation: str
     team: str | None = None

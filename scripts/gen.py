@@ -6,6 +6,8 @@ import json
 import sys
 from pathlib import Path
 
+from gateway.audit.schema import audit_reference
+from gateway.audit.schema import schema as audit_schema
 from gateway.checks import CHECKS
 from gateway.observe.logs import events_reference
 from gateway.observe.metrics import metrics_reference
@@ -48,6 +50,7 @@ def checks() -> str:
 
 
 PAGES = {
+    "audit.md": ("Audit records", audit_reference),
     "checks.md": ("Checks", checks),
     "conditions.md": ("Conditions", conditions_reference),
     "events.md": ("Log events", events_reference),
@@ -64,6 +67,7 @@ def files() -> dict[Path, str]:
         REFERENCE / name: f"# {title}\n\nMade from the code by `make gen`.\n\n{table()}\n"
         for name, (title, table) in PAGES.items()
     }
+    made[ROOT / "docs" / "audit.schema.json"] = json.dumps(audit_schema(), indent=1) + "\n"
     return made | {
         ROOT / "policies" / f"{name}.schema.json": json.dumps(schema(name), indent=1) + "\n"
         for name in NAMES

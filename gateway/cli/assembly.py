@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from gateway.audit.chain import Chain
 from gateway.audit.key import derived, load_or_make_key
+from gateway.audit.people import PEOPLE
 from gateway.audit.record import Keeping
 from gateway.audit.sinks import open_sink
 from gateway.audit.writer import AuditWriter
@@ -27,10 +28,14 @@ from gateway.policy.policyset import PolicySet
 from gateway.policy.posture import discovering, ends
 from gateway.ports import Administered, Clock, Store
 from gateway.proxy.holds import Holds
+<<<<<<< HEAD
 from gateway.proxy.reload import Policies
 from gateway.proxy.stored import Seal
 from gateway.proxy.switches import Switches
+=======
+>>>>>>> main
 from gateway.proxy.upstream import Origin, Pool, Timeouts, tls_context
+from gateway.seal import Seal
 from gateway.settings import Settings
 from gateway.state import Terms, open_store
 from gateway.state.switches import SwitchFile
@@ -113,8 +118,15 @@ def open_audit(
     """
     writer = f"{socket.gethostname()}-{secrets.token_hex(4)}"
     sinks = [open_sink(url, writer) for url in sink_urls(settings)]
-    keeping = Keeping(content=settings["audit.content"], secret=derived(key, "people"))
+    people = PEOPLE[settings["audit.people"]](people_file(settings), derived(key, "people"))
+    keeping = Keeping(content=settings["audit.content"], people=people)
     return AuditWriter(sinks, Chain(key, writer), clock, on_sync, keeping=keeping)
+
+
+def people_file(settings: Settings) -> Path:
+    """Give the path of the file that leads from pseudonyms to people."""
+    data: Path = settings["data.directory"]
+    return data / "people.db"
 
 
 def with_shipped(settings: Settings) -> bool | None:

@@ -22,7 +22,7 @@ from gateway.model import Headers
 from gateway.ports import Clock
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.hold import ANYBODY, Visitor
-from gateway.proxy.stored import Seal
+from gateway.seal import Seal
 
 LASTS = 1800.0
 """Seconds that a session on the proxy's pages is good for."""

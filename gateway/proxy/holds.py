@@ -40,7 +40,7 @@ from gateway.policy.policyset import Rule
 from gateway.policy.registry import Integration
 from gateway.ports import AuditLog, Clock, Notes, Store
 from gateway.proxy.hold import Asking, Hold, Objection, Status, Visitor, packed, unpacked
-from gateway.proxy.stored import Seal
+from gateway.seal import Seal
 
 RULE = "holds"
 """The rule of the gateway's own by which open holds are counted."""

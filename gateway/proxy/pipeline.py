@@ -22,6 +22,7 @@ from gateway.model import (
     Effect,
     Finding,
     Outcome,
+    Person,
     Repeat,
     Repeated,
     Reply,
@@ -53,11 +54,11 @@ from gateway.proxy.dry_run import too_many
 from gateway.proxy.exchange import Exchange, Response, one
 from gateway.proxy.forward import Forwarding
 from gateway.proxy.identify import Caller, Identifier, objection
-from gateway.proxy.persons import pseudonym
-from gateway.proxy.stored import Seal, packed, unpacked
+from gateway.proxy.stored import packed, unpacked
 from gateway.proxy.templates import Templates
 from gateway.proxy.tokens import OPERATIONS as TOKEN_OPERATIONS
 from gateway.proxy.waiting import Confirming
+from gateway.seal import Seal
 from gateway.soe import answers
 from gateway.soe.api import BodyKind, Route, body_limit
 from gateway.soe.read import credentials, read_write
@@ -261,7 +262,7 @@ class Pipeline:
         findings = judge(rules, write, None)
         refused = any(found.refuses for found in findings)
         asks = not refused and (self.always or wants_person(rules, findings))
-        write = acting(write, await self._person(write, token) if asks else None)
+        write = acting(write, await self._person(write, token) if asks else None, self.secret)
         asked = reservation(rules, write, findings, write.consent)
         if asked is None:
             return _Decided(write, decide(policies, (*told, *findings), write.consent))
@@ -288,12 +289,11 @@ class Pipeline:
         decision = replace(decision, consulted=consulted(reserved))
         return _Decided(write, decision, held=held, template=template)
 
-    async def _person(self, write: Write, token: str | None) -> str | None:
+    async def _person(self, write: Write, token: str | None) -> Person | None:
         """Ask who acts; None where that is not known in time."""
         if self.persons is None or token is None:
             return None
-        person = await self.persons.of(token, write.api, write.team)
-        return None if person is None else pseudonym(person, self.secret)
+        return await self.persons.of(token, write.api, write.team)
 
     def _repeated(self, write: Write, policies: PolicySet, repeat: Repeat) -> _Decided:
         """Let the earlier write decide, with its answer where that can be read."""

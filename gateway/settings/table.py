@@ -130,6 +130,7 @@ class Audit:
     sinks: Annotated[tuple[str, ...] | None, Setting(readers.sinks, "", "where the audit log goes, one or more of file:///directory and stdout:; a file in the data directory without it", flag="--audit")]
     key_file: Annotated[Path | None, Setting(readers.path, "", "the key that proves the audit log; made in the data directory without it")]
     content: Annotated[str, Setting(readers.word("none", "excerpt", "full"), "none", "how much of a post's title and body the record of its decision keeps: none, excerpt (the first 200 characters of each) or full")]
+    people: Annotated[str, Setting(readers.word("pseudonym", "name", "none"), "pseudonym", "how people stand in records: by a pseudonym that `soe-gateway audit forget` can cut off from the person, by name, which nothing but age removes, or not at all")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
