@@ -163,7 +163,7 @@ class Recorder(Protocol):
         """Record something that was done to the gateway, and by whom; owed where it cannot be now.
 
         Args:
-            person: by which he is known; recorded as a pseudonym.
+            person: by which he is known; recorded as `audit.people` says.
         """
 
 
@@ -179,16 +179,6 @@ class AuditLog(Recorder, Protocol):
     async def settled(self, write: Write, settlement: Settlement, status: int | None) -> None:
         """Record the outcome, and SOE's status where there was one."""
 
-<<<<<<< HEAD
-=======
-    def told(self, event: str, *, person: str = "", **facts: object) -> None:
-        """Record something that was done to the gateway, and by whom; owed where it cannot be now.
-
-        Args:
-            person: by which he is known; recorded as `audit.people` says.
-        """
-
->>>>>>> main
     async def close(self) -> None:
         """Write, sync and close."""
 

@@ -28,12 +28,8 @@ from gateway.policy.policyset import PolicySet
 from gateway.policy.posture import discovering, ends
 from gateway.ports import Administered, Clock, Store
 from gateway.proxy.holds import Holds
-<<<<<<< HEAD
 from gateway.proxy.reload import Policies
-from gateway.proxy.stored import Seal
 from gateway.proxy.switches import Switches
-=======
->>>>>>> main
 from gateway.proxy.upstream import Origin, Pool, Timeouts, tls_context
 from gateway.seal import Seal
 from gateway.settings import Settings

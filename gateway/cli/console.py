@@ -14,8 +14,8 @@ from gateway.pages.session import Sessions
 from gateway.pages.signin import SignIn
 from gateway.policy.policyset import PolicySet
 from gateway.ports import AuditLog, Clock, Recorder
-from gateway.proxy.stored import Seal
 from gateway.proxy.switches import Switches
+from gateway.seal import Seal
 from gateway.settings import Settings
 
 _LASTS = 8 * 3600.0

@@ -43,8 +43,7 @@ from gateway.cli.progress import progress
 from gateway.clock import SystemClock
 from gateway.errors import AuditError, ProblemsError, StoreError
 from gateway.offline.propose import Draft, as_json, as_yaml, propose
-<<<<<<< HEAD
-from gateway.offline.records import Spoilt, files, records
+from gateway.offline.records.read import Spoilt, files, records
 from gateway.parse import nearest
 from gateway.policy.registrations import EditError, read_integrations
 from gateway.policy.registry import Integration
@@ -57,10 +56,6 @@ _FLAGS = {
     "state": "state.url",
     "data": "data.directory",
 }
-=======
-from gateway.offline.records.read import Spoilt, files, records
-from gateway.settings import load_settings
->>>>>>> main
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -56,11 +56,7 @@ from gateway.proxy.persons import SoePersons
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.reload import Policies
 from gateway.proxy.server import ServerLimits, strict
-<<<<<<< HEAD
-from gateway.proxy.stored import Seal
 from gateway.proxy.switches import Switches, watch
-=======
->>>>>>> main
 from gateway.proxy.titles import SoeTitles
 from gateway.proxy.tokens import Tokens
 from gateway.proxy.upstream import Pool

@@ -138,11 +138,12 @@ async def switched(
         AuditError: it could not be recorded, and was not done.
         StoreError: as `Switches.turn`.
     """
-    event = "integration.disabled" if off else "integration.enabled"
-    facts = {"integration": integration, "by": by, "reason": reason}
-    audit.told(event, **facts)
+    done = "disabled" if off else "enabled"
+    audit.told(f"integration.{done}", person=by, integration=integration, reason=reason)
     everywhere = await switches.turn(integration, off=off, by=by, reason=reason)
-    audit.told(f"{event}_done", integration=integration, by=by, everywhere=everywhere)
+    audit.told(
+        f"integration.{done}_done", person=by, integration=integration, everywhere=everywhere
+    )
     return everywhere
 
 

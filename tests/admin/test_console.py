@@ -23,8 +23,8 @@ from gateway.observe.observer import Observer
 from gateway.pages.session import Session, Sessions
 from gateway.policy.registry import Integration, digest
 from gateway.proxy.hold import Visitor
-from gateway.proxy.stored import Seal
 from gateway.proxy.switches import Switches
+from gateway.seal import Seal
 from gateway.state.memory import MemoryStore
 from gateway.state.switches import SwitchFile
 from tests.proxy.rig import Quiet, Ticking
@@ -56,7 +56,7 @@ class Recorded:
     def told(self, event: str, *, person: str = "", **facts: object) -> None:
         if self.broken:
             raise AuditError("full")
-        self.events.append((event, facts))
+        self.events.append((event, facts | {"by": person}))
 
 
 @dataclass
