@@ -1,8 +1,8 @@
 """The supervisor: starts workers that share the proxy's port, keeps them running, speaks for all.
 
 It judges and forwards nothing, so hardly anything can make it fail. It owns the port, the admin
-listener and the files in which the workers count; a worker tells it how it is through a channel of
-its own, whose end tells the worker that it is alone.
+listener with the console, and the files in which the workers count; a worker tells it how it is
+through a channel of its own, whose end tells the worker that it is alone.
 """
 
 from __future__ import annotations

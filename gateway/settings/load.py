@@ -252,5 +252,9 @@ def _weaknesses(values: Mapping[str, Any], today: date) -> Iterator[str]:
         yield "audit.sinks: no sink is synced to a disk"
     if any(network.prefixlen == 0 for network in networks):
         yield "proxy.trusted: every caller may say from which address it comes"
+    lets_in = values["console.viewers"] or values["console.operators"]
+    listen: Address = values["server.admin_listen"]
+    if lets_in and values["console.url"] is None and not _is_loopback(listen[0]):
+        yield "console.url: over plain HTTP no browser keeps a session beyond this machine"
     if not (values["site.contact.url"] or values["site.contact.email"]):
         yield "site.contact: refusals name a contact, and no way to reach it"
