@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 SHARED ?= ../shared
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check gen lock bench eval security fault image-test clean
+.PHONY: help setup run test check gen lock bench eval security fault dashboard image-test clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 18
@@ -61,6 +61,9 @@ security: setup ## fire the catalogue and the fuzzer, where they are present; SE
 
 fault: setup ## break what the gateway needs, under load, and compare what all sides know; ARGS=-k kill
 	FAULT_ROUNDS=full $(BIN)/pytest tests/fault tests/property/test_state_machine.py tests/property/test_state_lost.py $(ARGS)
+
+dashboard: setup ## ask a real Prometheus for every panel of the Grafana dashboard, and draw them for the docs
+	PICTURES=docs/images $(BIN)/pytest --timeout 400 tests/deploy/test_dashboard_live.py $(ARGS)
 
 image-test: setup ## build the image and run it as restricted as a cluster would, where buildah and podman are
 	CONTAINERS=build $(BIN)/pytest -rs tests/deploy $(ARGS)

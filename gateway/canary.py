@@ -3,7 +3,8 @@
 It comes from the tests of the policies in force: the first step of a test that an enforcing rule
 refuses without asking state. If it is not refused, the gate is open, whatever else looks well.
 
-Laws: it never reaches SOE, state only reads for it, and it is in no record, metric or log but its own.
+Laws: it never reaches SOE, state only reads for it, and it is in no record, metric or log but its own;
+where state is asked, that call is one of those that state's metrics tell of.
 """
 
 from __future__ import annotations
@@ -269,6 +270,12 @@ class _Silent(Observer):
     def crashed(self, error: Exception) -> None:
         """As `Observer.crashed`: a bug is one here, too."""
         self._loud.crashed(error)
+
+    def began(self) -> None:
+        """As `Observer.began`."""
+
+    def left(self) -> None:
+        """As `Observer.left`."""
 
     def decided(self, write: Write, decision: Decision) -> None:
         """As `Observer.decided`."""

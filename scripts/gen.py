@@ -1,10 +1,12 @@
-"""Writes what comes from the code, reference pages and schemas; --check says what is not fresh."""
+"""Writes what comes from the code, reference pages, schemas and the dashboard; --check says what is not fresh."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
+
+from dashboard import dashboard
 
 from gateway.audit.schema import audit_reference
 from gateway.audit.schema import schema as audit_schema
@@ -67,6 +69,7 @@ def files() -> dict[Path, str]:
         REFERENCE / name: f"# {title}\n\nMade from the code by `make gen`.\n\n{table()}\n"
         for name, (title, table) in PAGES.items()
     }
+    made[ROOT / "deploy" / "grafana" / "soe-write-gateway.json"] = dashboard()
     made[ROOT / "docs" / "audit.schema.json"] = json.dumps(audit_schema(), indent=1) + "\n"
     return made | {
         ROOT / "policies" / f"{name}.schema.json": json.dumps(schema(name), indent=1) + "\n"

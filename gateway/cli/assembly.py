@@ -106,6 +106,7 @@ def open_audit(
     key: bytes,
     clock: Clock,
     on_sync: Callable[[float], None] = lambda _: None,
+    on_write: Callable[[str], None] = lambda _: None,
 ) -> AuditWriter:
     """Open the audit log as a writer of its own.
 
@@ -116,7 +117,8 @@ def open_audit(
     sinks = [open_sink(url, writer) for url in sink_urls(settings)]
     people = PEOPLE[settings["audit.people"]](people_file(settings), derived(key, "people"))
     keeping = Keeping(content=settings["audit.content"], people=people)
-    return AuditWriter(sinks, Chain(key, writer), clock, on_sync, keeping=keeping)
+    chain = Chain(key, writer)
+    return AuditWriter(sinks, chain, clock, on_sync, on_write=on_write, keeping=keeping)
 
 
 def people_file(settings: Settings) -> Path:

@@ -111,7 +111,7 @@ class Supervisor:
             self._log.warning("settings.weak", setting=warning)
         with tempfile.TemporaryDirectory(prefix="soe-gateway-") as files:
             self._files = files
-            self._metrics = WorkersMetrics(Path(files))
+            self._metrics = WorkersMetrics(Path(files), self._processes)
             with _reserved(*settings["server.listen"]) as self._port:
                 async with self._console() as console:
                     admin = Listener(
@@ -269,6 +269,9 @@ class Supervisor:
                 if worker.ready and not up.done():
                     up.set_result(told["proxy"])
         worker.ready = False
+
+    def _processes(self) -> dict[int, int]:
+        return {number: worker.process.pid for number, worker in self._workers.copy().items()}
 
     def _count_ready(self) -> None:
         self._metrics.ready.set(sum(worker.ready for worker in self._workers.values()))

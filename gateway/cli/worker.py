@@ -40,9 +40,12 @@ from gateway.cli.opening import AGAIN_AFTER, LateAudit, LateStore, may_pass
 from gateway.clock import SystemClock
 from gateway.errors import AuditError, StoreError
 from gateway.model import Settlement
+from gateway.observe.caps import CapUse
+from gateway.observe.levels import Levels
 from gateway.observe.logs import Output, logger
 from gateway.observe.metrics import Metrics, keep_in_files
 from gateway.observe.observer import InForce, Observer
+from gateway.observe.state import WatchedStore
 from gateway.pages.pages import Pages
 from gateway.policy.load import Source, sources
 from gateway.ports import AuditLog, Store
@@ -231,9 +234,11 @@ class Gateway:
         clock = SystemClock()
         policies = open_policies(settings, clock, observer, secrets=True)
         key = audit_key(settings)
-        store, audit, opening = await self._open(key, clock, observer)
+        pool, caps = open_pool(settings), CapUse()
+        levels = Levels(metrics, observer, caps, pool, audit_directories(settings))
+        opened, audit, opening = await self._open(key, clock, observer, levels)
+        store = WatchedStore(opened, metrics, caps)
         policies.follow(lambda revision: _record_policies(audit, revision, observer))
-        pool = open_pool(settings)
         persons = SoePersons(
             upstream=pool,
             authority=pool.origin.authority,
@@ -265,6 +270,7 @@ class Gateway:
             asyncio.create_task(canary.repeat(settings["policies.canary"])),
             asyncio.create_task(_expire(holds, observer)),
             asyncio.create_task(watch(switches, observer)),
+            asyncio.create_task(levels.repeat()),
         ]
         url = await proxy.start(reuse_port=front.shares_port)
         gc.freeze()  # what lives as long as the process is not looked at again
@@ -294,12 +300,12 @@ class Gateway:
         observer.event("server.stopped")
 
     async def _open(
-        self, key: bytes, clock: SystemClock, observer: Observer
+        self, key: bytes, clock: SystemClock, observer: Observer, levels: Levels
     ) -> tuple[Store, AuditLog, asyncio.Future[None]]:
         """Open state and audit log; where their disk is full, the future does when it is not."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
-            return *await self._opened(key, clock, observer), done
+            return *await self._opened(key, clock, observer, levels), done
         except (StoreError, AuditError) as error:
             if not may_pass(error):
                 raise
@@ -310,7 +316,7 @@ class Gateway:
             while True:
                 await asyncio.sleep(AGAIN_AFTER)
                 with contextlib.suppress(StoreError, AuditError):
-                    found = await self._opened(key, clock, observer)
+                    found = await self._opened(key, clock, observer, levels)
                     store.opened(found[0])
                     audit.opened(found[1])
                     observer.event("start.completed")
@@ -319,14 +325,16 @@ class Gateway:
         return store, audit, asyncio.create_task(later())
 
     async def _opened(
-        self, key: bytes, clock: SystemClock, observer: Observer
+        self, key: bytes, clock: SystemClock, observer: Observer, levels: Levels
     ) -> tuple[Store, AuditLog]:
         settings = self._settings
-        store = open_state(settings, state_terms(settings, observer.event, key))
+        store = open_state(settings, state_terms(settings, observer.state_told, key))
         try:
             with one_at_a_time(audit_directories(settings)):
                 await self._recover(store, key, clock, observer)
-                return store, open_audit(settings, key, clock, observer.audit_synced)
+                told = observer.audit_synced, observer.audit_written
+                levels.audit = audit = open_audit(settings, key, clock, *told)
+                return store, audit
         except AuditError:
             await store.close()
             raise
@@ -466,7 +474,7 @@ async def _expire(holds: Holds, observer: Observer) -> None:
     while True:
         await asyncio.sleep(EXPIRE_EVERY)
         try:
-            await holds.expire()
+            observer.holds_open(await holds.expire())
         except StoreError as error:
             observer.store_failed("holds.expire", error)
 

@@ -233,6 +233,22 @@ async def test_what_nobody_decides_expires(replicas: Replicas, clock: Ticking) -
     assert (await opened(one, a_write(at=clock.at))).id != hold.id
 
 
+async def test_those_that_are_open_are_counted(replicas: Replicas, clock: Ticking) -> None:
+    """Not what is decided, nor what expires at that look."""
+    one, other = replicas
+    await opened(one, a_write(id="w1", request="r1"))
+    decided = await opened(one, a_write(id="w2", request="r2"))
+    assert (await one.decline(decided.id, JANE)).done
+    clock.at += 500.0
+    await opened(other, a_write(id="w3", request="r3", at=clock.at))
+    both = await one.expire()
+    clock.at += 500.0
+
+    assert both == 2
+    assert await one.expire() == 1
+    assert await other.expire() == 1
+
+
 async def test_a_confirmation_lasts_as_long_again(replicas: Replicas, clock: Ticking) -> None:
     """Whoever confirms in the last second leaves minutes for the request."""
     holds = replicas[0]

@@ -213,7 +213,7 @@ class SqliteStore:
         """The instant of the newest stamp, and the number of the newest write."""
         last, number, lost = self._db.execute("SELECT last, number, lost FROM clock").fetchone()
         if lost != "[]":
-            raise StoreError(LOST)
+            raise StoreError(LOST, code="LOST")
         return float(last), int(number)
 
     def _advance(self, now: float, number: int) -> None:
