@@ -164,9 +164,9 @@ class Machine:
         return code, self.capsys.readouterr().out
 
     def records(self) -> list[dict[str, object]]:
-        """What was recorded of it."""
-        lines = b"".join(each.read_bytes() for each in sorted(self.folder.rglob("audit-*.jsonl")))
-        told = [json.loads(line) for line in lines.splitlines()]
+        """What was recorded of it, in the order of its instants: each run is a writer of its own."""
+        lines = b"".join(each.read_bytes() for each in self.folder.rglob("audit-*.jsonl"))
+        told = sorted(map(json.loads, lines.splitlines()), key=lambda record: float(record["at"]))
         return [each for each in told if each.get("event", "").startswith("integration.")]
 
 
