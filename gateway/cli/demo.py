@@ -152,7 +152,7 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
         if args.selftest:
             return _selftest(told["proxy"], out)
         told["operator"] = operator
-        _explain(told, upstream, out, sandbox=args.upstream is None)
+        _explain(told, upstream, data, out, sandbox=args.upstream is None)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):
             signal.pause()
@@ -233,13 +233,16 @@ def _drain(process: subprocess.Popen[str]) -> None:
             pass
 
 
-def _explain(told: Mapping[str, str], upstream: str, out: TextIO, *, sandbox: bool) -> None:
+def _explain(
+    told: Mapping[str, str], upstream: str, data: Path, out: TextIO, *, sandbox: bool
+) -> None:
     behind = f"{upstream}   (a sandbox; look at what is posted there)" if sandbox else upstream
     lines = [
         "",
         f"The gateway: {told['proxy']}   its health and metrics: {told['admin']}/metrics",
         f"Behind it:   {behind}",
         f"Its console: {told['admin']}/console   the token to sign in: {told['operator']}",
+        f"What it does: soe-gateway audit query --data {data}",
         "",
         "Try, in this order:",
         "",
