@@ -22,7 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "test": "run the tests that stand in policy files",
     "replay": "judge recorded writes by other policies: what would change, and why",
     "explain": "tell why a write was decided so, what a request would meet, or how alike two texts are",
-    "integrations": "draft the registrations out of what was seen",
+    "integrations": "switch integrations off and on, and draft registrations out of what was seen",
     "audit": "look after the audit log: whether it is whole",
     "state": "mend state by hand: accept a loss, forget, release, reset",
     "keys": "make, list and revoke the gateway keys of integrations",
