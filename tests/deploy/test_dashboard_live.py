@@ -86,6 +86,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             scraping.scraped()
             if turn == 1:
                 start = time.time()  # two scrapes are there: every rate can be told from now on
+            if turn == 2:  # there was a scrape since: what happens now is an increase
                 change(policies)
                 os.kill(running.process.pid, signal.SIGHUP)
         with ThreadPoolExecutor(1) as beside:
