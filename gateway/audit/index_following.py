@@ -88,7 +88,10 @@ class Following:
             )
         }
         for writer, path in self._paths():
-            stat = path.stat()
+            try:
+                stat = path.stat()
+            except FileNotFoundError:
+                continue  # packed or cut since it was listed
             file, read = known.get((writer, number_of(path)), ("", 0))
             size = stat.st_size * (_PACKED_ABOUT if path.suffix == PACKED else 1)
             left += 0 if file == _file(path, stat) else max(0, size - read)

@@ -148,7 +148,7 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
         told = both.enter_context(_child(serve, "server.listening", out, known))
         if args.selftest:
             return _selftest(told["proxy"], out)
-        _explain(told, upstream, out, sandbox=args.upstream is None)
+        _explain(told, upstream, data, out, sandbox=args.upstream is None)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):
             signal.pause()
@@ -229,12 +229,15 @@ def _drain(process: subprocess.Popen[str]) -> None:
             pass
 
 
-def _explain(told: Mapping[str, str], upstream: str, out: TextIO, *, sandbox: bool) -> None:
+def _explain(
+    told: Mapping[str, str], upstream: str, data: Path, out: TextIO, *, sandbox: bool
+) -> None:
     behind = f"{upstream}   (a sandbox; look at what is posted there)" if sandbox else upstream
     lines = [
         "",
         f"The gateway: {told['proxy']}   its health and metrics: {told['admin']}/metrics",
         f"Behind it:   {behind}",
+        f"What it does: soe-gateway audit query --data {data}",
         "",
         "Try, in this order:",
         "",

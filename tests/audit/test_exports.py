@@ -18,7 +18,7 @@ from gateway.audit import ecs, ocsf
 from gateway.audit.entries import Deed, Entry, Found, Place
 from gateway.model import Effect, Mode, Outcome
 from gateway.soe.api import OPERATIONS
-from tests.audit.logs import AT, decision
+from tests.audit.written import AT, decision
 
 RULES = yaml.safe_load((Path(__file__).parent / "ecs_fields.yaml").read_text())
 TYPES = {

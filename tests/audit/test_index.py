@@ -22,7 +22,7 @@ from gateway.audit.entries import (
 from gateway.audit.index import Index
 from gateway.audit.index_file import path_in
 from gateway.audit.places import Lines
-from tests.audit.logs import AT, Writer, decision, outcome, pack
+from tests.audit.written import AT, Writer, decision, outcome, pack
 
 HOUR = AT - AT % 3600
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.audit.people import PEOPLE, Entry, Named, Nobody, Pseudonyms
@@ -46,6 +46,7 @@ def test_all_processes_give_one_pseudonym(tmp_path: Path) -> None:
     assert set(found) == {found[0]}
 
 
+@settings(max_examples=30)
 @given(steps=st.lists(st.tuples(st.sampled_from(["told", "erase"]), NAMES), max_size=20))
 def test_a_pseudonym_stands_until_it_is_erased(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str]]

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.audit.redact import masked, masked_words
+from gateway.audit.redact import LOOKED_AT, masked, masked_words
+from tests.pace import TIMES, grows_linearly
 
 AGENTS = (
     "help-bot/1.0",
@@ -59,3 +60,11 @@ def test_a_long_word_of_letters_and_digits_is_masked(word: str) -> None:
 def test_what_is_masked_stays_masked(text: str) -> None:
     """Once more changes nothing."""
     assert masked(masked(text)) == masked(text)
+
+
+@pytest.mark.parametrize(
+    "part", ["a_-", "key", "token", "client-", "x:", "://", "bearer ", "_", "a1"]
+)
+def test_no_text_takes_long(part: str) -> None:
+    """A header may have 32 KiB, and whoever sends it may choose them."""
+    assert grows_linearly(lambda size: masked_words(part * (size // len(part))), LOOKED_AT // TIMES)

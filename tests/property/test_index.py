@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gateway.audit.entries import Selection
 from gateway.audit.index import Index
 from gateway.soe.addresses import Address
-from tests.audit.logs import AT, Writer, decision, outcome, pack, told
+from tests.audit.written import AT, Writer, decision, outcome, pack, told
 
 INTEGRATIONS, PEOPLE, TEAMS = ("help-bot", "ops-bot"), (None, "p1", "p2"), (None, "ops")
 OPERATIONS, EFFECTS = ("question.create", "answer.edit"), ("allow", "hold", "refuse", "replay")

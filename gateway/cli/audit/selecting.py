@@ -18,11 +18,10 @@ import re2
 from gateway.audit.entries import Entry, Selection
 from gateway.audit.index import Index
 from gateway.audit.index_file import path_in
-from gateway.audit.key import derived
-from gateway.audit.people import Pseudonyms
 from gateway.audit.places import Lines
 from gateway.audit.segments import segments
-from gateway.cli.assembly import audit_directories, audit_key, load_policies, people_file
+from gateway.cli.assembly import audit_directories, load_policies, people_file
+from gateway.cli.audit.people import known
 from gateway.cli.progress import progress
 from gateway.clock import SystemClock
 from gateway.errors import AuditError, ProblemsError
@@ -253,12 +252,9 @@ def _persons(words: list[str], settings: Settings, index: Index) -> tuple[str, .
     for person, name in index.people():
         parts = {name.casefold(), *name.casefold().removesuffix(")").rpartition(" (")[::2]}
         found |= {person} if parts & wanted else set()
-    path = people_file(settings)
-    if path.exists():
-        with contextlib.closing(Pseudonyms(path, derived(audit_key(settings), "people"))) as people:
-            for each in people.entries():
-                if each.name.casefold() in wanted or any(map(each.is_of, words)):
-                    found.add(each.pseudonym)
+    for each in known(settings, None) if people_file(settings).exists() else ():
+        if each.name.casefold() in wanted or any(map(each.is_of, words)):
+            found.add(each.pseudonym)
     return tuple(sorted(found))
 
 

@@ -11,7 +11,7 @@ Row = TypeVar("Row")
 _GAP = "  "
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # with slots, a generic class cannot be called by its full name
 class Column(Generic[Row]):
     """What stands in a column.
 

@@ -1,15 +1,14 @@
-"""Audit logs that a test writes record by record, as writers would."""
+"""Audit logs that a test writes record by record, as writers would; nothing proves them."""
 
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from gateway.audit.chain import Chain
 from gateway.audit.segments import PACKED, segment, segments
 
 AT = 1_795_000_000.0
@@ -89,11 +88,10 @@ class Writer:
     directory: Path
     name: str = "w"
     number: int = 1
-    chain: Chain = field(init=False)
+    seq: int = 0
 
     def __post_init__(self) -> None:
         self.directory.mkdir(exist_ok=True)
-        self.chain = Chain(b"k" * 32, self.name)
 
     @property
     def path(self) -> Path:
@@ -104,9 +102,9 @@ class Writer:
         """Append records."""
         with self.path.open("ab") as file:
             for told in records:
-                line = self.chain.line(told)
-                self.chain.advance(line)
-                file.write(line)
+                self.seq += 1
+                chained = {"seq": self.seq, "writer": self.name, "prev": "", "mac": "0" * 64}
+                file.write(orjson.dumps(told | chained) + b"\n")
 
     def tear(self) -> None:
         """Leave a line that does not end, and go on in the next segment."""
