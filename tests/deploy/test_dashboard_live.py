@@ -86,11 +86,13 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             scraping.scraped()
             if turn == 1:
                 start = time.time()  # two scrapes are there: every rate can be told from now on
+            if turn == 2:  # there was a scrape since: what happens now is an increase
                 change(policies)
                 os.kill(running.process.pid, signal.SIGHUP)
         with ThreadPoolExecutor(1) as beside:
-            beside.submit(traffic.wait_for_soe, 2.0)
-            scraping.scraped(2)
+            slow = beside.submit(traffic.wait_for_soe, 4.0)
+            scraping.shows("soe_gateway_upstream_connections > 0", while_=slow)
+            scraping.scraped()
         yield Seen(scraping, start, time.time())
 
 
