@@ -226,6 +226,9 @@ _HOLD: Mapping[str, Field] = {
     "operation": Field(type=TEXT, meaning="What it does."),
 }
 _DEED: Mapping[str, Field] = {"by": _BY, "what": _WHAT}
+_INTEGRATION = Field(type=TEXT, meaning="The integration's name.")
+_SWITCH: Mapping[str, Field] = {"by": _BY, "integration": _INTEGRATION, "reason": Field(type=TEXT, meaning="Why, as the integration is told; empty where it is switched on.", privacy=Privacy.TEXT)}
+_SWITCHED: Mapping[str, Field] = {"by": _BY, "integration": _INTEGRATION, "everywhere": Field(type=BOOLEAN, meaning="Whether the state has it, from which all replicas learn it; if not, it follows when the state answers again.")}
 _DONE: Mapping[str, Field] = {**_DEED, "count": Field(type=COUNT, meaning="How many there were.")}
 
 
@@ -268,6 +271,10 @@ EVENTS: Mapping[str, Event] = {
         "revision": Field(type=TEXT, meaning="Their revision.")}),
     "hold.confirmed": Event("Somebody confirmed what was held.", _HOLD),
     "hold.declined": Event("Somebody declined it.", _HOLD),
+    "integration.disabled": Event("An operator is about to switch an integration off.", _SWITCH),
+    "integration.disabled_done": Event("He did.", _SWITCHED),
+    "integration.enabled": Event("An operator is about to switch an integration on again.", _SWITCH),
+    "integration.enabled_done": Event("He did.", _SWITCHED),
     "state.accept_loss": Event("An operator is about to accept a loss of state.", _DEED),
     "state.accept_loss_done": Event("He did.", _DONE),
     "state.forget": Event("An operator is about to let state forget a post.", _DEED),

@@ -42,7 +42,7 @@ class Server:
     """The gateway's own listeners."""
 
     listen: Annotated[Address, Setting(readers.address, "127.0.0.1:8080", "where the proxy listens; port 0 takes a free one", flag="--listen")]
-    admin_listen: Annotated[Address, Setting(readers.address, "127.0.0.1:9180", "where health and metrics listen", flag="--admin-listen")]
+    admin_listen: Annotated[Address, Setting(readers.address, "127.0.0.1:9180", "where health, metrics and the console listen", flag="--admin-listen")]
     workers: Annotated[int, Setting(readers.whole(1, 64), "1", "processes that share the port; more than one under a supervisor", flag="--workers")]
     public_url: Annotated[Origin | None, Setting(readers.origin, "", "where clients and people reach the gateway, as https://gateway.example.com, for links in its answers; as each request names it without it")]
     tls_cert: Annotated[Path | None, Setting(readers.file, "", "certificate chain for clients, PEM", flag="--tls-cert")]
@@ -101,6 +101,15 @@ class SignIn:
     client_secret: Annotated[str | None, Setting(readers.text, "", "the gateway's secret there; give it as a file")] = field(repr=False)
     scopes: Annotated[str, Setting(readers.scopes, "openid email profile", "what is asked of the provider")]
     header: Annotated[str | None, Setting(readers.field, "", "the header field in which a proxy of proxy.trusted tells the e-mail address of who signed in there, as X-Forwarded-Email; from anybody else it counts for nothing")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Console:
+    """Who may look at the console of the admin listener, and act there."""
+
+    viewers: Annotated[tuple[str, ...] | None, Setting(readers.admitted, "", "who may look at the console: digests of tokens (sha256:…, as `soe-gateway keys new` makes them) and, where people sign in, e-mail addresses and group:NAME; with no operator either, the console is off")]
+    operators: Annotated[tuple[str, ...] | None, Setting(readers.admitted, "", "who may also act there, as switch an integration off")]
+    url: Annotated[Origin | None, Setting(readers.origin, "", "where people reach the console, as https://gateway-admin.example.com, if something stands before it; as each request names it without it. At the OpenID provider its redirect URI is this, followed by /console/signed-in")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +208,7 @@ class Settings:
     posture: Posture
     holds: Holds
     sign_in: SignIn
+    console: Console
     state: State
     audit: Audit
     data: Data
