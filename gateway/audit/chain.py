@@ -8,13 +8,12 @@ it. What the chain cannot show is a cut at its end: that is for checkpoints.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
 from gateway.audit.key import Keys, only
-from gateway.audit.record import Record
 
 _MAC = b',"mac":"'
 _MAC_LENGTH = 64
@@ -44,26 +43,26 @@ class Chain:
         self, key: bytes, writer: str, head: Head = NOTHING_YET, key_id: str | None = None
     ) -> None:
         self._signing = _signing(key)
-        self._key_id = key_id
+        self._key = b',"key_id":%b' % orjson.dumps(key_id) if key_id else b""
+        self._named = _named(writer)
         self.writer = writer
         self.head = head
 
-    def line(self, record: Record) -> bytes:
-        """Give the record's line; the chain stands where it stood until `advance`."""
-        chained = {
-            **record,
-            **({"key_id": self._key_id} if self._key_id else {}),
-            "seq": self.head.seq + 1,
-            "writer": self.writer,
-            "prev": self.head.mac,
-        }
-        body = orjson.dumps(chained)[:-1]
-        return body + _MAC + _mac(self._signing, body) + _END
+    def lines(self, encoded: Iterable[bytes]) -> list[bytes]:
+        """Give the lines of encoded records; the chain stands where it stood until `advance`."""
+        seq, prev, key = self.head.seq, self.head.mac.encode(), self._key
+        lines = []
+        for each in encoded:
+            seq += 1
+            body = b'%b%b,"seq":%d%b"%b"' % (each[:-1], key, seq, self._named, prev)
+            prev, key = _mac(self._signing, body), b""
+            lines.append(body + _MAC + prev + _END)
+        return lines
 
-    def advance(self, line: bytes) -> None:
-        """Take a line that was written as the last one."""
-        self._key_id = None
-        self.head = Head(self.head.seq + 1, line[-_MAC_LENGTH - 3 : -3].decode())
+    def advance(self, lines: Sequence[bytes]) -> None:
+        """Take lines that were written as the last ones."""
+        self._key = b""
+        self.head = Head(self.head.seq + len(lines), lines[-1][-_MAC_LENGTH - 3 : -3].decode())
 
 
 def begun(writer: str, keys: Keys) -> Chain:
@@ -136,7 +135,7 @@ class Follower:
             self.start = Head(told["seq"] - 1, told["prev"])
             self._writer = told["writer"]
         self._signer, self._signing = signer, _signing(self._keys.by_id[signer])
-        self._named = b',"writer":%b,"prev":' % orjson.dumps(self._writer)
+        self._named = _named(told["writer"])
         self.head = Head(told["seq"], told["mac"])
         return ""
 
@@ -173,6 +172,11 @@ def verify(lines: Iterable[bytes], key: bytes) -> int | None:
         if follower.follow(line) or follower.start.seq:
             return index
     return None
+
+
+def _named(writer: str) -> bytes:
+    """Give the bytes between a line's number and the `mac` of the line before."""
+    return b',"writer":%b,"prev":' % orjson.dumps(writer)
 
 
 def _signing(key: bytes) -> hmac.HMAC:
