@@ -23,9 +23,9 @@ from gateway.model import (
     Write,
 )
 from gateway.observe.observer import Observer, Seen
-from gateway.offline.cases import START, read_cases
-from gateway.offline.play import play
-from gateway.offline.requests import Request
+from gateway.offline.testing.cases import START, read_cases
+from gateway.offline.testing.play import play
+from gateway.offline.testing.requests import Request
 from gateway.policy.load import Source
 from gateway.policy.policyset import PolicySet
 from gateway.ports import Notes, Store, UpstreamResponse

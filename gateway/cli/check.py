@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from gateway.errors import PolicyError
-from gateway.offline.suite import Suite, read_suite
+from gateway.offline.testing.suite import Suite, read_suite
 from gateway.policy.load import sources
 from gateway.policy.overrides import Tuning, tunings
 from gateway.policy.schema import NAMES, schema
 
 if TYPE_CHECKING:
-    from gateway.offline.coverage import Coverage
+    from gateway.offline.testing.coverage import Coverage
     from gateway.policy.policyset import Rule
 
 
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
 
 
 def _cover(suite: Suite, as_json: bool, out: TextIO) -> int:  # noqa: FBT001 - a fact
-    from gateway.offline.coverage import cover  # most calls do without
+    from gateway.offline.testing.coverage import cover  # most calls do without
 
     found = cover(suite, _shown)
     if as_json:

@@ -28,11 +28,11 @@ from gateway.cli.assembly import audit_directories, load_policies
 from gateway.clock import SystemClock
 from gateway.errors import ProblemsError, RequestError
 from gateway.model import Api, Contact, Post
-from gateway.offline.explain import Explanation, Text, explain
-from gateway.offline.http_file import ReadError, read_file
-from gateway.offline.recorded import recorded
-from gateway.offline.records import Spoilt, files, of_write
-from gateway.offline.walk import as_json, lines, walk, walk_recorded
+from gateway.offline.explaining.http_file import ReadError, read_file
+from gateway.offline.explaining.texts import Explanation, Text, explain
+from gateway.offline.explaining.walk import as_json, lines, walk, walk_recorded
+from gateway.offline.records.decision import recorded
+from gateway.offline.records.read import Spoilt, files, of_write
 from gateway.parse import nearest
 from gateway.policy.policyset import PolicySet
 from gateway.proxy.refusals import REFUSALS, WireError

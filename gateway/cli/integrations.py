@@ -21,7 +21,7 @@ from gateway.cli.assembly import audit_directories
 from gateway.cli.progress import progress
 from gateway.errors import ProblemsError
 from gateway.offline.propose import Draft, as_json, as_yaml, propose
-from gateway.offline.records import Spoilt, files, records
+from gateway.offline.records.read import Spoilt, files, records
 from gateway.settings import load_settings
 
 

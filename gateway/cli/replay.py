@@ -30,9 +30,9 @@ from gateway.cli.assembly import audit_directories, load_policies
 from gateway.cli.progress import progress
 from gateway.errors import ProblemsError
 from gateway.model import Finding, Mode
-from gateway.offline.order import in_order
-from gateway.offline.records import Spoilt, files, records
-from gateway.offline.replay import Change, Replay, Replayed, with_modes
+from gateway.offline.records.order import in_order
+from gateway.offline.records.read import Spoilt, files, records
+from gateway.offline.replaying.replay import Change, Replay, Replayed, with_modes
 from gateway.parse import nearest
 from gateway.policy.policyset import PolicySet
 from gateway.settings import load_settings

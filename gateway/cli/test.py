@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TextIO
 
 from gateway.errors import PolicyError
-from gateway.offline.play import play
-from gateway.offline.report import Ink, document, junit, lines
-from gateway.offline.suite import read_suite
+from gateway.offline.testing.play import play
+from gateway.offline.testing.report import Ink, document, junit, lines
+from gateway.offline.testing.suite import read_suite
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

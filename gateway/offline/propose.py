@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 
 from gateway.checks.attribution import own_products
 from gateway.model import ANONYMOUS
-from gateway.offline.recorded import Recorded
-from gateway.offline.records import Line
+from gateway.offline.records.decision import Recorded
+from gateway.offline.records.read import Line
 
 _BROWSERS = "mozilla"
 """What every browser says first; beside it stands what it is made of."""

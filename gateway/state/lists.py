@@ -142,6 +142,8 @@ class Lists:
         """Give the posts of a list that share prints, the most shared first, then the newer."""
         asked = salted(prints, salt)
         numbers = most_hits(self._table.hits(asked), self._first, self._last)
+        if not numbers:
+            return []
         among = set(array("I", prints))
         found = [self._posts[number] for number in numbers if number in self._posts]
         shared = [(len(among.intersection(array("I", each.prints))), each) for each in found]

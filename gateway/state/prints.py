@@ -18,6 +18,7 @@ Laws:
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections import Counter
 from collections.abc import Iterable
@@ -53,7 +54,6 @@ _READ = 64
 _ENTRIES = 16
 _OLDEST, _LISTED = 4, 12
 """The entries of a row that one print keeps for its oldest posts, and those it may take at all."""
-_HALF = np.uint32(16)
 _LARGEST = 2**32 - 1
 """A post with a higher number is not listed: that is some 130 years of a write a second."""
 
@@ -63,7 +63,10 @@ _MARKS, _NUMBERS = (
     Struct(f"={_ENTRIES}I"),
 )  # a row: all marks, then numbers
 _ROW = _MARKS.size + _NUMBERS.size
-_LAYOUT = np.dtype([("marks", np.uint16, _ENTRIES), ("numbers", np.uint32, _ENTRIES)])
+_WHOLE = np.dtype((np.void, _ROW))
+"""A row that is copied in one piece, which is several times faster than by its entries."""
+_UPPER = 1 if sys.byteorder == "little" else 0
+"""Which of a print's halves is its mark."""
 
 
 @lru_cache(1024)
@@ -78,7 +81,7 @@ def salt(team: str | None) -> int:
 
 def salted(prints: bytes, salt: int) -> array[int]:
     """Read prints, and mix a salt into each: those that differ differ afterwards."""
-    return array("I", [value ^ salt for value in array("I", prints)])
+    return array("I", (np.frombuffer(prints, np.uint32) ^ np.uint32(salt)).tobytes())
 
 
 def listed(prints: bytes) -> bytes:
@@ -139,19 +142,20 @@ class PrintTable:
         assert len(memory) == table_size(rows)
         self._memory = memory
         self._mask = rows - 1
-        table = np.frombuffer(memory, _LAYOUT, rows, HEAD)
-        self._marks, self._numbers = table["marks"], table["numbers"]
+        self._rows = np.frombuffer(memory, _WHOLE, rows, HEAD)
 
     def hits(self, prints: array[int]) -> list[int]:
         """Give the numbers of the posts that share prints, once for each."""
         asked = np.frombuffer(prints, np.uint32)
-        rows, marks = asked & self._mask, (asked >> _HALF).astype(np.uint16)
-        shared = self._marks[rows] == marks[:, np.newaxis]
-        return [number for number in self._numbers[rows][shared].tolist() if number]
+        rows = self._rows.take(asked & self._mask)
+        marks = rows.view(np.uint16).reshape(-1, _ROW // _MARK.size)[:, :_ENTRIES]
+        numbers = rows.view(np.uint32).reshape(-1, _ROW // _NUMBER.size)[:, -_ENTRIES:]
+        shared = marks == asked.view(np.uint16)[_UPPER::2, np.newaxis]
+        return [*filter(None, numbers[shared].tolist())]
 
     def release(self) -> None:
         """Let the memory go, so that it can be closed."""
-        del self._marks, self._numbers
+        del self._rows
 
     def add(self, number: int, prints: array[int], first: int) -> None:
         """List a post under its prints; doing it twice is doing it once."""
@@ -160,14 +164,12 @@ class PrintTable:
         for value in prints:
             at, mark = self._at(value), value >> 16
             marks, numbers = self._row(at)
+            entry = numbers.index(min(numbers))  # free, or of a post that is gone, or the oldest
             if mark in marks:
-                entry = _place(marks, numbers, mark, number, first)
-                if entry is None:
+                place = _place(marks, numbers, mark, number, first, entry)
+                if place is None:
                     continue
-            else:
-                entry = numbers.index(
-                    min(numbers)
-                )  # free, or of a post that is gone, or the oldest
+                entry = place
             _NUMBER.pack_into(self._memory, at + _MARKS.size + _NUMBER.size * entry, number)
             _MARK.pack_into(self._memory, at + _MARK.size * entry, mark)
 
@@ -190,11 +192,21 @@ class PrintTable:
 
 
 def _place(
-    marks: tuple[int, ...], numbers: tuple[int, ...], mark: int, number: int, first: int
+    marks: tuple[int, ...],
+    numbers: tuple[int, ...],
+    mark: int,
+    number: int,
+    first: int,
+    oldest: int,
 ) -> int | None:
-    """Give the entry that a post takes in a row that has its print; None where it is not to have one."""
-    if number in numbers and marks[numbers.index(number)] == mark:
-        return None
+    """Give the entry that a post takes in a row that has its print; None where it is not to have one.
+
+    Args:
+        oldest: the entry of the smallest number.
+    """
+    is_other = marks[oldest] != mark or numbers[oldest] < first
+    if is_other and number not in numbers and marks.count(mark) < _LISTED:
+        return oldest
     own = sorted([n for each, n in zip(marks, numbers, strict=True) if each == mark and n >= first])
     if number in own:
         return None
@@ -202,9 +214,5 @@ def _place(
         leaves = sorted([*own, number])[_OLDEST]  # neither of the oldest few nor of the newest
         entries = [*zip(marks, numbers, strict=True)]
         return None if leaves == number else entries.index((mark, leaves))
-    others = [
-        (n, index)
-        for index, n in enumerate(numbers)
-        if marks[index] != mark or n < first  # free, or of a post that is gone, or the oldest
-    ]
+    others = [(n, index) for index, n in enumerate(numbers) if marks[index] != mark or n < first]
     return min(others)[1]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.audit.acts import kept_act
 from gateway.checks.explicit_action import Evidence, ExplicitAction
-from gateway.offline.recorded import UNREADABLE
+from gateway.offline.records.decision import UNREADABLE
 from tests.samples import a_write
 
 SECRET = b"p" * 32

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.cli import main
 from gateway.state.memory import MemoryStore
-from tests.offline.test_replay import COPIES, LONG, SHOUTING, TEXT, a_set
+from tests.offline.replaying.test_replay import COPIES, LONG, SHOUTING, TEXT, a_set
 from tests.recording import Sent, play
 
 REGISTRY = "help-bot: {owner: o, contact: c, purpose: p, operations: [question.create]}"

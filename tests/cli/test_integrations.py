@@ -16,7 +16,7 @@ from gateway.policy.load import load
 from gateway.policy.posture import discovering
 from gateway.policy.registry import digest
 from gateway.state.memory import MemoryStore
-from tests.offline.test_replay import COPIES, TEXT, a_set
+from tests.offline.replaying.test_replay import COPIES, TEXT, a_set
 from tests.recording import Sent, play
 
 TODAY = datetime.date(2026, 11, 24)

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from gateway.cli import main
-from tests.offline.stories import COPIES, suite
+from tests.offline.testing.stories import COPIES, suite
 
 PASSES = {"answer.create": 1, "expect": "pass"}
 FAILS = {"answer.create": 1, "expect": {"refused_by": ["copies"]}}

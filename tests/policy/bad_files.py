@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 
 from gateway.errors import PolicyError
-from gateway.offline.suite import read_suite
+from gateway.offline.testing.suite import read_suite
 from gateway.parse import MAX_BYTES
 from gateway.policy.load import load
 from gateway.policy.sources import LIST_BYTES, LIST_ENTRIES

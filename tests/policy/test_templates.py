@@ -7,9 +7,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from gateway.offline.play import play
-from gateway.offline.report import told
-from gateway.offline.suite import read_suite
+from gateway.offline.testing.play import play
+from gateway.offline.testing.report import told
+from gateway.offline.testing.suite import read_suite
 from tests.text.posts import HONEST
 
 RULES = """\

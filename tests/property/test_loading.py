@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import PolicyError
-from gateway.offline.suite import read_suite
+from gateway.offline.testing.suite import read_suite
 from gateway.policy.load import shipped_directory
 from tests.policy.documents import instance, objections, takes, written
 

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.model import Mode
-from gateway.offline.order import in_order
-from gateway.offline.records import Spoilt, records
-from gateway.offline.replay import Replay, Replayed
+from gateway.offline.records.order import in_order
+from gateway.offline.records.read import Spoilt, records
+from gateway.offline.replaying.replay import Replay, Replayed
 from gateway.policy.load import load
 from gateway.policy.policyset import PolicySet
 from gateway.state.memory import MemoryStore

@@ -8,10 +8,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from gateway.offline.play import Played
-from gateway.offline.report import Ink, document, junit, lines
-from gateway.offline.suite import read_suite
-from tests.offline.stories import CAP, COPIES, LONG, TODAY, played, suite
+from gateway.offline.testing.play import Played
+from gateway.offline.testing.report import Ink, document, junit, lines
+from gateway.offline.testing.suite import read_suite
+from tests.offline.testing.stories import CAP, COPIES, LONG, TODAY, played, suite
 
 STEPS: list[dict[str, Any]] = [
     {"answer.create": 1, "expect": "pass"},

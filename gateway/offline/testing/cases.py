@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import PolicyError, Problem
-from gateway.offline.expect import Expected
-from gateway.offline.steps import Step, StepReader
+from gateway.offline.testing.expect import Expected
+from gateway.offline.testing.steps import Step, StepReader
 from gateway.parse import Mapping as MappingNode
 from gateway.parse import Mark, Node, Reader, Sequence
 from gateway.policy.language import GIVEN, STEP_KEYS, TEST, TESTS

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.offline.play import play
-from gateway.offline.suite import read_suite
-from tests.offline.stories import TODAY
+from gateway.offline.testing.play import play
+from gateway.offline.testing.suite import read_suite
+from tests.offline.testing.stories import TODAY
 
 REGISTERED = """\
 integrations:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import PolicyError
-from gateway.offline.suite import read_suite
-from tests.offline.stories import TODAY
+from gateway.offline.testing.suite import read_suite
+from tests.offline.testing.stories import TODAY
 
 POLICY = """\
 policy: p

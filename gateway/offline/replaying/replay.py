@@ -26,10 +26,10 @@ from gateway.model import (
     Reserved,
     Settlement,
 )
-from gateway.offline.order import Decided, Done, Ended, Event
-from gateway.offline.recorded import Recorded
-from gateway.offline.records import ANSWER
-from gateway.offline.rejudge import Judged, Rejudging, finding_of, reasons, same
+from gateway.offline.records.decision import Recorded
+from gateway.offline.records.order import Decided, Done, Ended, Event
+from gateway.offline.records.read import ANSWER
+from gateway.offline.replaying.rejudge import Judged, Rejudging, finding_of, reasons, same
 from gateway.policy.decide import decide, is_template, repeated, reservation, unanswered_key
 from gateway.policy.policyset import PolicySet
 from gateway.policy.posture import unregistered

@@ -7,9 +7,9 @@ from dataclasses import replace
 from gateway.audit import record
 from gateway.audit.record import NOTHING, Record
 from gateway.model import Consulted, Decision, Outcome, Settlement
-from gateway.offline.order import Decided, Done, Ended, in_order
-from gateway.offline.recorded import recorded
-from gateway.offline.records import Line
+from gateway.offline.records.decision import recorded
+from gateway.offline.records.order import Decided, Done, Ended, in_order
+from gateway.offline.records.read import Line
 from tests.audit.disks import ALLOW, NOW, REFUSE
 from tests.samples import a_write
 

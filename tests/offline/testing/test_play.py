@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.offline.stories import ACT, CAP, COPIES, LONG, differences, holding, suite
+from tests.offline.testing.stories import ACT, CAP, COPIES, LONG, differences, holding, suite
 
 REFUSED = {"refused_by": ["copies"]}
 CAPPED = {"refused_by": ["cap"]}

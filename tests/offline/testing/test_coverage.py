@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from gateway.cli import main
-from gateway.offline.coverage import cover
-from gateway.offline.play import play
-from gateway.offline.suite import read_suite
+from gateway.offline.testing.coverage import cover
+from gateway.offline.testing.play import play
+from gateway.offline.testing.suite import read_suite
 from gateway.policy.load import shipped_directory
 from gateway.soe.api import OPERATIONS
-from tests.offline.stories import CAP, COPIES, LONG, TODAY, suite
+from tests.offline.testing.stories import CAP, COPIES, LONG, TODAY, suite
 
 SHIPPED = read_suite(None, today=TODAY)
 STEPS: list[dict[str, Any]] = [

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from gateway.model import Consulted, Effect, Settlement
-from gateway.offline.recorded import Recorded
-from gateway.offline.records import Line, Record
+from gateway.offline.records.decision import Recorded
+from gateway.offline.records.read import Line, Record
 
 _AHEAD = 5.0
 """Seconds of the log that are looked at ahead: state and disk have one each to answer."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.model import Mode
-from gateway.offline.play import Played, play
-from gateway.offline.suite import Suite, read_suite
+from gateway.offline.testing.play import Played, play
+from gateway.offline.testing.suite import Suite, read_suite
 
 TODAY = date(2026, 11, 24)
 LONG = "Restart the agent, clear its cache, wait a minute and then log in again with your badge."

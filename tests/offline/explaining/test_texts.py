@@ -9,7 +9,7 @@ import pytest
 
 from gateway.cli import main
 from gateway.model import Post
-from gateway.offline.explain import Text, explain
+from gateway.offline.explaining.texts import Text, explain
 from gateway.text import page
 from tests.text.posts import HONEST
 

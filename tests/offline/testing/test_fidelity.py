@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 
 from gateway.model import Api, Outcome, Person
-from gateway.offline.cases import Case
-from gateway.offline.expect import Met
-from gateway.offline.play import play
-from gateway.offline.requests import write_of
-from gateway.offline.steps import Step
-from gateway.offline.suite import Suite, read_suite
+from gateway.offline.testing.cases import Case
+from gateway.offline.testing.expect import Met
+from gateway.offline.testing.play import play
+from gateway.offline.testing.requests import write_of
+from gateway.offline.testing.steps import Step
+from gateway.offline.testing.suite import Suite, read_suite
 from gateway.policy.registry import Integration, Registry, digest
 from gateway.soe.api import BodyKind
 from gateway.state.memory import MemoryStore
 from tests.docs.pages import blocks
-from tests.offline.stories import TODAY
+from tests.offline.testing.stories import TODAY
 from tests.proxy.rig import Rig, Scripted, build
 from tests.recording import confirm_all
 

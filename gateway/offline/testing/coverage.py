@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from gateway.errors import Problem
 from gateway.model import Mode
-from gateway.offline.play import Played, Stage
-from gateway.offline.suite import Suite
+from gateway.offline.testing.play import Played, Stage
+from gateway.offline.testing.suite import Suite
 from gateway.parse import Mapping as MappingNode
 from gateway.parse import Reader
 from gateway.policy.load import INTEGRATIONS, OVERRIDES

@@ -14,7 +14,7 @@ from typing import Any
 from gateway.checks import LIKENESS
 from gateway.errors import StoreError
 from gateway.model import Answer, Finding, Mode, Result, Violation, Write
-from gateway.offline.recorded import NotKeptError, Recorded
+from gateway.offline.records.decision import NotKeptError, Recorded
 from gateway.policy.decide import judge, judges
 from gateway.policy.match import applies
 from gateway.policy.policyset import PolicySet, Rule

@@ -21,8 +21,8 @@ from gateway.model import (
     Result,
     Write,
 )
-from gateway.offline.recorded import Recorded
-from gateway.offline.rejudge import Rejudging, finding_of
+from gateway.offline.records.decision import Recorded
+from gateway.offline.replaying.rejudge import Rejudging, finding_of
 from gateway.policy.decide import decide, judge, reservation, select
 from gateway.policy.policyset import PolicySet, Rule
 from gateway.policy.why import Reason, answered, asked, looked, narrowing

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import PolicyError, Problem
-from gateway.offline.cases import Case, read_cases
+from gateway.offline.testing.cases import Case, read_cases
 from gateway.policy.load import Source, load, shipped_directory, sources, tests_apart
 from gateway.policy.policyset import PolicySet
 

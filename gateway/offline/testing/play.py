@@ -15,10 +15,10 @@ import orjson
 
 from gateway.errors import RequestError, StoreError
 from gateway.model import Confirmed, Decision, Effect, Outcome, Settlement, Write
-from gateway.offline.cases import Case
-from gateway.offline.expect import Difference, Met, differences
-from gateway.offline.requests import write_of
-from gateway.offline.steps import Step
+from gateway.offline.testing.cases import Case
+from gateway.offline.testing.expect import Difference, Met, differences
+from gateway.offline.testing.requests import write_of
+from gateway.offline.testing.steps import Step
 from gateway.policy.decide import (
     decide,
     is_template,

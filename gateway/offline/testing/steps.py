@@ -11,9 +11,16 @@ from dataclasses import dataclass, replace
 
 from gateway.errors import RequestError
 from gateway.model import ANONYMOUS, Api
-from gateway.offline.expect import Expected, read_expected
-from gateway.offline.requests import NEW, Request, apis_of, endpoint_of, request_of, route_of
-from gateway.offline.saved import Saved, read_saved
+from gateway.offline.testing.expect import Expected, read_expected
+from gateway.offline.testing.requests import (
+    NEW,
+    Request,
+    apis_of,
+    endpoint_of,
+    request_of,
+    route_of,
+)
+from gateway.offline.testing.saved import Saved, read_saved
 from gateway.parse import Mapping as MappingNode
 from gateway.parse import Mark, Node, Reader, Scalar, Sequence, nearest
 from gateway.policy.language import STEP_KEYS

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.audit import record
 from gateway.audit.record import NOTHING
-from gateway.offline.records import Spoilt, files, records
+from gateway.offline.records.read import Spoilt, files, records
 from tests.audit.disks import ALLOW, NOW
 from tests.samples import a_write
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.model import Finding, Result
-from gateway.offline.play import Failure, Played
+from gateway.offline.testing.play import Failure, Played
 
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 
 from gateway.model import Effect, Mode
-from gateway.offline.order import in_order
-from gateway.offline.records import Spoilt, records
-from gateway.offline.replay import Replay, Replayed, with_modes
+from gateway.offline.records.order import in_order
+from gateway.offline.records.read import Spoilt, records
+from gateway.offline.replaying.replay import Replay, Replayed, with_modes
 from gateway.policy.load import load
 from gateway.policy.policyset import PolicySet
 from gateway.policy.posture import discovering

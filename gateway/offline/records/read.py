@@ -20,7 +20,7 @@ import orjson
 from gateway.audit.record import SCHEMA
 from gateway.audit.segments import named
 from gateway.model import Outcome, Settlement
-from gateway.offline.recorded import Recorded, recorded
+from gateway.offline.records.decision import Recorded, recorded
 
 Record = dict[str, Any]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.audit import record
 from gateway.audit.record import Keeping
 from gateway.model import Api, Post, Write
-from gateway.offline.recorded import NotKeptError, recorded
+from gateway.offline.records.decision import NotKeptError, recorded
 from gateway.text.fingerprint import fingerprint
 from tests.audit.disks import ALLOW, NOW
 from tests.samples import a_write
