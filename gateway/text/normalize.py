@@ -194,16 +194,23 @@ def _views(parts: Sequence[Part]) -> tuple[Sequence[Part], Sequence[Part], bool]
 
 
 def _counts(post: Apart) -> Counts:
+    seen = invisible = mixed = quoted = form = 0
+    for part in post.parts:
+        seen += part.letters
+        invisible += part.invisible
+        mixed += part.mixed
+        quoted += part.real if part.kind & QUOTED else 0
+        form += part.real if part.kind & FORM else 0
     return Counts(
         title=post.parts[0].letters,
-        seen=sum([part.letters for part in post.parts]),
+        seen=seen,
         said=sum([part.letters for part in post.said]),
         unseen=split(post.unseen).letters if post.unseen else 0,
         opaque=post.opaque,
-        invisible=sum([part.invisible for part in post.parts]),
-        mixed=sum([part.mixed for part in post.parts]),
-        quoted=_real(part for part in post.parts if part.kind & QUOTED),
-        form=_real(part for part in post.parts if part.kind & FORM),
+        invisible=invisible,
+        mixed=mixed,
+        quoted=quoted,
+        form=form,
     )
 
 

@@ -15,7 +15,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from struct import Struct
 from typing import NamedTuple
 
@@ -31,6 +31,8 @@ _PRINTS_AT_MOST = 128
 _WORDS_AT_MOST = 64
 
 _HEAD = Struct("<H??8H")
+_OWN = Struct("<4xH6xH")
+"""Of the head: how many prints the own view has, and how many of them are kept."""
 _COUNT = Struct("=H")
 _HALF = 2
 """Bytes of a print or word as they are kept."""
@@ -69,18 +71,27 @@ class Sketch(NamedTuple):
 @lru_cache(maxsize=256)  # several rules look at the same few posts
 def read(data: bytes) -> Sketch:
     """Read a sketch as `Samples` made it; an empty or damaged one is like nothing."""
-    if len(data) < _HEAD.size or len(data) % 2:
+    if _is_damaged(data):
         return _EMPTY
-    words, framed, tells_prose, *counts = _HEAD.unpack_from(data)
+    words, framed, tells_prose, *totals, own, rest, own_words, rest_words = _HEAD.unpack_from(data)
     values = array("H", data[_HEAD.size :])
-    parts, first = [], 0
-    for total, kept in zip(counts[:4], counts[4:], strict=True):
-        parts.append(Part(values[first : first + kept], total))
-        first += kept
-    own, rest, own_words, rest_words = parts
     end = len(values) - values.pop() - 1 if tells_prose and values else len(values)
-    small, in_prose = values[first:end], values[end:]
-    return Sketch(words, framed, own, rest, own_words, rest_words, small, in_prose)
+    ends = accumulate((own, rest, own_words, rest_words), initial=0)
+    parts = [Part(values[a:b], total) for (a, b), total in zip(pairwise(ends), totals, strict=True)]
+    small = own + rest + own_words + rest_words
+    return Sketch(words, framed, *parts, values[small:end], values[end:])
+
+
+def read_own(data: bytes) -> Part:
+    """Read of a sketch the prints of its own view alone."""
+    if _is_damaged(data):
+        return _NOTHING
+    total, kept = _OWN.unpack_from(data)
+    return Part(array("H", data[_HEAD.size : _HEAD.size + _HALF * kept]), total)
+
+
+def _is_damaged(data: bytes) -> bool:
+    return len(data) < _HEAD.size or len(data) % _HALF != 0
 
 
 _NOTHING = Part(array("H"), 0)
@@ -174,8 +185,11 @@ def _in_prose(words: Sequence[str], own: Sample) -> bytes:
     """Give 16 bits of each print that stands in prose."""
     if len(words) < _MUCH:
         return b""
-    begins = [4 * max(0, at) for at in accumulate(map(len, words), initial=-MIDDLE)]
-    stretches = [own.chosen[begins[first] : begins[last]] for first, last in prose(words)]
+    ends = [*accumulate(map(len, words), initial=0)]
+    stretches = [
+        own.chosen[4 * max(0, ends[first] - MIDDLE) : 4 * max(0, ends[last] - MIDDLE)]
+        for first, last in prose(words)
+    ]
     return halved(b"".join(stretches))
 
 
