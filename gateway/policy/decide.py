@@ -358,6 +358,8 @@ def decide(
 
 def _marked(findings: Sequence[Finding], consent: frozenset[str]) -> tuple[Finding, ...]:
     """Mark what a person confirmed: only what a rule in `hold` held."""
+    if not consent:
+        return tuple(findings)
     return tuple(
         replace(finding, consented=True)
         if finding.mode is Mode.HOLD and finding.holds and finding.rule in consent

@@ -15,7 +15,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from struct import Struct
 from typing import NamedTuple
 
@@ -76,10 +76,19 @@ def read(data: bytes) -> Sketch:
     words, framed, tells_prose, *totals, own, rest, own_words, rest_words = _HEAD.unpack_from(data)
     values = array("H", data[_HEAD.size :])
     end = len(values) - values.pop() - 1 if tells_prose and values else len(values)
-    ends = accumulate((own, rest, own_words, rest_words), initial=0)
-    parts = [Part(values[a:b], total) for (a, b), total in zip(pairwise(ends), totals, strict=True)]
-    small = own + rest + own_words + rest_words
-    return Sketch(words, framed, *parts, values[small:end], values[end:])
+    rest += own
+    own_words += rest
+    rest_words += own_words
+    return Sketch(
+        words,
+        framed,
+        Part(values[:own], totals[0]),
+        Part(values[own:rest], totals[1]),
+        Part(values[rest:own_words], totals[2]),
+        Part(values[own_words:rest_words], totals[3]),
+        values[rest_words:end],
+        values[end:],
+    )
 
 
 def read_own(data: bytes) -> Part:
@@ -128,11 +137,9 @@ class Parted(NamedTuple):
 class Samples:
     """What both views of a text leave."""
 
-    def __init__(self, normal: Normal) -> None:
-        full = own = _sample(normal.full)
+    def __init__(self, normal: Normal, full: Sample, own: Sample) -> None:
         self.prints = full.prints
-        if normal.own != normal.full:
-            own = _sample(normal.own)
+        if own is not full:
             self.prints = array("I", distinct(full.prints + own.prints))
         self._prints = Parted(own.prints, _without(full.prints, own.prints))
         self._words = Parted(own.words, _without(full.words, own.words))
@@ -169,7 +176,7 @@ def _cut(parted: Parted, most: int) -> Parted:
     own, rest = parted
     if len(own) + len(rest) <= most:
         return parted
-    last = sorted((*own, *rest))[most - 1]
+    last = sorted((*own[:most], *rest[:most]))[most - 1]
     return Parted(own[: bisect_right(own, last)], rest[: bisect_right(rest, last)])
 
 
@@ -193,7 +200,8 @@ def _in_prose(words: Sequence[str], own: Sample) -> bytes:
     return halved(b"".join(stretches))
 
 
-def _sample(words: Sequence[str]) -> Sample:
+def sample(words: Sequence[str]) -> Sample:
+    """Take the prints and words of a view."""
     chosen = winnow("".join(words))
     telling = word_hashes({*words} - _UNTELLING)
     return Sample(chosen, array("I", distinct(chosen)), telling)
