@@ -13,7 +13,7 @@ help: ## list the targets
 
 setup: $(READY) ## make .venv, with soe-gateway in it
 
-$(READY): requirements/dev.txt pyproject.toml gateway/text/prints_c.c
+$(READY): requirements/dev.txt pyproject.toml $(wildcard gateway/*/*_c.c)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 is needed"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
