@@ -136,6 +136,8 @@ class Comparison:
 
     def template(self) -> Template | None:
         """Find what the author of the new text has put under three other threads, or more."""
+        if len(self._earlier) < _REPEATED_THREADS:
+            return None
         own = [post for post in self._earlier if self._is_own_elsewhere(post)]
         if len(own) < _REPEATED_THREADS:
             return None
