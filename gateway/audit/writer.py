@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from gateway.audit import record
-from gateway.audit.acts import pseudonym
 from gateway.audit.chain import Chain
 from gateway.audit.record import NOTHING, Keeping, Record
 from gateway.audit.sinks import Segment, Sink
@@ -51,6 +50,7 @@ class AuditWriter:
         clock: Clock,
         on_sync: Callable[[float], None] = lambda _: None,
         *,
+        on_write: Callable[[str], None] = lambda _: None,
         keeping: Keeping = NOTHING,
         durable_within: float = DURABLE_WITHIN,
     ) -> None:
@@ -58,6 +58,7 @@ class AuditWriter:
 
         Args:
             on_sync: called in it with the seconds that each sync took that somebody waited for.
+            on_write: called with the kind of each record that was written, in whichever thread.
             keeping: how much of a write is recorded.
             durable_within: seconds after which a decision that is not yet durable is given up.
         """
@@ -65,6 +66,7 @@ class AuditWriter:
         self._chain = chain
         self._clock = clock
         self._on_sync = on_sync
+        self._on_write = on_write
         self._keeping = keeping
         self._durable_within = durable_within
         self._lock = threading.Lock()
@@ -72,10 +74,16 @@ class AuditWriter:
         self._owed: deque[Record] = deque()
         self._waiting: deque[_Waiting] = deque()
         self._wake = threading.Event()
+        self._syncing = 0
         self._waking = False
         self._stopping = False
         self._thread = threading.Thread(target=self._sync_on, name="audit", daemon=True)
         self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Decisions that are not yet durable, and records that are owed."""
+        return len(self._waiting) + self._syncing + len(self._owed)
 
     async def decided(self, write: Write, decision: Decision) -> None:
         """As `ports.AuditLog.decided`."""
@@ -112,8 +120,14 @@ class AuditWriter:
     def told(self, event: str, *, person: str = "", **facts: object) -> None:
         """As `ports.AuditLog.told`; owed like an outcome."""
         if person:
-            facts["by"] = pseudonym(person, self._keeping.secret)
+            facts["by"] = self._by(person)
         self._append_or_owe(record.admin(event, self._clock.now(), **facts))
+
+    def _by(self, person: str) -> str:
+        try:
+            return self._keeping.people.told(person)
+        except AuditError:  # that it was done must stand, whoever it was
+            return ""
 
     async def close(self) -> None:
         """Record the end, sync and close.
@@ -174,6 +188,7 @@ class AuditWriter:
         if segments:  # one sink has it: no other line may take its place in the chain
             self._chain.advance(line)
             self._keep_account(told)
+            self._on_write(told["kind"])
         if failure is not None:
             raise failure
         return tuple(segments)
@@ -193,7 +208,8 @@ class AuditWriter:
             self._wake.clear()
             stopping = self._stopping
             # Who is in the queue wrote before; who comes now waits for the next sync.
-            waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            self._syncing = len(self._waiting)
+            waiting = [self._waiting.popleft() for _ in range(self._syncing)]
             started = perf_counter()
             for sink in self._sinks:
                 with contextlib.suppress(AuditError):  # its segment says so to those who wait
@@ -201,6 +217,7 @@ class AuditWriter:
             if waiting:
                 self._on_sync(perf_counter() - started)
                 _tell(waiting)
+            self._syncing = 0
             if self._owed:
                 with self._lock, contextlib.suppress(AuditError):
                     self._pay()

@@ -6,15 +6,17 @@ import datetime
 import hashlib
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from gateway.audit.chain import Chain
 from gateway.audit.key import derived, load_or_make_key
+from gateway.audit.people import PEOPLE
 from gateway.audit.record import Keeping
 from gateway.audit.sinks import open_sink
 from gateway.audit.writer import AuditWriter
+from gateway.model import Switch
 from gateway.observe.observer import Observer
 from gateway.pages.confirm import Confirm
 from gateway.pages.oidc import Provider
@@ -23,12 +25,16 @@ from gateway.pages.session import Sessions
 from gateway.pages.signin import SignIn
 from gateway.policy.load import load
 from gateway.policy.policyset import PolicySet
-from gateway.ports import Administered, Clock
+from gateway.policy.posture import discovering, ends
+from gateway.ports import Administered, Clock, Store
 from gateway.proxy.holds import Holds
-from gateway.proxy.stored import Seal
+from gateway.proxy.reload import Policies
+from gateway.proxy.switches import Switches
 from gateway.proxy.upstream import Origin, Pool, Timeouts, tls_context
+from gateway.seal import Seal
 from gateway.settings import Settings
 from gateway.state import Terms, open_store
+from gateway.state.switches import SwitchFile
 from gateway.state.terms import PULSE_SECONDS
 
 
@@ -100,6 +106,7 @@ def open_audit(
     key: bytes,
     clock: Clock,
     on_sync: Callable[[float], None] = lambda _: None,
+    on_write: Callable[[str], None] = lambda _: None,
 ) -> AuditWriter:
     """Open the audit log as a writer of its own.
 
@@ -108,8 +115,16 @@ def open_audit(
     """
     writer = f"{socket.gethostname()}-{secrets.token_hex(4)}"
     sinks = [open_sink(url, writer) for url in sink_urls(settings)]
-    keeping = Keeping(content=settings["audit.content"], secret=derived(key, "people"))
-    return AuditWriter(sinks, Chain(key, writer), clock, on_sync, keeping=keeping)
+    people = PEOPLE[settings["audit.people"]](people_file(settings), derived(key, "people"))
+    keeping = Keeping(content=settings["audit.content"], people=people)
+    chain = Chain(key, writer)
+    return AuditWriter(sinks, chain, clock, on_sync, on_write=on_write, keeping=keeping)
+
+
+def people_file(settings: Settings) -> Path:
+    """Give the path of the file that leads from pseudonyms to people."""
+    data: Path = settings["data.directory"]
+    return data / "people.db"
 
 
 def with_shipped(settings: Settings) -> bool | None:
@@ -133,6 +148,35 @@ def load_policies(settings: Settings) -> PolicySet:
     )
 
 
+def open_policies(
+    settings: Settings, clock: Clock, observer: Observer, *, secrets: bool
+) -> Policies:
+    """Load the policies that the settings name, as they are in force, to be watched.
+
+    Args:
+        secrets: whether what integrations are sent with is read, too.
+
+    Raises:
+        PolicyError: with all problems.
+    """
+
+    def loaded() -> PolicySet:
+        return load(
+            settings["policies.directory"],
+            today=datetime.datetime.fromtimestamp(clock.now(), datetime.UTC).date(),
+            shipped=with_shipped(settings),
+            kept=settings["state.keep"],
+            secrets=secrets,
+        )
+
+    def in_force(policies: PolicySet) -> PolicySet:
+        posture = settings.posture
+        is_discovering = posture.mode == "discover" and clock.now() < ends(posture.until)
+        return discovering(policies) if is_discovering else policies
+
+    return Policies(loaded, settings["policies.directory"], observer, in_force)
+
+
 def open_pool(settings: Settings) -> Pool:
     """Make the connections to SOE."""
     origin = settings["upstream.url"]
@@ -151,6 +195,43 @@ def open_pool(settings: Settings) -> Pool:
     )
 
 
+def open_switches(
+    settings: Settings,
+    store: Store,
+    clock: Clock,
+    *,
+    tell: Callable[[Switch], None],
+    fails: Callable[[str, Exception], None],
+) -> Switches:
+    """Give the switches of integrations, which this machine keeps in the data directory too.
+
+    Args:
+        tell: as of `Switches`, and `fails`.
+    """
+    file = SwitchFile(settings["data.directory"] / "switches.jsonl")
+    return Switches(file, store, clock, tell=tell, fails=fails)
+
+
+def open_provider(
+    settings: Settings, clock: Clock, groups: Collection[str] = ()
+) -> Provider | None:
+    """Make the client of the OpenID provider, where there is one.
+
+    Args:
+        groups: as of `Provider`.
+    """
+    if settings["sign_in.issuer"] is None:
+        return None
+    return Provider(
+        settings["sign_in.issuer"],
+        settings["sign_in.client_id"],
+        settings["sign_in.client_secret"],
+        settings["sign_in.scopes"],
+        now=clock.now,
+        groups=groups,
+    )
+
+
 def open_people(
     settings: Settings, key: bytes, clock: Clock, observer: Observer, holds: Holds
 ) -> People:
@@ -166,16 +247,8 @@ def open_people(
         header=(settings["sign_in.header"] or "").encode(),
         trusted=settings["proxy.trusted"] or (),
     )
-    sign_in = None
-    if settings["sign_in.issuer"] is not None:
-        provider = Provider(
-            settings["sign_in.issuer"],
-            settings["sign_in.client_id"],
-            settings["sign_in.client_secret"],
-            settings["sign_in.scopes"],
-            now=clock.now,
-        )
-        sign_in = SignIn(provider=provider, sessions=sessions)
+    provider = open_provider(settings, clock)
+    sign_in = None if provider is None else SignIn(provider=provider, sessions=sessions)
     public: Origin | None = settings["server.public_url"]
     return People(
         confirm=Confirm(

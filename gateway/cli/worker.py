@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
 import fcntl
 import gc
 import itertools
@@ -20,6 +19,7 @@ from typing import Any, Protocol
 import orjson
 
 from gateway.admin.app import admin_app
+from gateway.admin.console import Console
 from gateway.audit.key import derived
 from gateway.audit.recovery import Recovered, recover
 from gateway.canary import CanaryRun
@@ -28,23 +28,26 @@ from gateway.cli.assembly import (
     audit_key,
     open_audit,
     open_people,
+    open_policies,
     open_pool,
     open_state,
+    open_switches,
     state_terms,
     with_shipped,
 )
+from gateway.cli.console import open_console
 from gateway.cli.opening import AGAIN_AFTER, LateAudit, LateStore, may_pass
 from gateway.clock import SystemClock
 from gateway.errors import AuditError, StoreError
 from gateway.model import Settlement
+from gateway.observe.caps import CapUse
+from gateway.observe.levels import Levels
 from gateway.observe.logs import Output, logger
 from gateway.observe.metrics import Metrics, keep_in_files
 from gateway.observe.observer import InForce, Observer
+from gateway.observe.state import WatchedStore
 from gateway.pages.pages import Pages
-from gateway.policy.load import Source, load, sources
-from gateway.policy.policyset import PolicySet
-from gateway.policy.posture import discovering
-from gateway.policy.posture import ends as posture_ends
+from gateway.policy.load import Source, sources
 from gateway.ports import AuditLog, Store
 from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
@@ -56,11 +59,12 @@ from gateway.proxy.persons import SoePersons
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.reload import Policies
 from gateway.proxy.server import ServerLimits, strict
-from gateway.proxy.stored import Seal
+from gateway.proxy.switches import Switches, watch
 from gateway.proxy.titles import SoeTitles
 from gateway.proxy.tokens import Tokens
 from gateway.proxy.upstream import Pool
 from gateway.proxy.waiting import Confirming
+from gateway.seal import Seal
 from gateway.settings import Settings
 
 VARIABLE = "_SOE_GATEWAY_WORKER"
@@ -79,7 +83,13 @@ class Front(Protocol):
     def observer(self, settings: Settings, output: Output, metrics: Metrics) -> Observer:
         """Make what logs and counts."""
 
-    async def open(self, proxy: str, metrics: Metrics, policies: Policies) -> None:
+    async def open(
+        self,
+        proxy: str,
+        metrics: Metrics,
+        policies: Policies,
+        console: Callable[[], Console | None],
+    ) -> None:
         """Tell that the proxy listens; ends when logs may be written."""
 
     async def follow(self, stop: asyncio.Event) -> None:
@@ -108,10 +118,16 @@ class Alone:
             observer.event("settings.weak", setting=warning)
         return observer
 
-    async def open(self, proxy: str, metrics: Metrics, policies: Policies) -> None:
+    async def open(
+        self,
+        proxy: str,
+        metrics: Metrics,
+        policies: Policies,
+        console: Callable[[], Console | None],
+    ) -> None:
         """As `Front.open`."""
         self._admin = Listener(
-            admin_app(metrics, lambda: self._ready, lambda: policies.current.revision),
+            admin_app(metrics, lambda: self._ready, lambda: policies.current.revision, console()),
             self._address,
         )
         admin = await self._admin.start()
@@ -155,8 +171,14 @@ class Member:
         log = logger(settings["log.level"], output).bind(worker=self._number)
         return _Telling(log, metrics, lambda revision: self._tell(revision=revision))
 
-    async def open(self, proxy: str, metrics: Metrics, policies: Policies) -> None:
-        """As `Front.open`."""
+    async def open(
+        self,
+        proxy: str,
+        metrics: Metrics,
+        policies: Policies,
+        console: Callable[[], Console | None],
+    ) -> None:
+        """As `Front.open`; the supervisor has the console."""
         self._reader, self._writer = await asyncio.open_connection(sock=self._channel)
         self._tell(ready=True, proxy=proxy)
         with contextlib.suppress(OSError):
@@ -210,15 +232,13 @@ class Gateway:
         output.held = True
         observer = front.observer(settings, output, metrics)
         clock = SystemClock()
-        policies = Policies(
-            lambda: self._load(clock),
-            settings["policies.directory"],
-            observer,
-            lambda loaded: discovering(loaded) if self._is_discovering(clock) else loaded,
-        )
+        policies = open_policies(settings, clock, observer, secrets=True)
         key = audit_key(settings)
-        store, audit, opening = await self._open(key, clock, observer)
-        pool = open_pool(settings)
+        pool, caps = open_pool(settings), CapUse()
+        levels = Levels(metrics, observer, caps, pool, audit_directories(settings))
+        opened, audit, opening = await self._open(key, clock, observer, levels)
+        store = WatchedStore(opened, metrics, caps)
+        policies.follow(lambda revision: _record_policies(audit, revision, observer))
         persons = SoePersons(
             upstream=pool,
             authority=pool.origin.authority,
@@ -228,7 +248,13 @@ class Gateway:
             tell=observer.person_looked_up,
         )
         holds = self._holds(store, audit, key, clock, observer)
-        app = self._app(policies, store, audit, pool, persons, key, clock, observer, holds)
+        switches = open_switches(
+            settings, store, clock, tell=observer.switched, fails=observer.switches_failed
+        )
+        await switches.look()
+        app = self._app(
+            policies, store, audit, pool, persons, key, clock, observer, holds, switches
+        )
         tls = (settings["server.tls_cert"], settings["server.tls_key"])
         proxy = Listener(
             app,
@@ -243,10 +269,19 @@ class Gateway:
             asyncio.create_task(policies.watch()),
             asyncio.create_task(canary.repeat(settings["policies.canary"])),
             asyncio.create_task(_expire(holds, observer)),
+            asyncio.create_task(watch(switches, observer)),
+            asyncio.create_task(levels.repeat()),
         ]
         url = await proxy.start(reuse_port=front.shares_port)
         gc.freeze()  # what lives as long as the process is not looked at again
-        await front.open(url, metrics, policies)
+        await front.open(
+            url,
+            metrics,
+            policies,
+            lambda: open_console(
+                settings, key, clock, observer, audit, switches, lambda: policies.current
+            ),
+        )
         output.held = False
         output.flush()
         following = asyncio.create_task(front.follow(stop))
@@ -265,12 +300,12 @@ class Gateway:
         observer.event("server.stopped")
 
     async def _open(
-        self, key: bytes, clock: SystemClock, observer: Observer
+        self, key: bytes, clock: SystemClock, observer: Observer, levels: Levels
     ) -> tuple[Store, AuditLog, asyncio.Future[None]]:
         """Open state and audit log; where their disk is full, the future does when it is not."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
-            return *await self._opened(key, clock, observer), done
+            return *await self._opened(key, clock, observer, levels), done
         except (StoreError, AuditError) as error:
             if not may_pass(error):
                 raise
@@ -281,7 +316,7 @@ class Gateway:
             while True:
                 await asyncio.sleep(AGAIN_AFTER)
                 with contextlib.suppress(StoreError, AuditError):
-                    found = await self._opened(key, clock, observer)
+                    found = await self._opened(key, clock, observer, levels)
                     store.opened(found[0])
                     audit.opened(found[1])
                     observer.event("start.completed")
@@ -290,14 +325,16 @@ class Gateway:
         return store, audit, asyncio.create_task(later())
 
     async def _opened(
-        self, key: bytes, clock: SystemClock, observer: Observer
+        self, key: bytes, clock: SystemClock, observer: Observer, levels: Levels
     ) -> tuple[Store, AuditLog]:
         settings = self._settings
-        store = open_state(settings, state_terms(settings, observer.event, key))
+        store = open_state(settings, state_terms(settings, observer.state_told, key))
         try:
-            with _one_at_a_time(audit_directories(settings)):
+            with one_at_a_time(audit_directories(settings)):
                 await self._recover(store, key, clock, observer)
-                return store, open_audit(settings, key, clock, observer.audit_synced)
+                told = observer.audit_synced, observer.audit_written
+                levels.audit = audit = open_audit(settings, key, clock, *told)
+                return store, audit
         except AuditError:
             await store.close()
             raise
@@ -327,6 +364,7 @@ class Gateway:
         clock: SystemClock,
         observer: Observer,
         holds: Holds,
+        switches: Switches,
     ) -> ProxyApp:
         settings = self._settings
         identifier = Identifier(
@@ -359,6 +397,7 @@ class Gateway:
                 seal=Seal(derived(key, "answers")),
                 persons=persons,
                 always=settings["identify.person"] == "lookup",
+                off=switches.off,
                 confirming=Confirming(
                     holds=holds,
                     observer=observer,
@@ -390,22 +429,8 @@ class Gateway:
             ),
         )
 
-    def _load(self, clock: SystemClock) -> PolicySet:
-        today = datetime.datetime.fromtimestamp(clock.now(), datetime.UTC).date()
-        return load(
-            self._settings["policies.directory"],
-            today=today,
-            shipped=with_shipped(self._settings),
-            kept=self._settings["state.keep"],
-            secrets=True,
-        )
-
     def _sources(self) -> tuple[Source, ...]:
         return sources(self._settings["policies.directory"], shipped=with_shipped(self._settings))
-
-    def _is_discovering(self, clock: SystemClock) -> bool:
-        posture = self._settings.posture
-        return posture.mode == "discover" and clock.now() < posture_ends(posture.until)
 
     async def _recover(
         self, store: Store, key: bytes, clock: SystemClock, observer: Observer
@@ -437,12 +462,19 @@ class Gateway:
         )
 
 
+def _record_policies(audit: AuditLog, revision: str, observer: Observer) -> None:
+    try:
+        audit.told("policies.loaded", revision=revision)
+    except AuditError as error:  # the line is owed; every decision names its revision as well
+        observer.audit_failed(error)
+
+
 async def _expire(holds: Holds, observer: Observer) -> None:
     """Let holds expire, for ever."""
     while True:
         await asyncio.sleep(EXPIRE_EVERY)
         try:
-            await holds.expire()
+            observer.holds_open(await holds.expire())
         except StoreError as error:
             observer.store_failed("holds.expire", error)
 
@@ -493,7 +525,7 @@ def _standard_output(*, shared: bool) -> int:
 
 
 @contextlib.contextmanager
-def _one_at_a_time(directories: list[Path]) -> Iterator[None]:
+def one_at_a_time(directories: list[Path]) -> Iterator[None]:
     """Let no other start look at these directories meanwhile.
 
     A segment is locked a moment after it was made: another start that looked in between would take

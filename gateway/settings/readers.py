@@ -147,6 +147,25 @@ def sinks(reader: Reader, node: Node) -> tuple[str, ...]:
     return tuple(url for url in read if url is not None)
 
 
+def admitted(reader: Reader, node: Node) -> tuple[str, ...]:
+    """Read who is let in: digests of tokens, groups, and e-mail addresses, in lower case."""
+    read = [_admitted(reader, item) for item in _each(node)]
+    return tuple(each for each in read if each is not None)
+
+
+def _admitted(reader: Reader, node: Node) -> str | None:
+    read = reader.text(node)
+    if read is None or re.fullmatch(r"sha256:[0-9a-f]{64}|group:\S.*", read):
+        return read
+    if re.fullmatch(r"[^@\s:]+@[^@\s:]+", read):
+        return read.lower()
+    # Not what was read: it may be the token itself.
+    reader.problem(
+        node, "expected sha256: and the digest of a token, an e-mail address or group:NAME"
+    )
+    return None
+
+
 def networks(reader: Reader, node: Node) -> tuple[Network, ...]:
     """Read networks in CIDR notation."""
     return tuple(network for item in _each(node) if (network := _network(reader, item)) is not None)

@@ -132,6 +132,39 @@ async def test_the_time_of_each_sync_is_told(tmp_path: Path) -> None:
     assert len(seconds) == 1
 
 
+async def test_each_record_is_told_by_its_kind(tmp_path: Path) -> None:
+    """For the counter: what was written, and nothing that was not."""
+    faulty, seen = Faulty(), list[str]()
+    log = a_log(a_sink(tmp_path, faulty))
+    log._on_write = seen.append
+    await decide(log)
+    faulty.writes.append(no_space())
+    with pytest.raises(AuditError):
+        log.sending("w1")
+    await log.settled(a_write(), OK, 201)
+    await log.close()
+
+    assert seen == ["decision", "outcome", "admin"]
+
+
+async def test_what_waits_is_known(tmp_path: Path) -> None:
+    """Decisions that a sync is under way for, and those that came since."""
+    faulty = Faulty()
+    faulty.may_sync.clear()
+    log = a_log(a_sink(tmp_path, faulty))
+    before = log.waiting
+    deciding = [asyncio.ensure_future(decide(log, "w1"))]
+    await until(faulty.syncing)
+    deciding += [asyncio.ensure_future(decide(log, name)) for name in ("w2", "w3")]
+    await asyncio.sleep(0)
+    meanwhile = log.waiting
+    faulty.may_sync.set()
+    await asyncio.gather(*deciding)
+    await log.close()
+
+    assert (before, meanwhile, log.waiting) == (0, 3, 0)
+
+
 async def test_an_end_is_not_told_while_a_write_has_no_outcome(tmp_path: Path) -> None:
     """So that the next start looks for it; a refused write needs none."""
     log = a_log(a_sink(tmp_path))

@@ -349,6 +349,23 @@ def test_people_sign_in_over_https() -> None:
     loaded(sign_in__header="X-Email", proxy__trusted="10.0.0.0/8", server__public_url="http://localhost:8080")  # fmt: skip
 
 
+def test_the_console_lets_in_digests_addresses_and_groups() -> None:
+    """Never a token itself, which is not repeated; names where people sign in, and over https."""
+    digest = f"sha256:{'ab' * 32}"
+    header = {"sign_in__header": "X-Email", "proxy__trusted": "10.0.0.0/8"}
+    told = loaded(console__operators=f"{digest},Jane@X.de,group:Site admins", **header)
+    assert told["console.operators"] == (digest, "jane@x.de", "group:Site admins")
+
+    for secret in ("sgw_the-token-itself", "sha256:AB", "nobody"):
+        [problem] = problems(yaml=f"console: {{viewers: [{digest}, {secret}]}}\n")
+        assert "expected sha256: and the digest of a token" in problem
+        assert secret not in problem
+    [problem] = problems(yaml="console: {operators: [jane@x.de]}\n")
+    assert "nobody can sign in by name" in problem
+    [problem] = problems(yaml=f"console: {{operators: [{digest}], url: http://console.x.de}}\n")
+    assert "over https alone" in problem
+
+
 def test_two_listeners_need_two_addresses() -> None:
     """The admin listener never stands where integrations can reach it by mistake."""
     told = "server.listen and server.admin_listen are the same address"
