@@ -70,4 +70,5 @@ image-test: setup ## build the image and run it as restricted as a cluster would
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .cache .run build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find gateway -name '*.so' -delete
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
