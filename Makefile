@@ -6,10 +6,10 @@ READY := $(VENV)/.ready
 SHARED ?= ../shared
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check gen lock bench eval security fault clean
+.PHONY: help setup run test check gen lock bench eval security fault dashboard image-test clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 18
 
 setup: $(READY) ## make .venv, with soe-gateway in it
 
@@ -44,7 +44,7 @@ gen: setup ## write the generated documents and tables anew
 	$(BIN)/python scripts/lookalikes.py
 
 lock: setup ## lock the dependencies anew
-	for set in run dev; do $(BIN)/uv pip compile --quiet --upgrade --generate-hashes \
+	for set in build run dev; do $(BIN)/uv pip compile --quiet --upgrade --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
 	  requirements/$$set.in -o requirements/$$set.txt; done
 
@@ -52,6 +52,7 @@ bench: setup ## measure against nginx and stock httpx, side by side; ARGS=--shor
 	$(BIN)/python bench/read.py $(ARGS)
 	$(BIN)/python bench/write.py $(ARGS)
 	$(BIN)/python bench/seed.py $(ARGS)
+	$(BIN)/python bench/audit.py $(ARGS)
 
 eval: setup ## how well copies, boilerplate and floods are found, where the corpora are; ARGS=--over-http
 	SHARED=$(SHARED) $(BIN)/python bench/detection/run.py $(ARGS)
@@ -61,6 +62,12 @@ security: setup ## fire the catalogue and the fuzzer, where they are present; SE
 
 fault: setup ## break what the gateway needs, under load, and compare what all sides know; ARGS=-k kill
 	FAULT_ROUNDS=full $(BIN)/pytest tests/fault tests/property/test_state_machine.py tests/property/test_state_lost.py $(ARGS)
+
+dashboard: setup ## ask a real Prometheus for every panel of the Grafana dashboard, and draw them for the docs
+	PICTURES=docs/images $(BIN)/pytest --timeout 400 tests/deploy/test_dashboard_live.py $(ARGS)
+
+image-test: setup ## build the image and run it as restricted as a cluster would, where buildah and podman are
+	CONTAINERS=build $(BIN)/pytest -rs tests/deploy $(ARGS)
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .cache .run build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -3,7 +3,8 @@
 It comes from the tests of the policies in force: the first step of a test that an enforcing rule
 refuses without asking state. If it is not refused, the gate is open, whatever else looks well.
 
-Laws: it never reaches SOE, state only reads for it, and it is in no record, metric or log but its own.
+Laws: it never reaches SOE, state only reads for it, and it is in no record, metric or log but its own;
+where state is asked, that call is one of those that state's metrics tell of.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from gateway.offline.testing.play import play
 from gateway.offline.testing.requests import Request
 from gateway.policy.load import Source
 from gateway.policy.policyset import PolicySet
-from gateway.ports import Notes, Store, UpstreamResponse
+from gateway.ports import Notes, Store, Switches, UpstreamResponse
 from gateway.proxy.app import ProxyApp
+from gateway.proxy.switches import nobody
 from gateway.soe.api import BodyKind
 
 _CASES_AT_MOST = 200
@@ -115,6 +117,7 @@ class CanaryRun:
             observer=silent,
             pipeline=replace(
                 app.pipeline,
+                off=nobody,
                 store=looking,
                 audit=_Unrecorded(),
                 confirming=replace(
@@ -233,6 +236,11 @@ class _Looking:
         """None are there, and none may be put: no canary waits for a person."""
         raise StoreError("a canary has no notes")
 
+    @property
+    def switches(self) -> Switches:
+        """None are there, and none may be put: a canary switches nothing."""
+        raise StoreError("a canary has no switches")
+
 
 class _Unrecorded:
     """An audit log of what never happened."""
@@ -262,6 +270,12 @@ class _Silent(Observer):
     def crashed(self, error: Exception) -> None:
         """As `Observer.crashed`: a bug is one here, too."""
         self._loud.crashed(error)
+
+    def began(self) -> None:
+        """As `Observer.began`."""
+
+    def left(self) -> None:
+        """As `Observer.left`."""
 
     def decided(self, write: Write, decision: Decision) -> None:
         """As `Observer.decided`."""

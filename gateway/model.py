@@ -188,6 +188,7 @@ class Write:
         tier: of the integration: `probation` or `trusted`; empty for `ANONYMOUS`.
         token: keyed digest of the SOE token, None without one.
         person: a keyed pseudonym of who acts, where known.
+        acting: who that is, for the audit log alone: rules and state look at `person`.
         team: the team's slug in lower case, None for the main site.
         thread: where the post stands, as `question/11` or `post/11`; None for a new thread.
         target: the existing post that an edit, vote or deletion means, as `answer/12`.
@@ -211,6 +212,7 @@ class Write:
     token: str | None = None
     credential: str | None = None
     person: str | None = None
+    acting: Person | None = field(default=None, repr=False, compare=False)
     api: Api
     operation: str
     team: str | None = None
@@ -594,6 +596,28 @@ class Contact:
         """The contact in one phrase, as refusals show it."""
         reached = ", ".join(filter(None, (self.url, self.email)))
         return f"{self.name} ({reached})" if reached else self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch:
+    """What an operator did last to an integration as a whole: switched it off, or on again.
+
+    `at` orders what was done; who switches gives it an instant after all that he knows.
+    """
+
+    integration: str
+    off: bool
+    at: float
+    by: str
+    reason: str = ""
+
+    @property
+    def rank(self) -> tuple[float, bool, str, str]:
+        """Of two switches of an integration the one of the greater rank counts, whoever compares.
+
+        Of one instant, `off` goes before `on`.
+        """
+        return (self.at, self.off, self.by, self.reason)
 
 
 @dataclass(frozen=True, slots=True)

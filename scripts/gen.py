@@ -1,4 +1,4 @@
-"""Writes what comes from the code, reference pages and schemas; --check says what is not fresh."""
+"""Writes what comes from the code, reference pages, schemas and the dashboard; --check says what is not fresh."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import json
 import sys
 from pathlib import Path
 
+from dashboard import dashboard
+
+from gateway.audit.schema import audit_reference
+from gateway.audit.schema import schema as audit_schema
 from gateway.checks import CHECKS
 from gateway.observe.logs import events_reference
 from gateway.observe.metrics import metrics_reference
@@ -48,6 +52,7 @@ def checks() -> str:
 
 
 PAGES = {
+    "audit.md": ("Audit records", audit_reference),
     "checks.md": ("Checks", checks),
     "conditions.md": ("Conditions", conditions_reference),
     "events.md": ("Log events", events_reference),
@@ -64,6 +69,8 @@ def files() -> dict[Path, str]:
         REFERENCE / name: f"# {title}\n\nMade from the code by `make gen`.\n\n{table()}\n"
         for name, (title, table) in PAGES.items()
     }
+    made[ROOT / "deploy" / "grafana" / "soe-write-gateway.json"] = dashboard()
+    made[ROOT / "docs" / "audit.schema.json"] = json.dumps(audit_schema(), indent=1) + "\n"
     return made | {
         ROOT / "policies" / f"{name}.schema.json": json.dumps(schema(name), indent=1) + "\n"
         for name in NAMES

@@ -15,7 +15,7 @@ from gateway.policy.registry import Integration
 from gateway.ports import AuditLog, Store
 from gateway.proxy.hold import Hold, Visitor
 from gateway.proxy.holds import Holds
-from gateway.proxy.stored import Seal
+from gateway.seal import Seal
 from gateway.soe.api import OPERATIONS
 from tests.proxy.rig import Quiet, Ticking
 from tests.recording import Log
@@ -58,7 +58,7 @@ def holds_over(
     """Holds in a state; their ids are 1, 2, … over all of them."""
     return Holds(
         store=store,
-        audit=audit or Log(clock, Keeping(secret=b"p" * 32)),
+        audit=audit or Log(clock, Keeping()),
         clock=clock,
         observer=Observer(Quiet(), Metrics()),
         seal=Seal(b"h" * 32),

@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 
 from gateway.audit import record
-from gateway.audit.acts import pseudonym
 from gateway.audit.chain import Chain
+from gateway.audit.people import Named
 from gateway.audit.record import Keeping
 from gateway.errors import RequestError, UpstreamError
 from gateway.model import Contact, Decision, Headers, Outcome, Settlement, Write
@@ -27,8 +27,8 @@ from gateway.proxy.hold import Visitor
 from gateway.proxy.holds import Holds
 from gateway.proxy.identify import Identifier
 from gateway.proxy.pipeline import Pipeline
-from gateway.proxy.stored import Seal
 from gateway.proxy.waiting import Confirming
+from gateway.seal import Seal
 from gateway.soe.api import classify
 from tests.proxy.rig import Known, Quiet, Ticking
 
@@ -58,7 +58,7 @@ class Log:
 
     def told(self, event: str, *, person: str = "", **facts: object) -> None:
         if person:
-            facts["by"] = pseudonym(person, self._keeping.secret)
+            facts["by"] = self._keeping.people.told(person)
         self._append(record.admin(event, self._clock.now(), **facts))
 
     async def close(self) -> None:
@@ -224,7 +224,7 @@ async def play(
     """Send requests through a pipeline; an event at a time, so that what happens is certain."""
     clock = Ticking()
     clock.at = START
-    log = Log(clock, Keeping(content=content, secret=b"p" * 32))
+    log = Log(clock, Keeping(content=content, people=Named()))
     soe = _Soe()
     pipeline = a_pipeline(store, clock, log, soe, anonymous=anonymous)
     played = Played(log=log)

@@ -10,7 +10,9 @@ from base64 import b64encode
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from gateway.audit.acts import kept_act, pseudonym
+from gateway.audit.acts import kept_act
+from gateway.audit.people import Nobody, People
+from gateway.audit.redact import masked_words
 from gateway.model import (
     Confirmed,
     Consulted,
@@ -20,7 +22,9 @@ from gateway.model import (
     Outcome,
     Settlement,
     Write,
+    author_of,
 )
+from gateway.text.fingerprint import of_other
 
 SCHEMA = 2
 
@@ -40,15 +44,15 @@ class Keeping:
 
     Attributes:
         content: of title and body: `none`, `excerpt` or `full`.
-        secret: keys the pseudonyms of people.
+        people: gives what stands for people.
     """
 
     content: str = "none"
-    secret: bytes = field(default=b"", repr=False)
+    people: People = field(default_factory=Nobody)
 
 
 NOTHING = Keeping()
-"""No text, and pseudonyms that anybody can make: for tests, and where no write is recorded."""
+"""No text, and nobody: for tests, and where no write is recorded."""
 
 
 def decision(write: Write, decided: Decision, logged: float, keeping: Keeping) -> Record:
@@ -57,7 +61,10 @@ def decision(write: Write, decided: Decision, logged: float, keeping: Keeping) -
     Args:
         logged: the instant of the record; `at` is the write's.
     """
-    fingerprint, post = write.fingerprint, write.post
+    people, post, acting = keeping.people, write.post, write.acting
+    person = None if acting is None else people.person(acting)
+    found = write.fingerprint
+    author = author_of(person, write.token, write.integration)
     kept: Record = {
         "schema": SCHEMA,
         "kind": "decision",
@@ -70,7 +77,7 @@ def decision(write: Write, decided: Decision, logged: float, keeping: Keeping) -
         "state": None if decided.consulted is None else _state(decided.consulted),
         "integration": write.integration,
         "tier": write.tier,
-        "person": write.person,
+        "person": person,
         "token": write.token,
         "credential": write.credential,
         "api": write.api.value,
@@ -80,9 +87,9 @@ def decision(write: Write, decided: Decision, logged: float, keeping: Keeping) -
         "target": write.target,
         "publishes": write.publishes,
         "preview": write.preview,
-        "user_agent": write.user_agent[:USER_AGENT_AT_MOST],
-        "explicit_action": [kept_act(value, keeping.secret) for value in write.actions],
-        "confirmed": None if write.confirmed is None else _confirmed(write.confirmed, keeping),
+        "user_agent": masked_words(write.user_agent)[:USER_AGENT_AT_MOST],
+        "explicit_action": [kept_act(value, people) for value in write.actions],
+        "confirmed": None if write.confirmed is None else _confirmed(write.confirmed, people),
         "findings": [_finding(finding) for finding in decided.findings],
         "sizes": {
             "title": len(post.title),
@@ -93,8 +100,13 @@ def decision(write: Write, decided: Decision, logged: float, keeping: Keeping) -
         "tags": [plain(tag) for tag in post.tags[:_TAGS_AT_MOST] if len(tag) <= _TAG_AT_MOST],
         "digest": write.request,
         "key": write.key,
-        "fingerprint": None if fingerprint is None else _fingerprint(fingerprint),
+        "fingerprint": None
+        if found is None
+        else _fingerprint(of_other(found, write.author, author)),
     }
+    name = None if acting is None else people.name(acting)
+    if name is not None:
+        kept["person_name"] = plain(name)
     if keeping.content != "none":
         most = EXCERPT if keeping.content == "excerpt" else None
         kept["text"] = {"title": plain(post.title[:most]), "body": plain(post.body[:most])}
@@ -108,8 +120,8 @@ def _state(consulted: Consulted) -> Record:
     return told | {"in_flight": consulted.in_flight} if consulted.in_flight else told
 
 
-def _confirmed(confirmed: Confirmed, keeping: Keeping) -> Record:
-    by = pseudonym(confirmed.by, keeping.secret) if confirmed.by else ""
+def _confirmed(confirmed: Confirmed, people: People) -> Record:
+    by = people.told(confirmed.by) if confirmed.by else ""
     known, rules = confirmed.known.value, sorted(confirmed.rules)
     return {"hold": confirmed.hold, "by": by, "known": known, "rules": rules}
 

@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import json
 import os
+import secrets
 import shlex
 import signal
 import subprocess
@@ -24,7 +25,7 @@ from typing import TextIO
 
 import httpx
 
-from gateway.policy.registry import digest
+from gateway.policy.registry import digest, new_key
 from gateway.sandbox import oidc
 
 KEY = "sgw_demo-key-of-the-sandbox-and-nothing-else"
@@ -144,11 +145,14 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
             upstream = told["url"]
         serve = ["serve", "--listen", args.listen, "--admin-listen", args.admin_listen]
         serve += ["--upstream", upstream, "--data", str(data), "--policies", str(_policies(data))]
-        known = _signing_in(upstream) if args.upstream is None else None
+        operator = new_key(secrets.token_bytes(32))
+        known = {"SOE_GATEWAY_CONSOLE_OPERATORS": f"sha256:{digest(operator.encode())}"}
+        known |= _signing_in(upstream) if args.upstream is None else {}
         told = both.enter_context(_child(serve, "server.listening", out, known))
         if args.selftest:
             return _selftest(told["proxy"], out)
-        _explain(told, upstream, out, sandbox=args.upstream is None)
+        told["operator"] = operator
+        _explain(told, upstream, data, out, sandbox=args.upstream is None)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):
             signal.pause()
@@ -229,12 +233,16 @@ def _drain(process: subprocess.Popen[str]) -> None:
             pass
 
 
-def _explain(told: Mapping[str, str], upstream: str, out: TextIO, *, sandbox: bool) -> None:
+def _explain(
+    told: Mapping[str, str], upstream: str, data: Path, out: TextIO, *, sandbox: bool
+) -> None:
     behind = f"{upstream}   (a sandbox; look at what is posted there)" if sandbox else upstream
     lines = [
         "",
         f"The gateway: {told['proxy']}   its health and metrics: {told['admin']}/metrics",
         f"Behind it:   {behind}",
+        f"Its console: {told['admin']}/console   the token to sign in: {told['operator']}",
+        f"What it does: soe-gateway audit query --data {data}",
         "",
         "Try, in this order:",
         "",

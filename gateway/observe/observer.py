@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import traceback
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
+from gateway.checks import Check
 from gateway.errors import AuditError, PolicyError, StoreError, UpstreamError
-from gateway.model import Decision, Outcome, Result, Settlement, Write
+from gateway.model import ANONYMOUS, Decision, Mode, Outcome, Result, Settlement, Switch, Write
 from gateway.observe.acts import Runs
-from gateway.observe.metrics import Metrics, status_class
+from gateway.observe.metrics import Metrics, child, status_class
 
 
 class Seen(Protocol):
@@ -31,6 +32,26 @@ class Seen(Protocol):
     def upstream_seconds(self) -> float: ...
 
 
+class Judging(Protocol):
+    """What there is to tell of a rule."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def mode(self) -> Mode: ...
+    @property
+    def check(self) -> Check | None: ...
+    @property
+    def open_on_error(self) -> bool: ...
+
+
+class Registered(Protocol):
+    """What there is to tell of a registry."""
+
+    @property
+    def names(self) -> frozenset[str]: ...
+
+
 class InForce(Protocol):
     """What there is to tell of a policy set."""
 
@@ -43,33 +64,42 @@ class InForce(Protocol):
     @property
     def discovering(self) -> bool: ...
     @property
-    def rules(self) -> tuple[object, ...]: ...
+    def rules(self) -> tuple[Judging, ...]: ...
+    @property
+    def registry(self) -> Registered: ...
     @property
     def warnings(self) -> tuple[str, ...]: ...
 
 
 class Observer:
-    """Tells logs and metrics."""
+    """Tells logs and metrics.
+
+    Attributes:
+        in_flight: requests that are being answered.
+    """
 
     def __init__(self, log: Any, metrics: Metrics) -> None:
         self._log = log
         self._metrics = metrics
         # Resolving labels costs more than counting; the sets are closed, so the cache is bounded.
         self._request = lru_cache(1024)(metrics.requests.labels)
-        self._decision = lru_cache(8192)(metrics.decisions.labels)
-        self._finding = lru_cache(8192)(metrics.findings.labels)
+        self._decision = lru_cache(8192)(partial(child, metrics.decisions))
+        self._finding = lru_cache(8192)(partial(child, metrics.findings))
         self._outcome = lru_cache(1024)(metrics.outcomes.labels)
+        self._record = lru_cache(64)(metrics.audit_records.labels)
         self._runs = Runs()
+        self.in_flight = 0
 
     def decided(self, write: Write, decision: Decision) -> None:
         """A decision is durable."""
-        self._decision(write.operation, decision.effect.value, write.integration).inc()
+        # `_value_` is what `value` is, without the call that each of many findings would cost.
+        self._decision(write.operation, decision.effect._value_, write.integration).inc()
         if run := self._runs.follow(write):
-            self._metrics.constant_action.labels(write.integration).set(run)
+            child(self._metrics.constant_action, write.integration).set(run)
         for finding in decision.findings:
-            self._finding(finding.rule, finding.mode.value, finding.result.value).inc()
+            self._finding(finding.rule, finding.mode._value_, finding.result._value_).inc()
             if finding.result is Result.ERROR and finding.open:
-                self._metrics.open_errors.labels(finding.rule).inc()
+                child(self._metrics.open_errors, finding.rule).inc()
                 self._log.warning("state.rule_open", rule=finding.rule, decision_id=write.id)
 
     def settled(self, write: Write, settlement: Settlement) -> None:
@@ -79,6 +109,18 @@ class Observer:
     def held(self, status: str) -> None:
         """A hold came to a status."""
         self._metrics.holds.labels(status).inc()
+
+    def holds_open(self, count: int) -> None:
+        """So many holds wait for a person."""
+        self._metrics.holds_open.set(count)
+
+    def began(self) -> None:
+        """A request came."""
+        self.in_flight += 1
+
+    def left(self) -> None:
+        """A request is answered, or whoever sent it is gone."""
+        self.in_flight -= 1
 
     def finished(self, seen: Seen, status: int, sent: int, seconds: float) -> None:
         """A request was answered, or its client left."""
@@ -111,8 +153,16 @@ class Observer:
     def policies_loaded(self, policies: InForce) -> None:
         """A policy set is in force."""
         self._metrics.reload_success.set(1)
+        self._metrics.reloads.labels("loaded").inc()
+        self._metrics.last_reload.set_to_current_time()
+        self._count_what_is_loaded(policies)
         self._metrics.policy_info.clear()
         self._metrics.policy_info.labels(policies.revision).set(1)
+        self._metrics.rule_info.clear()
+        for rule in policies.rules:
+            if rule.mode is not Mode.DISABLED:
+                check = rule.check.name if rule.check else "conditions"
+                self._metrics.rule_info.labels(rule.id, check).set(1)
         self._metrics.enforcing.set(policies.enforcing)
         posture = "discover" if policies.discovering else "guard"
         self._metrics.posture.clear()
@@ -127,9 +177,22 @@ class Observer:
             warnings=policies.warnings,
         )
 
+    def _count_what_is_loaded(self, policies: InForce) -> None:
+        """Forget what is gone, and begin at 0 what may come: else nobody sees the first of it."""
+        rules = {rule.id for rule in policies.rules}
+        self._metrics.keep(rules=rules, integrations={*policies.registry.names, ANONYMOUS})
+        self._decision.cache_clear()
+        self._finding.cache_clear()
+        for rule in policies.rules:
+            if rule.open_on_error:
+                child(self._metrics.open_errors, rule.id)
+            for result in Result:
+                self._finding(rule.id, rule.mode.value, result.value)
+
     def policies_refused(self, error: PolicyError, stays: InForce) -> None:
         """Policy files are wrong; the last good set stays."""
         self._metrics.reload_success.set(0)
+        self._metrics.reloads.labels("refused").inc()
         self._log.error(
             "policies.refused",
             problems=[str(problem) for problem in error.problems],
@@ -137,8 +200,7 @@ class Observer:
         )
 
     def store_failed(self, call: str, error: StoreError) -> None:
-        """State was out of reach."""
-        self._metrics.store_errors.labels(call).inc()
+        """State was out of reach, and somebody had to do without; the call itself is counted."""
         self._log.error("state.failed", call=call, error=str(error))
 
     def audit_failed(self, error: AuditError) -> None:
@@ -149,6 +211,16 @@ class Observer:
     def audit_synced(self, seconds: float) -> None:
         """A sync of the audit log took so long."""
         self._metrics.audit_sync.observe(seconds)
+
+    def audit_written(self, kind: str) -> None:
+        """A record is in the audit log."""
+        self._record(kind).inc()
+
+    def state_told(self, event: str, **facts: Any) -> None:
+        """An event of state, as `Terms.tell`."""
+        if event == "state.lost":
+            self._metrics.store_losses.inc()
+        self._log.warning(event, **facts)
 
     def recovered(self, write_id: str, outcome: Outcome) -> None:
         """A write that a dead process left open was given its outcome."""
@@ -172,6 +244,20 @@ class Observer:
         frames = traceback.extract_tb(error.__traceback__)
         where = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames]
         self._log.error("gateway.crashed", error=type(error).__name__, where=where)
+
+    def switched(self, switch: Switch) -> None:
+        """An operator switched an integration off, or on again."""
+        self._metrics.disabled.labels(switch.integration).set(switch.off)
+        told = {"integration": switch.integration, "by": switch.by}
+        if switch.off:
+            self._log.warning("integration.disabled", **told, reason=switch.reason)
+        else:
+            self._log.warning("integration.enabled", **told)
+
+    def switches_failed(self, place: str, error: Exception) -> None:
+        """What is switched off cannot be read or kept in one of its two places."""
+        self._metrics.switch_errors.labels(place).inc()
+        self._log.error("switches.failed", place=place, error=str(error))
 
     def canary_sent(self, revision: str, *, refused: bool) -> None:
         """A write that must be refused went through the pipeline."""

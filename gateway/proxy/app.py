@@ -59,6 +59,7 @@ class ProxyApp:
         exchange = Exchange(scope, receive, send, self.new_id)
         status = sent = 0
         response = None
+        self.observer.began()
         try:
             policies = self.policies.current
             response = await self._respond(exchange, policies)
@@ -74,6 +75,8 @@ class ProxyApp:
                 await response.when_lost()
         except UpstreamError as error:  # SOE cut its body: ours stays unfinished, and closes
             exchange.code = error.code
+        finally:
+            self.observer.left()
         self.observer.finished(exchange, status, sent, perf_counter() - started)
 
     async def _respond(self, exchange: Exchange, policies: PolicySet) -> Response:

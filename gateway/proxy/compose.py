@@ -7,9 +7,10 @@ import hashlib
 from dataclasses import replace
 
 from gateway.errors import RequestError
-from gateway.model import Fingerprint, Headers, Post, Write
+from gateway.model import Fingerprint, Headers, Person, Post, Write
 from gateway.proxy.exchange import Exchange, one
 from gateway.proxy.identify import Caller
+from gateway.proxy.persons import pseudonym
 from gateway.soe.api import Route
 from gateway.soe.read import Reading
 from gateway.text.fingerprint import fingerprint_stepwise, of_author
@@ -72,9 +73,15 @@ async def compose(
     )
 
 
-def acting(write: Write, person: str | None) -> Write:
-    """Complete a write by who acts, as far as it is known: from here on it has one author."""
-    known = write if person is None else replace(write, person=person)
+def acting(write: Write, person: Person | None, secret: bytes) -> Write:
+    """Complete a write by who acts, as far as it is known: from here on it has one author.
+
+    Args:
+        secret: keys the pseudonym under which rules and state know a person.
+    """
+    known = write
+    if person is not None:
+        known = replace(write, person=pseudonym(person, secret), acting=person)
     if known.fingerprint is None:
         return known
     signed = of_author(known.fingerprint, known.author)

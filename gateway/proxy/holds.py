@@ -40,7 +40,7 @@ from gateway.policy.policyset import Rule
 from gateway.policy.registry import Integration
 from gateway.ports import AuditLog, Clock, Notes, Store
 from gateway.proxy.hold import Asking, Hold, Objection, Status, Visitor, packed, unpacked
-from gateway.proxy.stored import Seal
+from gateway.seal import Seal
 
 RULE = "holds"
 """The rule of the gateway's own by which open holds are counted."""
@@ -186,13 +186,16 @@ class Holds:
         except AuditError as error:  # the line is owed
             self.observer.audit_failed(error)
 
-    async def expire(self) -> None:
-        """Let expire what nobody decided or used in time."""
-        now = self.clock.now()
+    async def expire(self) -> int:
+        """Let expire what nobody decided or used in time; gives how many of 1,000 are still open."""
+        now, still_open = self.clock.now(), 0
         for name in await self._notes.names("hold/", 1000, now):
             kept = await self._kept(name.removeprefix("hold/"))
             if kept is not None and kept.hold.is_due(now):
                 await self._expire(kept)
+            elif kept is not None and kept.hold.status is Status.OPEN:
+                still_open += 1
+        return still_open
 
     # ── for the pipeline ─────────────────────────────────────────────────────────────────────
 

@@ -32,7 +32,7 @@ _ASKED_SECONDS = 5.0
 
 
 def pseudonym(person: Person, secret: bytes) -> str:
-    """Give the name under which rules, state and audit know a person: the same in all replicas."""
+    """Give the name under which rules and state know a person: the same in all replicas."""
     return hashlib.blake2b(f"person:{person.id}".encode(), key=secret, digest_size=16).hexdigest()
 
 

@@ -22,12 +22,14 @@ from gateway.model import (
     Effect,
     Finding,
     Outcome,
+    Person,
     Repeat,
     Repeated,
     Reply,
     Reservation,
     Reserved,
     Settlement,
+    Switch,
     Write,
 )
 from gateway.observe.observer import Observer
@@ -45,17 +47,18 @@ from gateway.policy.decide import (
 from gateway.policy.policyset import PolicySet
 from gateway.policy.posture import unregistered
 from gateway.ports import AuditLog, Clock, Persons, Store, Upstream, UpstreamResponse
+from gateway.proxy import switches
 from gateway.proxy.coding import inflated
 from gateway.proxy.compose import acting, compose
 from gateway.proxy.dry_run import too_many
 from gateway.proxy.exchange import Exchange, Response, one
 from gateway.proxy.forward import Forwarding
 from gateway.proxy.identify import Caller, Identifier, objection
-from gateway.proxy.persons import pseudonym
-from gateway.proxy.stored import Seal, packed, unpacked
+from gateway.proxy.stored import packed, unpacked
 from gateway.proxy.templates import Templates
 from gateway.proxy.tokens import OPERATIONS as TOKEN_OPERATIONS
 from gateway.proxy.waiting import Confirming
+from gateway.seal import Seal
 from gateway.soe import answers
 from gateway.soe.api import BodyKind, Route, body_limit
 from gateway.soe.read import credentials, read_write
@@ -126,6 +129,7 @@ class Pipeline:
         templates: whose refused texts are remembered, and how often.
         persons: tells who acts; None where nobody may be asked.
         always: asks it for every write, and not only where a rule needs it.
+        off: tells by an integration's name which switch of an operator's keeps it from writing.
     """
 
     store: Store
@@ -143,6 +147,7 @@ class Pipeline:
     templates: Templates = field(default_factory=Templates)
     persons: Persons | None = None
     always: bool = False
+    off: Callable[[str], Switch | None] = switches.nobody
 
     async def handle(self, exchange: Exchange, route: Route, policies: PolicySet) -> Response:
         """Decide a write under one set of policies, then refuse it or send it."""
@@ -246,12 +251,18 @@ class Pipeline:
         Args:
             told: what was found of the caller already.
             token: of SOE, as it was presented.
+
+        Raises:
+            StoreError: it is not known whether the integration is switched off.
         """
+        switch = self.off(write.integration)
+        if switch is not None:
+            return _Decided(write, switches.refused(switch, policies.revision))
         rules = select(policies, write)
         findings = judge(rules, write, None)
         refused = any(found.refuses for found in findings)
         asks = not refused and (self.always or wants_person(rules, findings))
-        write = acting(write, await self._person(write, token) if asks else None)
+        write = acting(write, await self._person(write, token) if asks else None, self.secret)
         asked = reservation(rules, write, findings, write.consent)
         if asked is None:
             return _Decided(write, decide(policies, (*told, *findings), write.consent))
@@ -278,12 +289,11 @@ class Pipeline:
         decision = replace(decision, consulted=consulted(reserved))
         return _Decided(write, decision, held=held, template=template)
 
-    async def _person(self, write: Write, token: str | None) -> str | None:
+    async def _person(self, write: Write, token: str | None) -> Person | None:
         """Ask who acts; None where that is not known in time."""
         if self.persons is None or token is None:
             return None
-        person = await self.persons.of(token, write.api, write.team)
-        return None if person is None else pseudonym(person, self.secret)
+        return await self.persons.of(token, write.api, write.team)
 
     def _repeated(self, write: Write, policies: PolicySet, repeat: Repeat) -> _Decided:
         """Let the earlier write decide, with its answer where that can be read."""

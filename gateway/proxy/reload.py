@@ -44,7 +44,13 @@ class Policies:
         self._loaded = load()
         self.current = posture(self._loaded)
         self._seen: _State = (seen, self.current.registry.held)
+        self._record: Callable[[str], None] = lambda _: None
         observer.policies_loaded(self.current)
+
+    def follow(self, record: Callable[[str], None]) -> None:
+        """Let something know the revision in force, now and with every change."""
+        self._record = record
+        self._record(self.current.revision)
 
     async def watch(self, interval: float = 1.0) -> None:
         """Look for changes for ever.
@@ -74,7 +80,7 @@ class Policies:
         held = loaded.registry.held  # what it holds is in no revision
         if (loaded.revision, held) != (self._loaded.revision, self._loaded.registry.held):
             self._loaded = loaded
-            self.current = self._posture(loaded)
+            self._activate(self._posture(loaded))
             self._seen = (self._seen[0], held)
         self._observer.policies_loaded(self.current)
 
@@ -82,8 +88,14 @@ class Policies:
         """Let the rules decide again when the time in which they only warn is over."""
         wanted = self._posture(self._loaded)
         if wanted.revision != self.current.revision:
-            self.current = wanted
+            self._activate(wanted)
             self._observer.policies_loaded(wanted)
+
+    def _activate(self, policies: PolicySet) -> None:
+        changed = policies.revision != self.current.revision
+        self.current = policies
+        if changed:
+            self._record(policies.revision)
 
     def _refuse_disarmed(self, loaded: PolicySet) -> None:
         if self._loaded.enforcing and not loaded.enforcing:

@@ -136,6 +136,11 @@ class Pool(Owner):
             raise
         return exchange
 
+    @property
+    def in_use(self) -> int:
+        """Connections that a request has, or that are being made for one."""
+        return self.open - len(self._idle)
+
     async def aclose(self) -> None:
         """Close every connection, and make no more."""
         self._closed = True

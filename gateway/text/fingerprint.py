@@ -57,6 +57,17 @@ def of_author(found: Fingerprint, author: str) -> Fingerprint:
     return replace(found, prints=array("I", asked).tobytes())
 
 
+def of_other(found: Fingerprint, author: str, other: str) -> Fingerprint:
+    """Let a post that is found as one of an author's be found as one of another's, if short.
+
+    By the prints nobody can tell the first author after that.
+    """
+    if author == other or not 0 < found.words < SHORT:
+        return found
+    prints = sorted({*array("I", found.prints)} - {*_of(author)})
+    return of_author(replace(found, prints=array("I", prints).tobytes()), other)
+
+
 def _of(author: str) -> tuple[int, int]:
     """Give two prints that all short texts of an author share; hardly any other is smaller."""
     digest = hashlib.blake2b(author.encode("utf-8", "replace"), digest_size=_TWO.size).digest()

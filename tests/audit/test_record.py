@@ -8,17 +8,19 @@ import orjson
 import pytest
 
 from gateway.audit import record
-from gateway.audit.acts import pseudonym
+from gateway.audit.people import Named
 from gateway.audit.record import NOTHING, Keeping
-from gateway.model import Approver, Confirmed, Consulted, Outcome, Post, Settlement
+from gateway.model import Approver, Confirmed, Consulted, Outcome, Person, Post, Settlement
 from tests.audit.disks import ALLOW, NOW, REFUSE
 from tests.samples import PRINT, a_write
+
+JANE = Person(id="17", name="Jane", email="jane@example.com")
 
 
 def test_a_decision_tells_who_what_where_and_each_finding() -> None:
     """Enough to answer later why a write passed or did not."""
-    write = a_write(person="jane", team="acme", thread="question/7", target="answer/9")
-    told = record.decision(write, REFUSE, NOW + 0.5, NOTHING)
+    write = a_write(person="p", acting=JANE, team="acme", thread="question/7", target="answer/9")
+    told = record.decision(write, REFUSE, NOW + 0.5, Keeping(people=Named()))
 
     assert told == {
         "schema": 2,
@@ -32,7 +34,8 @@ def test_a_decision_tells_who_what_where_and_each_finding() -> None:
         "state": None,
         "integration": "help-bot",
         "tier": "probation",
-        "person": "jane",
+        "person": "17",
+        "person_name": "Jane (jane@example.com)",
         "token": "token-1",
         "credential": None,
         "api": "v3",
@@ -116,18 +119,18 @@ def test_what_a_caller_says_of_itself_is_bounded() -> None:
     assert told["sizes"]["tags"] == 100
 
 
-def test_who_confirmed_is_told_by_a_pseudonym() -> None:
-    """With the decision that held it, and as whom he was known; whoever had the link has none."""
+def test_who_confirmed_is_told() -> None:
+    """With the decision that held it, and as whom he was known; whoever had the link has no name."""
     known = Approver.PERSON
     jane = Confirmed(hold="w0", rules=frozenset("ba"), by="jane@example.com", known=known)
     linked = Confirmed(hold="w0", rules=frozenset("a"), known=Approver.LINK)
-    keeping = Keeping(secret=b"p" * 32)
+    keeping = Keeping(people=Named())
     told, other = (
         record.decision(a_write(confirmed=each), ALLOW, NOW, keeping)["confirmed"]
         for each in (jane, linked)
     )
 
-    by = pseudonym("jane@example.com", keeping.secret)
+    by = "jane@example.com"
     assert told == {"hold": "w0", "by": by, "known": "person", "rules": ["a", "b"]}
     assert other == {"hold": "w0", "by": "", "known": "link", "rules": ["a"]}
 

@@ -22,11 +22,13 @@ from tests.shared import ROOT
 
 GATEWAY = "http://127.0.0.1:8080"
 """Where the documents say that the gateway listens."""
+DATA = "/var/lib/soe-gateway"
+"""Where they say that its data lies."""
 
 
 @pytest.fixture(scope="module")
-def demo() -> Iterator[str]:
-    """What `make run` starts, on free ports; gives the gateway's URL."""
+def demo() -> Iterator[tuple[str, str]]:
+    """What `make run` starts, on free ports; gives the gateway's URL, and where its data lies."""
     listen = [f"--{name}=127.0.0.1:0" for name in ("listen", "admin-listen", "sandbox-listen")]
     process = subprocess.Popen(
         [sys.executable, "-m", "gateway", "demo", *listen], stdout=subprocess.PIPE, text=True
@@ -34,7 +36,8 @@ def demo() -> Iterator[str]:
     assert process.stdout is not None
     try:
         lines = iter(process.stdout.readline, "")
-        yield next(found[1] for line in lines if (found := re.match(r"The gateway: (\S+)", line)))
+        url = next(found[1] for line in lines if (found := re.match(r"The gateway: (\S+)", line)))
+        yield url, next(found[1] for line in lines if (found := re.search(r"--data (\S+)", line)))
     finally:
         process.terminate()
         process.wait(20)
@@ -59,7 +62,7 @@ def holds(output: str, shown: str) -> bool:
 
 
 @pytest.mark.parametrize("block", blocks("console"), ids=str)
-def test_a_command_prints_what_is_shown(block: Block, demo: str) -> None:
+def test_a_command_prints_what_is_shown(block: Block, demo: tuple[str, str]) -> None:
     """Targets of make are there; every other command runs, in the order of its page."""
     for command, shown in commands(block):
         if command.startswith("make"):
@@ -67,7 +70,7 @@ def test_a_command_prints_what_is_shown(block: Block, demo: str) -> None:
             assert f"\n{target}:" in (ROOT / "Makefile").read_text()
             continue
         done = subprocess.run(
-            command.replace(GATEWAY, demo),
+            command.replace(GATEWAY, demo[0]).replace(DATA, demo[1]),
             shell=True,  # the documents are ours, and show a shell
             cwd=ROOT,
             env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"},

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.audit.lines import objections
+
 CONTACT = {
     "SOE_GATEWAY_SITE_CONTACT_NAME": "Knowledge Team",
     "SOE_GATEWAY_SITE_CONTACT_EMAIL": "knowledge@example.com",
@@ -73,7 +75,8 @@ def gateway(
         )
     try:
         proxy, admin = _listening(process, data)
-        yield Running(process, proxy, admin, data)
+        running = Running(process, proxy, admin, data)
+        yield running
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -83,6 +86,8 @@ def gateway(
         process.wait()
         assert process.stdout is not None
         process.stdout.close()
+    # Whatever a test is about, the records that it leaves have the shape that is published.
+    assert [problem for told in running.audit() for problem in objections(told)] == []
 
 
 def _listening(process: subprocess.Popen[bytes], data: Path) -> tuple[str, str]:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from gateway.checks import Check
+from gateway.checks.rate_cap import RateCap
 from gateway.errors import AuditError, PolicyError, Problem, StoreError, UpstreamError
-from gateway.model import Decision, Effect, Finding, Mode, Outcome, Result, Settlement
+from gateway.model import Decision, Effect, Finding, Mode, Outcome, Result, Settlement, Window
 from gateway.observe.metrics import Metrics
 from gateway.observe.observer import Observer
 from tests.samples import a_write
@@ -43,6 +45,23 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """A rule."""
+
+    id: str
+    mode: Mode = Mode.ENFORCE
+    check: Check | None = None
+    open_on_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A registry."""
+
+    names: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InForce:
     """A policy set."""
 
@@ -50,7 +69,8 @@ class InForce:
     enforcing: bool = True
     shipped: bool = False
     discovering: bool = False
-    rules: tuple[object, ...] = ()
+    rules: tuple[Judging, ...] = ()
+    registry: Registered = Registered()
     warnings: tuple[str, ...] = ()
 
 
@@ -154,7 +174,62 @@ def test_only_the_revision_in_force_is_shown(seen: Seen) -> None:
     assert seen.value("policy_info", revision="r1") is None
     assert seen.value("policy_info", revision="r2") == 1
     assert seen.value("policy_reload_success") == 1
+    assert seen.value("policy_reloads_total", result="loaded") == 2
+    assert (seen.value("policy_last_reload_timestamp_seconds") or 0) > 1_700_000_000
     assert seen.value("enforcing") == 0
+
+
+def test_rules_are_shown_with_their_checks(seen: Seen) -> None:
+    """After a reload only rules that judge are shown: dashboards tell them apart by their checks."""
+    cap = RateCap(windows=(Window(limit=1, seconds=60.0),))
+    gone = Judging(id="gone", check=cap)
+    rules = (
+        Judging(id="cap", mode=Mode.OBSERVE, check=cap),
+        Judging(id="no-tickets", mode=Mode.WARN),
+        Judging(id="off", mode=Mode.DISABLED, check=cap),
+    )
+    seen.observer.policies_loaded(InForce(revision="r1", rules=(gone,)))
+    seen.observer.policies_loaded(InForce(revision="r2", rules=rules))
+
+    (family,) = seen.metrics.rule_info.collect()
+    shown = {
+        (sample.labels["rule"], sample.labels["check"]): sample.value for sample in family.samples
+    }
+    assert shown == {("cap", "rate_cap"): 1, ("no-tickets", "conditions"): 1}
+
+
+def test_rules_that_are_loaded_show_before_they_find_anything(seen: Seen) -> None:
+    """A counter that begins at its first event hides that event from who looks at increases."""
+    rules = (Judging(id="cap", open_on_error=True), Judging(id="words", mode=Mode.OBSERVE))
+    seen.observer.policies_loaded(InForce(revision="r1", rules=rules))
+
+    assert seen.value("findings_total", rule="cap", mode="enforce", result="fail") == 0
+    assert seen.value("findings_total", rule="words", mode="observe", result="fail") == 0
+    assert seen.value("rules_open_total", rule="cap") == 0
+    assert seen.value("rules_open_total", rule="words") is None
+
+
+def test_what_a_reload_takes_away_is_counted_no_more(seen: Seen) -> None:
+    """However often names change, metrics tell of those that are loaded, and of the unknown."""
+    cap, words = Judging(id="cap"), Judging(id="words")
+    both = Registered(frozenset({"help-bot", "old-bot"}))
+    seen.observer.policies_loaded(InForce(revision="r1", rules=(cap, words), registry=both))
+    for name in ("help-bot", "old-bot", "anonymous"):
+        write = a_write(integration=name, actions=('act="post"',))
+        finding = Finding(rule="words", check="", mode=Mode.ENFORCE, result=Result.PASS)
+        decision = Decision(effect=Effect.ALLOW, revision="r1", findings=(finding,))
+        seen.observer.decided(write, decision)
+    one = Registered(frozenset({"help-bot"}))
+    seen.observer.policies_loaded(InForce(revision="r2", rules=(cap,), registry=one))
+    seen.observer.decided(a_write(), ALLOWED)
+    left = {"operation": "question.create", "effect": "allow"}
+
+    assert seen.value("decisions_total", integration="help-bot", **left) == 2
+    assert seen.value("decisions_total", integration="anonymous", **left) == 1
+    assert seen.value("decisions_total", integration="old-bot", **left) is None
+    assert seen.value("constant_action", integration="old-bot") is None
+    assert seen.value("findings_total", rule="words", mode="enforce", result="pass") is None
+    assert seen.value("findings_total", rule="cap", mode="enforce", result="pass") == 0
 
 
 def test_a_refused_reload_is_loud(seen: Seen) -> None:
@@ -163,6 +238,7 @@ def test_a_refused_reload_is_loud(seen: Seen) -> None:
     seen.observer.policies_refused(PolicyError((problem,)), InForce(revision="r1"))
 
     assert seen.value("policy_reload_success") == 0
+    assert seen.value("policy_reloads_total", result="refused") == 1
     assert seen.log.lines == [
         {
             "event": "policies.refused",
@@ -180,18 +256,24 @@ def test_what_fails_outside_is_counted_and_told(seen: Seen) -> None:
     seen.observer.refused_on_the_wire("bad_head")
     seen.observer.recovered("w1", Outcome.UNKNOWN)
     seen.observer.audit_synced(0.002)
+    seen.observer.audit_written("decision")
+    seen.observer.state_told("state.put_back", entries=3)
+    seen.observer.state_told("state.lost", accepted=False)
 
-    assert seen.value("store_errors_total", call="reserve") == 1
     assert seen.value("audit_errors_total") == 1
     assert seen.value("upstream_errors_total", code="connect_failed") == 1
     assert seen.value("request_errors_total", code="bad_head") == 1
     assert seen.value("audit_sync_seconds_count") == 1
+    assert seen.value("audit_records_total", kind="decision") == 1
+    assert seen.value("store_losses_total") == 1
     assert [line["event"] for line in seen.log.lines] == [
         "state.failed",
         "audit.failed",
         "upstream.failed",
         "request.refused_on_the_wire",
         "audit.recovered",
+        "state.put_back",
+        "state.lost",
     ]
 
 

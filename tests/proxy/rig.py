@@ -12,6 +12,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from gateway.audit.chain import Chain
+from gateway.audit.people import Pseudonyms
+from gateway.audit.record import Keeping
 from gateway.audit.sinks import FileSink
 from gateway.audit.writer import AuditWriter
 from gateway.errors import StoreError
@@ -23,7 +25,7 @@ from gateway.pages.pages import Pages
 from gateway.pages.people import People
 from gateway.pages.session import Sessions
 from gateway.policy.load import load
-from gateway.ports import Notes, Store
+from gateway.ports import Notes, Store, Switches
 from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
 from gateway.proxy.holds import Holds
@@ -31,10 +33,10 @@ from gateway.proxy.identify import Identifier
 from gateway.proxy.passthrough import Passthrough
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.reload import Policies
-from gateway.proxy.stored import Seal
 from gateway.proxy.tokens import Tokens
 from gateway.proxy.upstream import Origin, Pool, Timeouts
 from gateway.proxy.waiting import Confirming
+from gateway.seal import Seal
 
 RULES = """\
 policy: tests
@@ -92,6 +94,10 @@ class Broken:
 
     @property
     def notes(self) -> Notes:
+        raise StoreError("away")
+
+    @property
+    def switches(self) -> Switches:
         raise StoreError("away")
 
 
@@ -216,7 +222,8 @@ def build(tmp_path: Path, port: int, store: Store, soe: Scripted) -> Rig:
     clock, log = Ticking(), Quiet()
     observer = Observer(log, Metrics())
     directory = tmp_path / "audit"
-    audit = AuditWriter([FileSink(directory, "w")], Chain(b"k" * 32, "w"), clock)
+    keeping = Keeping(people=Pseudonyms(tmp_path / "people.db", b"p" * 32))
+    audit = AuditWriter([FileSink(directory, "w")], Chain(b"k" * 32, "w"), clock, keeping=keeping)
     origin = Origin("http", "127.0.0.1", port)
     pool = Pool(origin, timeouts=Timeouts(first_byte=2, total=4))
     forwarding = Forwarding(authority=origin.authority, url=origin.url)

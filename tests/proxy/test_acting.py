@@ -97,7 +97,7 @@ async def test_where_no_rule_needs_it_nobody_is_asked(rig: Rig) -> None:
     await rig.send(token=b"a1", **vote)
 
     assert told.asked == ["a1"]
-    assert [each["person"] for each in rig.records("decision")] == [None, pseudonym(ADA, b"s" * 32)]
+    assert [bool(each["person"]) for each in rig.records("decision")] == [False, True]
 
 
 @pytest.mark.parametrize("mode", ["observe", "warn", "enforce"])
@@ -106,7 +106,8 @@ async def test_the_record_names_a_person_by_pseudonym_alone(rig: Rig, mode: str)
     rig = await asking(rig, Told({"a1": ADA}), mode=mode)
     await statuses(rig, b"a1")
 
-    assert rig.records("decision")[0]["person"] == pseudonym(ADA, b"s" * 32)
+    told = rig.records("decision")[0]["person"]
+    assert told not in (None, ADA.id, pseudonym(ADA, b"s" * 32))
     assert "Ada" not in json.dumps(rig.records("decision"))
 
 

@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.model import Post
+from gateway.model import Person, Post
 from gateway.proxy import compose
 from gateway.text.fingerprint import fingerprint, fingerprint_stepwise
 from gateway.text.visible import finish
@@ -43,7 +43,9 @@ def test_a_write_is_found_as_its_authors_whenever_the_author_became_known(
     post = Post(body=body)
     write = a_write(post=post, fingerprint=finish(fingerprint_stepwise(post)))
 
-    known = compose.acting(write, person)
+    acting = None if person is None else Person(id=person, name="")
+    known = compose.acting(write, acting, b"s")
 
-    assert known.person == person
+    assert known.acting == acting
+    assert (known.person is None) == (acting is None)
     assert known.fingerprint == fingerprint(post, known.author)

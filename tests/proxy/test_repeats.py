@@ -10,7 +10,7 @@ import pytest
 
 from gateway.model import Reply
 from gateway.proxy.exchange import Response
-from gateway.proxy.stored import Seal
+from gateway.seal import Seal
 from tests.proxy.rig import BROKEN, NOT_FOUND, OK, Broken, Rig, Scripted, build
 
 KEY = ((b"idempotency-key", b"k-1"),)

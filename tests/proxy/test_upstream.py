@@ -93,9 +93,24 @@ async def test_a_connection_serves_one_request_after_the_other() -> None:
     async with soe(answering(OK, OK)) as port:
         upstream = pool(port)
 
-        assert [await get(upstream), await get(upstream)] == [(200, b"ok")] * 2
-        assert upstream.open == 1
+        answers = [await get(upstream), await get(upstream)]
+
+        assert answers == [(200, b"ok")] * 2
+        assert (upstream.open, upstream.in_use) == (1, 0)
         await upstream.aclose()
+
+
+async def test_a_connection_is_in_use_until_its_answer_has_ended() -> None:
+    """For the gauge: those that rest are none of them."""
+    half = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nhal"
+    async with soe(answering(half)) as port:
+        upstream = pool(port)
+        exchange = await upstream.send("GET", b"/a", HOST, None)
+        while_open = upstream.in_use
+        await exchange.aclose()
+        await upstream.aclose()
+
+        assert (while_open, upstream.in_use) == (1, 0)
 
 
 POISON = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nPOISON"

@@ -1,0 +1,42 @@
+"""Look after the audit log: whether it is whole, and what is too old to be kept.
+
+One file a sub-command, one line each in `SUBCOMMANDS`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Mapping
+from typing import TextIO
+
+SUBCOMMANDS: Mapping[str, str] = {
+    "query": "ask what was written: by whom, on whose word, and what became of it",
+    "export": "give the records in the words of a SIEM: Elastic Common Schema or OCSF",
+    "verify": "prove that no record was changed, dropped or moved, and name the first that was",
+    "cut": "remove what is older than a day, so that the rest verifies",
+    "people": "tell who stands behind a pseudonym",
+    "forget": "cut somebody off from the records, for good",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the sub-commands, each with its own flags."""
+    below = parser.add_subparsers(dest="subcommand", metavar="SUBCOMMAND", required=True)
+    for name, summary in SUBCOMMANDS.items():
+        module = importlib.import_module(f"gateway.cli.audit.{name}")
+        one = below.add_parser(
+            name,
+            help=summary,
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        one.set_defaults(do=module.run)
+        module.add_arguments(one)
+
+
+def run(args: argparse.Namespace, out: TextIO) -> int:
+    """Run the sub-command; its exit code is ours."""
+    code: int = args.do(args, out)
+    return code

@@ -1,0 +1,143 @@
+"""Pseudonyms: one for each person in all processes, and nothing left of one that was erased."""
+
+from __future__ import annotations
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.audit.people import PEOPLE, Entry, Named, Nobody, Pseudonyms
+from gateway.errors import AuditError
+from gateway.model import Person
+from gateway.settings import load_settings
+
+KEY = b"p" * 32
+JANE = Person(id="17", name="Jane Doe", email="jane@example.com")
+NAMES = st.text(max_size=8)
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Pseudonyms:
+    """A people file that holds nobody yet."""
+    return Pseudonyms(tmp_path / "people.db", KEY)
+
+
+def raw(folder: Path) -> bytes:
+    """All bytes of the file, and of what SQLite writes beside it."""
+    return b"".join(path.read_bytes() for path in folder.glob("people.db*"))
+
+
+def test_all_processes_give_one_pseudonym(tmp_path: Path) -> None:
+    """Whichever of them sees a person first."""
+    path = tmp_path / "people.db"
+
+    def seen(number: int) -> list[str]:
+        file = Pseudonyms(path, KEY)
+        return [file.told(f"p{(n + number) % 20}") for n in range(20)]
+
+    with ThreadPoolExecutor(8) as pool:
+        found = [frozenset(each) for each in pool.map(seen, range(8))]
+
+    assert len(found[0]) == 20
+    assert set(found) == {found[0]}
+
+
+@settings(max_examples=30)
+@given(steps=st.lists(st.tuples(st.sampled_from(["told", "erase"]), NAMES), max_size=20))
+def test_a_pseudonym_stands_until_it_is_erased(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str]]
+) -> None:
+    """And is nobody's after that: who comes again gets another."""
+    people = Pseudonyms(tmp_path_factory.mktemp("people") / "people.db", KEY)
+    known: dict[str, str] = {}
+    gone: set[str] = set()
+    for step, written in steps:
+        name = written.casefold()
+        if step == "erase":
+            assert people.erase(known.get(name, "nobody's")) == (name in known)
+            gone |= {known.pop(name)} if name in known else set()
+        else:
+            told = people.told(name)
+            assert known.setdefault(name, told) == told
+    people_left = {entry.pseudonym for entry in people.entries()}
+
+    assert people_left == set(known.values())
+    assert not gone & people_left
+
+
+def test_of_who_was_erased_no_byte_is_left(tmp_path: Path, people: Pseudonyms) -> None:
+    """Not the pseudonym, and so nothing that leads from the records to him."""
+    gone, stays = people.told("jane@example.com"), people.told("joe@example.com")
+    before = raw(tmp_path)
+    people.erase(gone)
+
+    assert gone.encode() in before
+    assert gone.encode() not in raw(tmp_path)
+    assert stays.encode() in raw(tmp_path)
+
+
+def test_without_the_key_the_file_tells_nobody(tmp_path: Path, people: Pseudonyms) -> None:
+    """It is for its owner alone, and whoever has it has no names."""
+    people.person(JANE)
+    people.told("joe@example.com")
+    mode = stat.S_IMODE((tmp_path / "people.db").stat().st_mode)
+
+    assert mode == 0o600
+    assert b"ane" not in raw(tmp_path)
+    assert b"xample" not in raw(tmp_path)
+    assert list(Pseudonyms(tmp_path / "people.db", b"q" * 32).entries()) == []
+
+
+def test_a_person_is_found_by_all_that_is_known(people: Pseudonyms) -> None:
+    """What one API tells less takes away nothing of what another told."""
+    told = people.person(JANE)
+    assert people.person(Person(id="17", name="Jane Doe-Roe")) == told
+    [entry] = people.entries()
+
+    assert told is not None
+    assert entry == Entry(
+        pseudonym=told, account="17", name="Jane Doe-Roe", email="jane@example.com"
+    )
+    assert all(entry.is_of(who) for who in (told, "17", "JANE@example.com"))
+    assert not entry.is_of("")
+    assert people.name(JANE) is None
+
+
+def test_an_account_and_an_address_are_told_apart(people: Pseudonyms) -> None:
+    """What somebody claims to be is not what the site says he is."""
+    assert people.told("17") != people.person(JANE)
+    assert people.told("jane@example.com") != people.person(JANE)
+
+
+def test_half_a_character_is_a_name_as_well(people: Pseudonyms) -> None:
+    """What a provider tells need not be text."""
+    assert people.told("\ud800")
+    assert Named().told("\ud800") == "?"
+
+
+def test_by_name_and_not_at_all() -> None:
+    """The account's number is the person, and the name stands beside it; or nothing does."""
+    assert (Named().person(JANE), Named().name(JANE)) == ("17", "Jane Doe (jane@example.com)")
+    assert Named().name(Person(id="1", name="Joe")) == "Joe"
+    assert len(Named().told("x" * 9000)) == 128
+    assert (Nobody().person(JANE), Nobody().name(JANE), Nobody().told("jane")) == (None, None, "")
+
+
+def test_a_file_that_is_none_stops_the_records(tmp_path: Path) -> None:
+    """The error says which file, and what to do."""
+    (tmp_path / "people.db").write_bytes(b"no database" * 1000)
+
+    with pytest.raises(AuditError, match=r"people\.db cannot be used: .* move it away"):
+        Pseudonyms(tmp_path / "people.db", KEY)
+
+
+@pytest.mark.parametrize("value", PEOPLE)
+def test_every_door_has_its_value_of_the_setting(value: str) -> None:
+    """By which it is opened."""
+    given = {"SOE_GATEWAY_AUDIT_PEOPLE": value}
+
+    assert load_settings(flags={}, environ=given, required=())["audit.people"] == value

@@ -1,0 +1,144 @@
+"""What a running gateway tells Prometheus, under driven traffic, alone and with workers."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.e2e.process import Running, gateway
+from tests.e2e.recorder import recorder
+from tests.observe.test_metrics import described
+
+pytestmark = pytest.mark.slow
+
+PROMTOOL = shutil.which("promtool")
+PATIENCE = 30.0
+ROUNDS = 6
+POLICIES = """\
+policy: driven
+owner: tests
+rules:
+  person-acted:
+    title: A person acted
+    mode: enforce
+    for: ["*"]
+    explicit_action: {evidence: literal, values: ["true"]}
+  few:
+    title: Few
+    mode: enforce
+    for: ["*"]
+    on_error: allow
+    rate_cap: {limit: 8, window: 1h, per: [integration]}
+  copies:
+    title: No copies
+    mode: observe
+    for: [question.create]
+    duplicate: {similarity: 90%, within: 1d}
+  shouting:
+    title: Look again before you shout
+    mode: hold
+    approver: link
+    for: [question.create]
+    if: {title: {matches: '!$'}}
+tests:
+  nobody acted:
+    steps: [{question.create: new, title: How?, expect: {refused_by: [person-acted]}}]
+"""
+UNSEEN = {
+    "soe_gateway_constant_action",
+    "soe_gateway_integration_disabled",
+    "soe_gateway_person_lookups_total",
+    "soe_gateway_title_lookups_total",
+}
+"""What this traffic gives no cause for, so that workers' files hold nothing of it."""
+Totals = dict[str, float]
+
+
+def drive(running: Running) -> int:
+    """Write, be refused, held and told no, try in vain, ask, and let the policies be read again.
+
+    Gives how many writes were decided: on a machine that is busy, the disk may be late for one.
+    """
+    decided = 0
+    acted = {"authorization": "Bearer 1", "x-explicit-action": "true"}
+    for number in range(ROUNDS):
+        for title, fields in (
+            (f"How do I rotate key {number}?", acted),
+            (f"How do I rotate lock {number}?", acted),
+            (f"Help {number}!", acted),
+            ("How?", {"authorization": "Bearer 1"}),
+            ("How?", acted | {"x-gateway-dry-run": "true"}),
+        ):
+            document = {"title": title, "body": "It runs out.", "tags": ["a"]}
+            url = f"{running.proxy}/api/v3/questions"
+            answer = httpx.post(
+                url, json=document, headers=fields, timeout=PATIENCE, trust_env=False
+            )
+            decided += answer.status_code != 503 and "x-gateway-dry-run" not in fields
+        for path in ("/api/v3/questions", "/no-such-page"):
+            httpx.get(f"{running.proxy}{path}", timeout=PATIENCE, trust_env=False)
+    url = f"{running.proxy}/api/v3/nothing"
+    httpx.post(url, headers=acted, timeout=PATIENCE, trust_env=False)
+    running.process.send_signal(signal.SIGHUP)
+    return decided
+
+
+def scraped(running: Running, enough: Callable[[Totals], bool]) -> tuple[bytes, Totals]:
+    """What the gateway tells, as text and summed by name, once it is enough."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        text = httpx.get(f"{running.admin}/metrics", trust_env=False).content
+        totals: Totals = {}
+        for family in text_string_to_metric_families(text.decode()):
+            for sample in family.samples:
+                totals[sample.name] = totals.get(sample.name, 0.0) + sample.value
+        if enough(totals):
+            return text, totals
+        assert time.monotonic() < deadline, totals
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_promtool_finds_nothing_in_what_a_gateway_tells(tmp_path: Path, workers: int) -> None:
+    """Names, types, units and help are as Prometheus wants them, and the numbers are right."""
+    policies = tmp_path / "policies"
+    policies.mkdir()
+    (policies / "driven.yaml").write_text(POLICIES)
+    arguments = ("--policies", str(policies), "--workers", str(workers))
+    with recorder() as soe, gateway(soe.url, tmp_path, *arguments) as running:
+        decided = drive(running)
+        text, totals = scraped(
+            running,
+            lambda told: (
+                told["soe_gateway_policy_reloads_total"] == 2 * workers
+                and told["soe_gateway_canary_refused"] == 1
+                and told.get("soe_gateway_cap_used_ratio", 0) > 1
+            ),
+        )
+    assert PROMTOOL is not None
+    linted = subprocess.run(
+        [PROMTOOL, "check", "metrics"], input=text, capture_output=True, check=False
+    )
+
+    assert (linted.returncode, linted.stdout, linted.stderr) == (0, b"", b"")
+    wanted = set(described()) - (UNSEEN if workers > 1 else set())
+    if workers == 1:
+        wanted -= {"soe_gateway_workers", "soe_gateway_worker_restarts_total"}
+    told = text.decode()
+    assert {name for name in wanted if f"# TYPE {name} " not in told} == set()
+    assert totals["soe_gateway_decisions_total"] == decided
+    assert 0 < totals["soe_gateway_outcomes_total"] <= 8
+    assert 0 < totals["soe_gateway_holds_total"] <= ROUNDS
+    assert totals["soe_gateway_audit_records_total"] > totals["soe_gateway_decisions_total"]
+    assert totals["soe_gateway_store_up"] == 1
+    assert 0 < totals["soe_gateway_audit_free_bytes"] < float("inf")
+    assert totals["process_resident_memory_bytes"] > 1e7
