@@ -31,6 +31,8 @@ _PRINTS_AT_MOST = 128
 _WORDS_AT_MOST = 64
 
 _HEAD = Struct("<H??8H")
+_OWN = Struct("<4xH6xH")
+"""Of the head: how many prints the own view has, and how many of them are kept."""
 _COUNT = Struct("=H")
 _HALF = 2
 """Bytes of a print or word as they are kept."""
@@ -69,18 +71,36 @@ class Sketch(NamedTuple):
 @lru_cache(maxsize=256)  # several rules look at the same few posts
 def read(data: bytes) -> Sketch:
     """Read a sketch as `Samples` made it; an empty or damaged one is like nothing."""
-    if len(data) < _HEAD.size or len(data) % 2:
+    if _is_damaged(data):
         return _EMPTY
-    words, framed, tells_prose, *counts = _HEAD.unpack_from(data)
+    words, framed, tells_prose, *totals, own, rest, own_words, rest_words = _HEAD.unpack_from(data)
     values = array("H", data[_HEAD.size :])
-    parts, first = [], 0
-    for total, kept in zip(counts[:4], counts[4:], strict=True):
-        parts.append(Part(values[first : first + kept], total))
-        first += kept
-    own, rest, own_words, rest_words = parts
     end = len(values) - values.pop() - 1 if tells_prose and values else len(values)
-    small, in_prose = values[first:end], values[end:]
-    return Sketch(words, framed, own, rest, own_words, rest_words, small, in_prose)
+    rest += own
+    own_words += rest
+    rest_words += own_words
+    return Sketch(
+        words,
+        framed,
+        Part(values[:own], totals[0]),
+        Part(values[own:rest], totals[1]),
+        Part(values[rest:own_words], totals[2]),
+        Part(values[own_words:rest_words], totals[3]),
+        values[rest_words:end],
+        values[end:],
+    )
+
+
+def read_own(data: bytes) -> Part:
+    """Read of a sketch the prints of its own view alone."""
+    if _is_damaged(data):
+        return _NOTHING
+    total, kept = _OWN.unpack_from(data)
+    return Part(array("H", data[_HEAD.size : _HEAD.size + _HALF * kept]), total)
+
+
+def _is_damaged(data: bytes) -> bool:
+    return len(data) < _HEAD.size or len(data) % _HALF != 0
 
 
 _NOTHING = Part(array("H"), 0)
@@ -117,11 +137,9 @@ class Parted(NamedTuple):
 class Samples:
     """What both views of a text leave."""
 
-    def __init__(self, normal: Normal) -> None:
-        full = own = _sample(normal.full)
+    def __init__(self, normal: Normal, full: Sample, own: Sample) -> None:
         self.prints = full.prints
-        if normal.own != normal.full:
-            own = _sample(normal.own)
+        if own is not full:
             self.prints = array("I", distinct(full.prints + own.prints))
         self._prints = Parted(own.prints, _without(full.prints, own.prints))
         self._words = Parted(own.words, _without(full.words, own.words))
@@ -158,7 +176,7 @@ def _cut(parted: Parted, most: int) -> Parted:
     own, rest = parted
     if len(own) + len(rest) <= most:
         return parted
-    last = sorted((*own, *rest))[most - 1]
+    last = sorted((*own[:most], *rest[:most]))[most - 1]
     return Parted(own[: bisect_right(own, last)], rest[: bisect_right(rest, last)])
 
 
@@ -174,12 +192,16 @@ def _in_prose(words: Sequence[str], own: Sample) -> bytes:
     """Give 16 bits of each print that stands in prose."""
     if len(words) < _MUCH:
         return b""
-    begins = [4 * max(0, at) for at in accumulate(map(len, words), initial=-MIDDLE)]
-    stretches = [own.chosen[begins[first] : begins[last]] for first, last in prose(words)]
+    ends = [*accumulate(map(len, words), initial=0)]
+    stretches = [
+        own.chosen[4 * max(0, ends[first] - MIDDLE) : 4 * max(0, ends[last] - MIDDLE)]
+        for first, last in prose(words)
+    ]
     return halved(b"".join(stretches))
 
 
-def _sample(words: Sequence[str]) -> Sample:
+def sample(words: Sequence[str]) -> Sample:
+    """Take the prints and words of a view."""
     chosen = winnow("".join(words))
     telling = word_hashes({*words} - _UNTELLING)
     return Sample(chosen, array("I", distinct(chosen)), telling)
