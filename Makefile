@@ -74,7 +74,7 @@ chart-run: setup ## run the pod that the chart renders, where podman and the ima
 	CONTAINERS=run $(BIN)/pytest -rs tests/deploy/test_chart_run.py $(ARGS)
 
 image-test: setup ## build the image and run it as restricted as a cluster would, where buildah and podman are
-	CONTAINERS=build $(BIN)/pytest -rs tests/deploy $(ARGS)
+	CONTAINERS=build $(BIN)/pytest -rs tests/deploy/test_image.py $(ARGS)
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .cache .run build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -168,14 +168,13 @@ def _settings() -> dict[str, Any]:
 
 
 def _kind(setting: Setting) -> dict[str, Any]:
+    kind: dict[str, Any] = _TEXT
     if setting.read is readers.switch:
         kind = _SWITCH
     elif setting.default.isdigit():
         kind = {"type": "integer"}
     elif setting.read in _LISTS:
         kind = {"type": "array", "items": _TEXT}
-    else:
-        kind = _TEXT
     return {**kind, "description": setting.meaning}
 
 

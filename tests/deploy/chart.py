@@ -63,7 +63,7 @@ def rendered(values: Mapping[str, Any], by: str = HELMS[0]) -> list[Object]:
 def _rendered(values: str, by: str) -> tuple[Object, ...]:
     ended = template(json.loads(values), by)
     assert ended.returncode == 0, ended.stderr
-    return tuple(filter(None, yaml.safe_load_all(ended.stdout)))
+    return tuple(filter(None, yaml.load_all(ended.stdout, yaml.CSafeLoader)))
 
 
 def site(name: str) -> dict[str, Any]:
