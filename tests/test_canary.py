@@ -71,7 +71,7 @@ async def test_it_is_counted_nowhere_else(rig: Rig) -> None:
 
     assert rig.records("decision") == []
     assert rig.log.events[1:] == []
-    assert value(rig, "requests_total", kind="write", status="4xx") is None
+    assert value(rig, "requests_total", kind="write", status="4xx") == 0
     assert (await rig.send())[0] != 429
     assert rig.received == []
 
