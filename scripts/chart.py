@@ -29,7 +29,16 @@ OWN = {
     "sign_in.client_secret",
 }
 """Settings that the chart knows itself, or that are secrets."""
-_LISTS = (readers.networks, readers.sinks)
+_LISTS = (readers.admitted, readers.networks, readers.sinks)
+SECRETS = [
+    "audit.key",
+    "integrations.yaml",
+    "state-url",
+    "sign-in-client-secret",
+    "console-operators",
+    "console-viewers",
+]
+"""Secret files that have a meaning."""
 _BEGIN, _END = "<!-- values -->\n", "<!-- end of values -->\n"
 
 _TEXT = {"type": "string"}
@@ -142,10 +151,6 @@ def _schema() -> dict[str, Any]:
     )
     values["properties"]["global"] = _OBJECT  # helm's own, of charts that hold this one
     return {"$schema": "http://json-schema.org/draft-07/schema#", **values}
-
-
-SECRETS = ["audit.key", "state-url", "sign-in-client-secret", "integrations.yaml"]
-"""Secret files that have a meaning."""
 
 
 def _settings() -> dict[str, Any]:

@@ -61,8 +61,7 @@ def settings(objects: list[Object], tmp_path: Path) -> Settings:
             moved = re.sub(r"(?<![\w/:.])(/etc|/run|/var)/", rf"{tmp_path}\1/", path.read_text())
             path.write_text(moved)
     told = {each["name"]: f"{tmp_path}{each['value']}" for each in gateway(objects).get("env", [])}
-    *_, config = gateway(objects)["args"]
-    return load_settings(flags={}, environ=told, config=Path(f"{tmp_path}{config}"))
+    return load_settings(flags={}, environ=told)
 
 
 def files(objects: list[Object], volume: Object) -> dict[str, str]:
@@ -95,6 +94,7 @@ OUTSIDE = {
     "audit.key": "c0de" * 16,
     "state-url": "redis://redis:6379/0",
     "sign-in-client-secret": "secret",
+    "console-operators": f"sha256:{'0' * 64},jane@example.com\n",
     "overrides.yaml": "",
     "integrations.yaml": "integrations: {}\n",
 }
@@ -218,6 +218,7 @@ def test_the_gateway_takes_its_settings(name: str, tmp_path: Path) -> None:
     assert (read.audit.key_file is not None) is (name in {"replicas-redis", "existing-secrets"})
     assert (read.state.url or "").startswith("rediss:") is (name == "replicas-redis")
     assert (read.sign_in.client_secret == "secret") is (name == "existing-secrets")
+    assert len(read.console.operators or ()) == (2 if name == "existing-secrets" else 0)
 
 
 @every_site

@@ -62,6 +62,21 @@ capabilities: {drop: [ALL]}
 {{- else }}{{ keys .Values.secrets.files | sortAlpha | toJson }}{{ end }}
 {{- end }}
 
+{{/* Secret files that hold a setting, and its name in the environment. */}}
+{{- define "gateway.secretSettings" -}}
+state-url: STATE_URL
+sign-in-client-secret: SIGN_IN_CLIENT_SECRET
+console-operators: CONSOLE_OPERATORS
+console-viewers: CONSOLE_VIEWERS
+{{- end }}
+
+{{/* The secret files that are read once, at the start. */}}
+{{- define "gateway.startSecrets" -}}
+{{- range $key, $text := .Values.secrets.files }}
+{{- if or (eq $key "audit.key") (hasKey (include "gateway.secretSettings" $ | fromYaml) $key) }}{{ $key }}={{ $text }};{{ end }}
+{{- end }}
+{{- end }}
+
 {{/* What gateway.yaml holds: the values, and what the chart knows better. */}}
 {{- define "gateway.settings" -}}
 {{- $settings := deepCopy .Values.settings }}
