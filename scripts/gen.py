@@ -20,7 +20,7 @@ from gateway.policy.schema import (
     keys_reference,
     schema,
 )
-from gateway.settings import settings_reference
+from gateway.settings import settings_example, settings_reference
 from gateway.soe.api import ENDPOINTS
 
 ROOT = Path(__file__).parents[1]
@@ -70,6 +70,7 @@ def files() -> dict[Path, str]:
         for name, (title, table) in PAGES.items()
     }
     made[ROOT / "deploy" / "grafana" / "soe-write-gateway.json"] = dashboard()
+    made[ROOT / "deploy" / "gateway.yaml"] = settings_example()
     made[ROOT / "docs" / "audit.schema.json"] = json.dumps(audit_schema(), indent=1) + "\n"
     return made | {
         ROOT / "policies" / f"{name}.schema.json": json.dumps(schema(name), indent=1) + "\n"
