@@ -115,7 +115,7 @@ def _check_settings(
     as_json: bool,  # noqa: FBT001 - a fact
     out: TextIO,
 ) -> int:
-    from gateway.cli.assembly import sink_urls, state_url  # policies do without
+    from gateway.cli.assembly import key_file, sink_urls, state_url  # policies do without
     from gateway.settings import Known, load_settings, weaknesses
 
     try:
@@ -124,7 +124,11 @@ def _check_settings(
         )
     except ConfigError as error:
         return _print_problems(error, as_json, out)
-    stands = {"state.url": state_url(settings), "audit.sinks": ", ".join(sink_urls(settings))}
+    stands = {
+        "state.url": state_url(settings),
+        "audit.sinks": ", ".join(sink_urls(settings)),
+        "audit.key_file": str(key_file(settings)),
+    }
     written = {
         name: replace(each, value=each.value or stands.get(name, ""))
         for name, each in settings.written.items()
