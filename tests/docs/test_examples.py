@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import subprocess
@@ -16,7 +17,7 @@ from gateway.cli import main
 from gateway.cli.demo import KEY
 from gateway.policy.registry import digest
 from gateway.settings.load import load_settings
-from tests.docs.pages import PAGES, Block, blocks
+from tests.docs.pages import Block, blocks
 from tests.e2e.stack import stack
 from tests.shared import ROOT
 
@@ -26,7 +27,7 @@ DATA = "/var/lib/soe-gateway"
 """Where they say that its data lies."""
 
 
-@pytest.fixture(scope="module")
+@contextlib.contextmanager
 def demo() -> Iterator[tuple[str, str]]:
     """What `make run` starts, on free ports; gives the gateway's URL, and where its data lies."""
     listen = [f"--{name}=127.0.0.1:0" for name in ("listen", "admin-listen", "sandbox-listen")]
@@ -42,6 +43,13 @@ def demo() -> Iterator[tuple[str, str]]:
         process.terminate()
         process.wait(20)
         process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def shared_demo() -> Iterator[tuple[str, str]]:
+    """One demo for the pages that do not begin with one of their own."""
+    with demo() as places:
+        yield places
 
 
 def commands(block: Block) -> list[tuple[str, str]]:
@@ -61,26 +69,58 @@ def holds(output: str, shown: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("block", blocks("console"), ids=str)
-def test_a_command_prints_what_is_shown(block: Block, demo: tuple[str, str]) -> None:
-    """Targets of make are there; every other command runs, in the order of its page."""
-    for command, shown in commands(block):
-        if command.startswith("make"):
-            target = shlex.split(command)[1]
-            assert f"\n{target}:" in (ROOT / "Makefile").read_text()
-            continue
-        done = subprocess.run(
-            command.replace(GATEWAY, demo[0]).replace(DATA, demo[1]),
-            shell=True,  # the documents are ours, and show a shell
-            cwd=ROOT,
-            env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+def session(page: Path, url: str, data: str) -> list[tuple[str, str, str]]:
+    """Type a page's commands into one shell; gives each with what is shown and what it printed.
 
-        assert holds(done.stdout, shown), f"{command}\n{done.stdout}{done.stderr}"
+    The YAML that a page tells to save stands under `# save as: PATH`, and is saved before the
+    command that comes after it.
+    """
+    told: list[tuple[str, str]] = []
+    script: list[str] = []
+    for block in sorted(blocks("console", "yaml"), key=lambda each: each.line):
+        if block.page != page:
+            continue
+        if block.language == "yaml":
+            if saved := re.match(r"# save as: (\S+)\n", block.text):
+                script.append(f"cat > {saved[1]} <<'END'\n{block.text}END")
+            continue
+        for command, shown in commands(block):
+            told.append((command, shown))
+            script += [f"printf '\\0'\n{'' if command.startswith('make') else command}"]
+    typed = "\n".join(script).replace(GATEWAY, url).replace(DATA, data)
+    done = subprocess.run(
+        ["/bin/bash"],
+        input=re.sub(r"/tmp/soe-gateway-\w+", data, typed),
+        cwd=ROOT,
+        env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    printed = done.stdout.split("\0")[1:]
+    assert len(printed) == len(told), done.stdout
+    return [(*each, output) for each, output in zip(told, printed, strict=True)]
+
+
+TYPED = sorted({block.page for block in blocks("console")})
+OWN_DEMO = {"tutorial.md"}
+"""Pages that fill caps or change policies, so that no other may share their gateway."""
+
+
+@pytest.mark.parametrize("page", TYPED, ids=lambda page: page.name)
+def test_commands_print_what_is_shown(page: Path, request: pytest.FixtureRequest) -> None:
+    """Targets of make are there; every other command of a page runs, in one shell, in order."""
+    with contextlib.ExitStack() as stack:
+        own = page.name in OWN_DEMO
+        places = stack.enter_context(demo()) if own else request.getfixturevalue("shared_demo")
+        typed = session(page, *places)
+
+    for command, shown, printed in typed:
+        if command.startswith("make"):
+            assert f"\n{shlex.split(command)[1]}:" in (ROOT / "Makefile").read_text()
+        assert holds(printed, shown) or command.startswith("make"), f"{command}\n{printed}"
 
 
 PROGRAMS = sorted({block.page for block in blocks("python")})
@@ -159,11 +199,3 @@ def test_each_rule_of_the_cookbook_is_missed_by_a_test_of_its_block(
     (tmp_path / "shown.yaml").write_text(block.text)
 
     assert main(["check", "--coverage", str(tmp_path)]) == 0, capsys.readouterr().out
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page: Path) -> None:
-    """Every relative link of a page names a file, a folder or a heading that is there."""
-    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
-        if not target.startswith(("http:", "https:", "#")):
-            assert (page.parent / target.partition("#")[0]).exists(), target
