@@ -38,6 +38,11 @@ class Block:
         """Where it stands, as a test's name shows it."""
         return f"{self.page.relative_to(ROOT)}:{self.line}"
 
+    @property
+    def kind(self) -> str:
+        """The first key of a block of YAML, as `policy`; comments before it say nothing."""
+        return re.sub(r"^(#.*\n)+", "", self.text).partition(":")[0]
+
 
 def blocks(*languages: str) -> list[Block]:
     """Every block in one of the languages, in all pages; `settings` is YAML that says so."""

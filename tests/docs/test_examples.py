@@ -132,7 +132,7 @@ def test_a_program_that_is_shown_runs(page: Path, tmp_path: Path) -> None:
     policies = tmp_path / "policies"
     policies.mkdir()
     shown = [block for block in blocks("yaml") if block.page == page]
-    for number, block in enumerate(each for each in shown if each.text.startswith("policy:")):
+    for number, block in enumerate(each for each in shown if each.kind == "policy"):
         (policies / f"{number}.yaml").write_text(block.text)
     known = f"owner: o, contact: c, purpose: p, keys: ['sha256:{digest(KEY.encode())}']"
     (policies / "integrations.yaml").write_text(f"integrations: {{help-bot: {{{known}}}}}\n")
@@ -158,16 +158,14 @@ def test_a_file_that_is_shown_is_right_and_holds_its_tests(
     block: Block, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A page's policies, tests and overrides load, beside the registrations that it shows."""
-    kind = block.text.partition(":")[0]
-    beside = ("integrations", "policy") if kind == "tests" else ("integrations",)
+    beside = ("integrations", "policy") if block.kind == "tests" else ("integrations",)
     for each in blocks("yaml"):
-        shown = each.text.partition(":")[0]
-        if each.page == block.page and shown in beside:
-            (tmp_path / FILES[shown]).write_text(each.text)
-    (tmp_path / FILES.get(kind, "overrides.yaml")).write_text(block.text)
+        if each.page == block.page and each.kind in beside:
+            (tmp_path / FILES[each.kind]).write_text(each.text)
+    (tmp_path / FILES.get(block.kind, "overrides.yaml")).write_text(block.text)
 
     # An override changes what the shipped tests expect, so it is looked at alone.
-    for command in ("check", "test") if kind in ("policy", "tests") else ("check",):
+    for command in ("check", "test") if block.kind in ("policy", "tests") else ("check",):
         code = main([command, str(tmp_path)])
 
         assert code == 0, capsys.readouterr().out
@@ -188,13 +186,13 @@ COOKBOOK = [block for block in blocks("yaml") if block.page.name == "cookbook.md
 
 
 @pytest.mark.parametrize(
-    "block", [each for each in COOKBOOK if each.text.startswith("policy:")], ids=str
+    "block", [each for each in COOKBOOK if each.kind == "policy"], ids=str
 )
 def test_each_rule_of_the_cookbook_is_missed_by_a_test_of_its_block(
     block: Block, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Who copies a rule copies what shows that it works."""
-    registered = next(each for each in COOKBOOK if each.text.startswith("integrations:"))
+    registered = next(each for each in COOKBOOK if each.kind == "integrations")
     (tmp_path / "integrations.yaml").write_text(registered.text)
     (tmp_path / "shown.yaml").write_text(block.text)
 
