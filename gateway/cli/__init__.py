@@ -23,7 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "replay": "judge recorded writes by other policies: what would change, and why",
     "explain": "tell why a write was decided so, what a request would meet, or how alike two texts are",
     "integrations": "switch integrations off and on, and draft registrations out of what was seen",
-    "audit": "look after the audit log: whether it is whole",
+    "audit": "look after the audit log: ask it, prove it, export it, cut it",
     "state": "mend state by hand: accept a loss, forget, release, reset",
     "keys": "make, list and revoke the gateway keys of integrations",
     "seed": "remember what stands on the site, so that copies of it are found",

@@ -23,10 +23,11 @@ import orjson
 
 from gateway.admin.app import admin_app
 from gateway.admin.console import Console
+from gateway.audit.key import Keys
 from gateway.audit.writer import AuditWriter
 from gateway.cli.assembly import (
     audit_directories,
-    audit_key,
+    audit_keys,
     open_audit,
     open_policies,
     open_state,
@@ -139,9 +140,10 @@ class Supervisor:
             return
         observer = Observer(self._log, Metrics())  # of which nobody asks the metrics
         policies = open_policies(settings, clock, observer, secrets=False)
-        key = audit_key(settings)
+        keys = audit_keys(settings)
+        key = keys.first
         store = LateStore()
-        audit = RecordedWhenAsked(lambda: self._audit(key, clock))
+        audit = RecordedWhenAsked(lambda: self._audit(keys, clock))
         switches = open_switches(
             settings, store, clock, tell=lambda _: None, fails=observer.switches_failed
         )
@@ -160,9 +162,9 @@ class Supervisor:
             await store.close()
             await audit.close()
 
-    def _audit(self, key: bytes, clock: SystemClock) -> AuditWriter:
+    def _audit(self, keys: Keys, clock: SystemClock) -> AuditWriter:
         with one_at_a_time(audit_directories(self._settings)):
-            return open_audit(self._settings, key, clock)
+            return open_audit(self._settings, keys, clock)
 
     async def _open_state(self, store: LateStore, key: bytes, observer: Observer) -> None:
         """Open state for the console, when that can be."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import gc
 import itertools
 import os
@@ -13,6 +12,7 @@ import signal
 import socket
 import stat
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,18 +20,19 @@ import orjson
 
 from gateway.admin.app import admin_app
 from gateway.admin.console import Console
-from gateway.audit.key import derived
+from gateway.audit.key import Keys, derived
 from gateway.audit.recovery import Recovered, recover
+from gateway.audit.segments import locked
 from gateway.canary import CanaryRun
 from gateway.cli.assembly import (
     audit_directories,
-    audit_key,
-    open_audit,
+    audit_keys,
     open_people,
     open_policies,
     open_pool,
     open_state,
     open_switches,
+    serve_audit,
     state_terms,
     with_shipped,
 )
@@ -233,10 +234,11 @@ class Gateway:
         observer = front.observer(settings, output, metrics)
         clock = SystemClock()
         policies = open_policies(settings, clock, observer, secrets=True)
-        key = audit_key(settings)
+        keys = audit_keys(settings)
+        key = keys.first
         pool, caps = open_pool(settings), CapUse()
         levels = Levels(metrics, observer, caps, pool, audit_directories(settings))
-        opened, audit, opening = await self._open(key, clock, observer, levels)
+        opened, audit, opening = await self._open(keys, clock, observer, levels)
         store = WatchedStore(opened, metrics, caps)
         policies.follow(lambda revision: _record_policies(audit, revision, observer))
         persons = SoePersons(
@@ -300,12 +302,12 @@ class Gateway:
         observer.event("server.stopped")
 
     async def _open(
-        self, key: bytes, clock: SystemClock, observer: Observer, levels: Levels
+        self, keys: Keys, clock: SystemClock, observer: Observer, levels: Levels
     ) -> tuple[Store, AuditLog, asyncio.Future[None]]:
         """Open state and audit log; where their disk is full, the future does when it is not."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
-            return *await self._opened(key, clock, observer, levels), done
+            return *await self._opened(keys, clock, observer, levels), done
         except (StoreError, AuditError) as error:
             if not may_pass(error):
                 raise
@@ -316,7 +318,7 @@ class Gateway:
             while True:
                 await asyncio.sleep(AGAIN_AFTER)
                 with contextlib.suppress(StoreError, AuditError):
-                    found = await self._opened(key, clock, observer, levels)
+                    found = await self._opened(keys, clock, observer, levels)
                     store.opened(found[0])
                     audit.opened(found[1])
                     observer.event("start.completed")
@@ -325,15 +327,16 @@ class Gateway:
         return store, audit, asyncio.create_task(later())
 
     async def _opened(
-        self, key: bytes, clock: SystemClock, observer: Observer, levels: Levels
+        self, keys: Keys, clock: SystemClock, observer: Observer, levels: Levels
     ) -> tuple[Store, AuditLog]:
         settings = self._settings
-        store = open_state(settings, state_terms(settings, observer.state_told, key))
+        store = open_state(settings, state_terms(settings, observer.state_told, keys.first))
         try:
             with one_at_a_time(audit_directories(settings)):
-                await self._recover(store, key, clock, observer)
+                await self._recover(store, keys, clock, observer)
                 told = observer.audit_synced, observer.audit_written
-                levels.audit = audit = open_audit(settings, key, clock, *told)
+                tell = _from_any_thread(observer.event)
+                levels.audit = audit = serve_audit(settings, keys, clock, *told, tell)
                 return store, audit
         except AuditError:
             await store.close()
@@ -433,14 +436,14 @@ class Gateway:
         return sources(self._settings["policies.directory"], shipped=with_shipped(self._settings))
 
     async def _recover(
-        self, store: Store, key: bytes, clock: SystemClock, observer: Observer
+        self, store: Store, keys: Keys, clock: SystemClock, observer: Observer
     ) -> None:
         """Give the writes that a dead process left open their outcomes, in log and state.
 
         State also hears of those that ended just before: settling twice is settling once.
         """
         directories = audit_directories(self._settings)
-        found = [each for folder in directories for each in recover(folder, key, clock.now())]
+        found = [each for folder in directories for each in recover(folder, keys, clock.now())]
         async with asyncio.TaskGroup() as group:  # a state that hangs costs one time-out, not each
             for each in found:
                 group.create_task(self._end(store, each, observer))
@@ -496,6 +499,16 @@ def _signals(policies: Policies) -> asyncio.Event:
     return stop
 
 
+def _from_any_thread(tell: Callable[..., None]) -> Callable[..., None]:
+    """Let other threads log: logs belong to the loop."""
+    loop = asyncio.get_running_loop()
+
+    def told(event: str, **facts: object) -> None:
+        loop.call_soon_threadsafe(partial(tell, event, **facts))
+
+    return told
+
+
 def _ids(clock: SystemClock) -> Callable[[], str]:
     """Give what makes decision ids: the instant, so that they sort, this process, and a number."""
     process, numbers = secrets.token_hex(6), itertools.count()
@@ -533,7 +546,5 @@ def one_at_a_time(directories: list[Path]) -> Iterator[None]:
     """
     with contextlib.ExitStack() as held:
         for directory in filter(Path.is_dir, directories):
-            fd = os.open(directory, os.O_RDONLY)
-            held.callback(os.close, fd)
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            held.enter_context(locked(directory, wait=True))
         yield

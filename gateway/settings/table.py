@@ -128,7 +128,14 @@ class Audit:
     """Where decisions and outcomes are recorded."""
 
     sinks: Annotated[tuple[str, ...] | None, Setting(readers.sinks, "", "where the audit log goes, one or more of file:///directory and stdout:; a file in the data directory without it", flag="--audit")]
-    key_file: Annotated[Path | None, Setting(readers.path, "", "the key that proves the audit log; made in the data directory without it")]
+    key_file: Annotated[Path | None, Setting(readers.path, "", "the key that proves the audit log; made in the data directory without it; to change it, add a line `id:key`, whose key signs from the next start on, and leave the others there")]
+    segment: Annotated[int, Setting(readers.size, "64MiB", "how large a file of the log grows before the next is begun")]
+    rotate: Annotated[float, Setting(readers.seconds, "1d", "how old it grows before that")]
+    compress: Annotated[bool, Setting(readers.switch, "false", "whether files that are complete are compressed, to .jsonl.gz")]
+    retention: Annotated[float | None, Setting(readers.seconds, "", "how old records grow before they are removed, as 400d, a file at a time; kept for ever without it")]
+    min_free: Annotated[int, Setting(readers.size, "64MiB", "how much of the disk stays free: with less, writes are refused, while outcomes of earlier ones are still recorded")]
+    checkpoint: Annotated[tuple[str, ...] | None, Setting(readers.sinks, "stdout:", "where it is told how far each chain has come, so that a cut at its end shows: stdout: (a line in the log) and file:///directory, on another disk or machine")]
+    checkpoint_every: Annotated[float, Setting(readers.seconds, "1m", "how often")]
     content: Annotated[str, Setting(readers.word("none", "excerpt", "full"), "none", "how much of a post's title and body the record of its decision keeps: none, excerpt (the first 200 characters of each) or full")]
     people: Annotated[str, Setting(readers.word("pseudonym", "name", "none"), "pseudonym", "how people stand in records: by a pseudonym that `soe-gateway audit forget` can cut off from the person, by name, which nothing but age removes, or not at all")]
 

@@ -199,6 +199,7 @@ def test_every_mistake_of_every_source_is_told_at_once() -> None:
         ("state: {url: 'sqlite:x'}\n", "1:14: expected memory:, sqlite:///path, redis://host"),
         ("audit: {sinks: ['file://x']}\n", "1:17: expected file:///directory or stdout:"),
         ("audit: {content: all}\n", "1:18: 'all' is none of none, excerpt, full"),
+        ("audit: {segment: 64MB}\n", "1:18: expected a size as 64MiB, in KiB, MiB or GiB"),
         ("proxy: {trusted: [10.0.0.1/8]}\n", "'10.0.0.1/8' is no network such as 10.0.0.0/8"),
         ("- a\n", "gateway.yaml:1:1: expected keys with values here"),
     ],
