@@ -10,11 +10,13 @@ import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from xml.etree import ElementTree
 
+import httpx
 import pytest
 
 from gateway.cli import main
-from gateway.cli.demo import KEY
+from gateway.cli.demo import EXAMPLES, KEY
 from gateway.policy.registry import digest
 from gateway.settings.load import load_settings
 from tests.docs.pages import Block, blocks
@@ -121,6 +123,25 @@ def test_commands_print_what_is_shown(page: Path, request: pytest.FixtureRequest
         if command.startswith("make"):
             assert f"\n{shlex.split(command)[1]}:" in (ROOT / "Makefile").read_text()
         assert holds(printed, shown) or command.startswith("make"), f"{command}\n{printed}"
+
+
+def test_the_picture_of_a_refusal_is_what_is_answered(shared_demo: tuple[str, str]) -> None:
+    """The words drawn in it are those of a real answer, but for the address of the post."""
+    drawn = ElementTree.parse(ROOT / "docs" / "images" / "refusal.svg").iterfind(".//*[@class]")
+    words = " ".join(each.text or "" for each in drawn).strip('",')
+    event, again = (each for each in EXAMPLES if "event" in each.title)
+
+    for example in (event, again):  # whether or not a page has sent the first already
+        answer = httpx.post(
+            shared_demo[0] + example.path, json=example.body, headers=example.headers()
+        )
+
+    assert answer.status_code == again.status
+    assert _anywhere(answer.json()["detail"]) == _anywhere(words)
+
+
+def _anywhere(text: str) -> str:
+    return re.sub(r"http\S+/questions/\d+", "URL", text)
 
 
 PROGRAMS = sorted({block.page for block in blocks("python")})
