@@ -167,7 +167,7 @@ DECISION: Mapping[str, Field] = {
     "write_id": _WRITE_ID,
     "effect": Field(type=_one_of(Effect), meaning="What was decided. `replay`: the stored answer to the same request was given again."),
     "revision": Field(type=TEXT, meaning="The revision of the policies that decided; it ends in `+discover` where they only warned."),
-    "repeats": Field(type=TEXT, meaning="The decision id of the earlier write that decided in place of the rules; else null.", nullable=True),
+    "repeats": Field(type=TEXT, meaning="The decision id of the earlier write that decided in place of the rules; else null.", nullable=True, since=2),
     "state": Field(type=STATE, meaning="How state was asked; null where it was not, or told of a repeat.", nullable=True, since=2),
     "integration": Field(type=TEXT, meaning="Which integration wrote, by its name in the registry; `anonymous` where nobody registered it.", privacy=Privacy.NOBODY),
     "tier": Field(type=TEXT, meaning="Its tier; empty for `anonymous`.", since=2),
