@@ -24,6 +24,7 @@ import orjson
 from gateway.admin.app import admin_app
 from gateway.cli.worker import VARIABLE, tell_listening
 from gateway.errors import GatewayError
+from gateway.observe.fate import FATE_FILE, FateMetrics
 from gateway.observe.logs import Output, logger
 from gateway.observe.metrics import FILES, WorkersMetrics
 from gateway.proxy.listener import Listener
@@ -96,6 +97,7 @@ class Supervisor:
         with tempfile.TemporaryDirectory(prefix="soe-gateway-") as files:
             self._files = files
             self._metrics = WorkersMetrics(Path(files), self._processes)
+            self._metrics.registry.register(FateMetrics(settings["data.directory"] / FATE_FILE))
             with _reserved(*settings["server.listen"]) as self._port:
                 admin = Listener(
                     admin_app(self._metrics, self._is_ready, lambda: self._revision),

@@ -38,6 +38,7 @@ from gateway.clock import SystemClock
 from gateway.errors import AuditError, StoreError
 from gateway.model import Settlement
 from gateway.observe.caps import CapUse
+from gateway.observe.fate import FATE_FILE, FateMetrics
 from gateway.observe.levels import Levels
 from gateway.observe.logs import Output, logger
 from gateway.observe.metrics import Metrics, keep_in_files
@@ -102,6 +103,7 @@ class Alone:
 
     def __init__(self, settings: Settings) -> None:
         self._address = settings["server.admin_listen"]
+        self._fate = FateMetrics(settings["data.directory"] / FATE_FILE)
         self._ready = False
 
     def observer(self, settings: Settings, output: Output, metrics: Metrics) -> Observer:
@@ -113,6 +115,7 @@ class Alone:
 
     async def open(self, proxy: str, metrics: Metrics, policies: Policies) -> None:
         """As `Front.open`."""
+        metrics.registry.register(self._fate)
         self._admin = Listener(
             admin_app(metrics, lambda: self._ready, lambda: policies.current.revision),
             self._address,

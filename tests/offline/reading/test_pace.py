@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.offline.seed.pace import Pace, until_again, until_next
+from gateway.offline.reading.pace import Pace, until_again, until_next
 from tests.offline.seed.rig import Time
 
 
