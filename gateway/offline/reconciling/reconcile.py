@@ -143,18 +143,23 @@ async def _read(
 
 
 def _logged(index: Index, lines: Lines, since: float, until: float) -> _Logged:
-    """Read which posts have a record, and which writes leave open what became of them."""
+    """Read which posts have a record, and which writes leave open what became of them.
+
+    What an earlier run found and recorded is open no more, whatever the post reads today.
+    """
     logged = _Logged()
+    settled: set[str] = set()
+    for deed in index.deeds():
+        if deed.event == OUTCOME_TOLD and deed.facts["post"] is not None:
+            settled.add(deed.facts["write_id"])
+            logged.known.add(Name(deed.facts["team"], deed.facts["post"]))
     passed = Selection(since=since - 2 * CLOCKS_DIFFER, effects=(Effect.ALLOW,))
     for entry in index.entries(passed):
         name = name_of(entry)
         if name is not None:
             logged.known.add(name)
-        elif since <= entry.at <= until and (doubt := _doubt(entry, lines)):
-            logged.doubts.append(doubt)
-    for deed in index.deeds():
-        if deed.event == OUTCOME_TOLD and deed.facts.get("post"):
-            logged.known.add(Name(deed.facts["team"], deed.facts["post"]))
+        elif since <= entry.at <= until and entry.id not in settled:
+            logged.doubts += filter(None, [_doubt(entry, lines)])
     return logged
 
 
