@@ -45,11 +45,12 @@ from gateway.cli.reading import add_reading, open_reader, reading_settings
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError, ProblemsError
 from gateway.offline.reconciling.doubts import Answered
-from gateway.offline.reconciling.reconcile import OUTCOME_TOLD, Around, Report, reconcile
+from gateway.offline.reconciling.reconcile import Around, Report, reconcile
 from gateway.offline.reconciling.site import Site
 from gateway.settings import Settings
 
-_AROUND_TOLD, _DONE_TOLD = "reconcile.around", "reconcile.done"
+_AROUND = "reconcile.around"
+_OUTCOME = "reconcile.outcome"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -139,21 +140,19 @@ async def _record(
         AuditError: it cannot be recorded.
     """
     deeds = [(deed.event, deed.facts) for deed in index.deeds()]
-    around = {(facts["team"], facts["post"]) for event, facts in deeds if event == _AROUND_TOLD}
-    answers = {
-        (facts["write_id"], facts["answer"]) for event, facts in deeds if event == OUTCOME_TOLD
-    }
+    around = {(facts["team"], facts["post"]) for event, facts in deeds if event == _AROUND}
+    answers = {(facts["write_id"], facts["answer"]) for event, facts in deeds if event == _OUTCOME}
     person = getpass.getuser()
     audit = open_audit(settings, audit_key(settings), SystemClock())
     try:
         for each in report.around:
             if each.post.name not in around:
-                audit.told(_AROUND_TOLD, person=person, **_of_around(each))
+                audit.told(_AROUND, person=person, **_of_around(each))
         for answered in report.answers:
             if (answered.entry.id, answered.answer.value) not in answers:
-                audit.told(OUTCOME_TOLD, person=person, **_of_answer(answered))
+                audit.told(_OUTCOME, person=person, **_of_answer(answered))
         counts = {"around": len(report.around), "answers": len(report.answers)}
-        audit.told(_DONE_TOLD, person=person, since=since, until=until, **counts)
+        audit.told("reconcile.done", person=person, since=since, until=until, **counts)
     finally:
         await audit.close()
 
@@ -217,6 +216,7 @@ def _document(report: Report, since: float, until: float) -> Mapping[str, Any]:
                 "operation": each.entry.operation,
                 "outcome": each.entry.outcome,
                 "why": each.why,
+                "perhaps": [name.post for name in each.perhaps],
             }
             for each in report.answers
         ],
@@ -227,22 +227,22 @@ def _tables(report: Report, out: TextIO) -> None:
     width = shutil.get_terminal_size().columns if out.isatty() else None
     looked_at = f"{report.read} posts, {len(report.accounts.own)} accounts of integrations"
     print(f"written around the gateway: {len(report.around)} ({looked_at})", file=out)
-    Table(_AROUND, out, width)(report.around)
+    Table(_AROUND_COLUMNS, out, width)(report.around)
     print(f"writes whose outcome is open: {len(report.answers)}", file=out)
-    Table(_ANSWERS, out, width)(report.answers)
+    Table(_ANSWER_COLUMNS, out, width)(report.answers)
 
 
 def _where(post: str | None, url: str | None) -> str:
     return url or post or ""
 
 
-_AROUND: dict[str, Column[Around]] = {
+_AROUND_COLUMNS: dict[str, Column[Around]] = {
     "at": Column(lambda around: instant(around.post.at), 20, 20),
     "account of": Column(lambda around: around.integration, 12, 8),
     "author": Column(lambda around: str(around.post.author), 6, 6),
     "post": Column(lambda around: _where(around.post.name.post, around.post.url), 14, 30),
 }
-_ANSWERS: dict[str, Column[Answered]] = {
+_ANSWER_COLUMNS: dict[str, Column[Answered]] = {
     "at": Column(lambda each: instant(each.entry.at), 20, 20),
     "integration": Column(lambda each: each.entry.integration, 12, 8),
     "operation": Column(lambda each: each.entry.operation, 15, 15),

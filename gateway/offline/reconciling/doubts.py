@@ -64,11 +64,18 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """A doubt with the site's answer, and the post where one was found; `why` is for people."""
+    """A doubt with the site's answer.
+
+    Attributes:
+        post: the one that was found.
+        perhaps: of an undecidable one, the posts that it may have made.
+        why: for people.
+    """
 
     entry: Entry
     answer: Answer
     post: Standing | None = None
+    perhaps: tuple[Name, ...] = ()
     why: str = ""
 
 
@@ -143,23 +150,27 @@ def _of_group(
     for doubt in sorted(group, key=lambda doubt: doubt.entry.at):
         own = [post for post in free if post in same[doubt.entry.id]]
         if not same[doubt.entry.id]:
-            yield _of_none(doubt, standing[doubt.entry.id])
+            yield _of_none(doubt, standing[doubt.entry.id], texts)
         elif own and enough:
             free.remove(own[0])
             yield Answered(entry=doubt.entry, answer=Answer.FOUND, post=own[0])
         else:
-            yield _undecidable(doubt, f"{rivals} writes had this text, and fewer such posts stand")
+            why = f"{rivals} writes had this text, and fewer such posts stand"
+            yield _undecidable(doubt, why, same[doubt.entry.id])
 
 
-def _of_none(doubt: Doubt, posts: Sequence[Standing]) -> Answered:
+def _of_none(doubt: Doubt, posts: Sequence[Standing], texts: Mapping[Name, str]) -> Answered:
     """Answer for a write whose text stands nowhere now: it may have been edited since."""
-    if any(post.edited is not None for post in posts):
-        return _undecidable(doubt, "a post of that place and time was edited since")
+    perhaps = [post for post in posts if post.edited is not None or post.name not in texts]
+    if perhaps:
+        why = "posts of that place and time were edited since, or cannot be compared"
+        return _undecidable(doubt, why, perhaps)
     return Answered(entry=doubt.entry, answer=Answer.NOT_FOUND)
 
 
-def _undecidable(doubt: Doubt, why: str) -> Answered:
-    return Answered(entry=doubt.entry, answer=Answer.UNDECIDABLE, why=why)
+def _undecidable(doubt: Doubt, why: str, posts: Sequence[Standing] = ()) -> Answered:
+    perhaps = tuple(post.name for post in posts)
+    return Answered(entry=doubt.entry, answer=Answer.UNDECIDABLE, perhaps=perhaps, why=why)
 
 
 def _at(post: Standing) -> tuple[float, str]:

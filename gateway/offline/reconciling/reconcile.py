@@ -15,7 +15,6 @@ from gateway.offline.reading.reader import NotThereError
 from gateway.offline.reconciling.accounts import CREATING, Accounts, accounts_of, name_of
 from gateway.offline.reconciling.doubts import (
     CLOCKS_DIFFER,
-    Answer,
     Answered,
     Doubt,
     answered,
@@ -23,7 +22,7 @@ from gateway.offline.reconciling.doubts import (
 )
 from gateway.offline.reconciling.site import KINDS, Name, Site, Standing
 
-OUTCOME_TOLD = "reconcile.outcome"
+_OUTCOME_TOLD = "reconcile.outcome"
 """The event by which a finding about a write's outcome is recorded."""
 
 
@@ -101,7 +100,7 @@ async def reconcile(
     read = await _read(site, watcher, teams, since - CLOCKS_DIFFER, until)
     while index.step():  # after the site: whatever stands there was recorded before it was sent
         pass
-    logged = _logged(index, lines, since, until)
+    logged = _logged(index, lines, since - 2 * CLOCKS_DIFFER)
     unread = read.missing | {
         (doubt.entry.team, doubt.entry.operation.partition(".")[0])
         for doubt in logged.doubts
@@ -112,13 +111,13 @@ async def reconcile(
     names = {post.name for posts in possible.values() for post in posts}
     names |= {name for name, post in targets.items() if post is not None}
     answers = answered(logged.doubts, possible, targets, await site.texts(names), unread)
-    taken = logged.known | _taken(answers, possible)
+    taken = logged.known | {name for each in answers for name in _posts_of(each)}
     written = [post for post in read.standing if math.floor(since) <= post.at <= until]
     free = [post for post in written if post.name not in taken]
     return Report(
         accounts=accounts,
         around=tuple(_around(free, accounts.own, authors)),
-        answers=tuple(answers),
+        answers=tuple(each for each in answers if since <= each.entry.at <= until),
         read=len(written),
         missing=tuple(sorted({f"{kind}s" for _, kind in read.missing})),
     )
@@ -142,23 +141,24 @@ async def _read(
     return read
 
 
-def _logged(index: Index, lines: Lines, since: float, until: float) -> _Logged:
+def _logged(index: Index, lines: Lines, since: float) -> _Logged:
     """Read which posts have a record, and which writes leave open what became of them.
+
+    Whatever the two clocks say: also writes of somewhat before and after may be those of posts.
 
     What an earlier run found and recorded is open no more, whatever the post reads today.
     """
     logged = _Logged()
     settled: set[str] = set()
     for deed in index.deeds():
-        if deed.event == OUTCOME_TOLD and deed.facts["post"] is not None:
+        if deed.event == _OUTCOME_TOLD and deed.facts["post"] is not None:
             settled.add(deed.facts["write_id"])
             logged.known.add(Name(deed.facts["team"], deed.facts["post"]))
-    passed = Selection(since=since - 2 * CLOCKS_DIFFER, effects=(Effect.ALLOW,))
-    for entry in index.entries(passed):
+    for entry in index.entries(Selection(since=since, effects=(Effect.ALLOW,))):
         name = name_of(entry)
         if name is not None:
             logged.known.add(name)
-        elif since <= entry.at <= until and entry.id not in settled:
+        elif entry.id not in settled:
             logged.doubts += filter(None, [_doubt(entry, lines)])
     return logged
 
@@ -182,15 +182,9 @@ async def _targets(site: Site, doubts: Collection[Doubt]) -> dict[Name, Standing
     return found
 
 
-def _taken(
-    answers: Collection[Answered], possible: Mapping[str, Collection[Standing]]
-) -> set[Name]:
-    """Give the posts that are, or may be, those of writes through the gateway."""
-    taken = {each.post.name for each in answers if each.post is not None}
-    for each in answers:
-        if each.answer is Answer.UNDECIDABLE:
-            taken |= {post.name for post in possible.get(each.entry.id, ())}
-    return taken
+def _posts_of(answered: Answered) -> Collection[Name]:
+    """Give the post that a write through the gateway made, or those that it may have made."""
+    return answered.perhaps if answered.post is None else (answered.post.name,)
 
 
 def _around(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.offline.reading.reader import NotThereError, ReadingError, RefusedError
-from tests.offline.seed.rig import Rig
+from tests.offline.rig import Rig
 
 PATH = "/api/2.3/questions"
 

@@ -15,7 +15,7 @@ from gateway.offline.seed.progress import Progress
 from gateway.offline.seed.run import Counts, Remembers, choose, seed
 from gateway.state.memory import MemoryStore
 from gateway.text.fingerprint import fingerprint
-from tests.offline.seed.rig import Rig
+from tests.offline.rig import Rig
 from tests.samples import a_write
 
 KEEP = 90 * 86_400.0
