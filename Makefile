@@ -52,6 +52,7 @@ bench: setup ## measure against nginx and stock httpx, side by side; ARGS=--shor
 	$(BIN)/python bench/read.py $(ARGS)
 	$(BIN)/python bench/write.py $(ARGS)
 	$(BIN)/python bench/seed.py $(ARGS)
+	$(BIN)/python bench/audit.py $(ARGS)
 
 eval: setup ## how well copies, boilerplate and floods are found, where the corpora are; ARGS=--over-http
 	SHARED=$(SHARED) $(BIN)/python bench/detection/run.py $(ARGS)

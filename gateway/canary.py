@@ -29,8 +29,9 @@ from gateway.offline.testing.play import play
 from gateway.offline.testing.requests import Request
 from gateway.policy.load import Source
 from gateway.policy.policyset import PolicySet
-from gateway.ports import Notes, Store, UpstreamResponse
+from gateway.ports import Notes, Store, Switches, UpstreamResponse
 from gateway.proxy.app import ProxyApp
+from gateway.proxy.switches import nobody
 from gateway.soe.api import BodyKind
 
 _CASES_AT_MOST = 200
@@ -116,6 +117,7 @@ class CanaryRun:
             observer=silent,
             pipeline=replace(
                 app.pipeline,
+                off=nobody,
                 store=looking,
                 audit=_Unrecorded(),
                 confirming=replace(
@@ -233,6 +235,11 @@ class _Looking:
     def notes(self) -> Notes:
         """None are there, and none may be put: no canary waits for a person."""
         raise StoreError("a canary has no notes")
+
+    @property
+    def switches(self) -> Switches:
+        """None are there, and none may be put: a canary switches nothing."""
+        raise StoreError("a canary has no switches")
 
 
 class _Unrecorded:

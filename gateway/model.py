@@ -598,6 +598,28 @@ class Contact:
         return f"{self.name} ({reached})" if reached else self.name
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch:
+    """What an operator did last to an integration as a whole: switched it off, or on again.
+
+    `at` orders what was done; who switches gives it an instant after all that he knows.
+    """
+
+    integration: str
+    off: bool
+    at: float
+    by: str
+    reason: str = ""
+
+    @property
+    def rank(self) -> tuple[float, bool, str, str]:
+        """Of two switches of an integration the one of the greater rank counts, whoever compares.
+
+        Of one instant, `off` goes before `on`.
+        """
+        return (self.at, self.off, self.by, self.reason)
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An answer that the gateway gives itself."""

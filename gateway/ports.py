@@ -18,6 +18,7 @@ from gateway.model import (
     Reservation,
     Reserved,
     Settlement,
+    Switch,
     Write,
 )
 
@@ -77,6 +78,19 @@ class Notes(Protocol):
         """Take a note away; whether there was one."""
 
 
+class Switches(Protocol):
+    """The newest switch of each integration, which all processes share. Raises `StoreError` only.
+
+    They have no end, and are given also while other data is lost: who asks puts back what is missing.
+    """
+
+    async def all(self) -> tuple[Switch, ...]:
+        """Give them, by the names of the integrations."""
+
+    async def join(self, switches: Sequence[Switch]) -> None:
+        """Put in those that are newer (`Switch.rank`) than what is there; others change nothing."""
+
+
 class Store(Protocol):
     """State's one door: `reserve`, atomic, then `settle`. Raises `StoreError` only."""
 
@@ -111,6 +125,10 @@ class Store(Protocol):
     def notes(self) -> Notes:
         """The notes that stand in the same state."""
 
+    @property
+    def switches(self) -> Switches:
+        """The switches of integrations, in the same state."""
+
 
 class Administered(Store, Protocol):
     """What operators ask of state, and `seed`. Raises `StoreError` only."""
@@ -138,7 +156,18 @@ class Administered(Store, Protocol):
         """Let writes pass again although data was lost; whether a loss stood in their way."""
 
 
-class AuditLog(Protocol):
+class Recorder(Protocol):
+    """The part of the audit log that tells what was done to the gateway. Raises `AuditError` only."""
+
+    def told(self, event: str, *, person: str = "", **facts: object) -> None:
+        """Record something that was done to the gateway, and by whom; owed where it cannot be now.
+
+        Args:
+            person: by which he is known; recorded as `audit.people` says.
+        """
+
+
+class AuditLog(Recorder, Protocol):
     """The record of decisions and outcomes. Raises `AuditError` only."""
 
     async def decided(self, write: Write, decision: Decision) -> None:
@@ -149,13 +178,6 @@ class AuditLog(Protocol):
 
     async def settled(self, write: Write, settlement: Settlement, status: int | None) -> None:
         """Record the outcome, and SOE's status where there was one."""
-
-    def told(self, event: str, *, person: str = "", **facts: object) -> None:
-        """Record something that was done to the gateway, and by whom; owed where it cannot be now.
-
-        Args:
-            person: by which he is known; recorded as `audit.people` says.
-        """
 
     async def close(self) -> None:
         """Write, sync and close."""

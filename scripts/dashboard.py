@@ -280,7 +280,19 @@ def integrations() -> Sequence[Panel]:
             'label_replace(vector(0), "integration", "none", "", "")',
             "{{integration}}",
             steps=((None, GREEN), (50, ORANGE), (100, RED)),
-            width=6,
+            width=4,
+        ),
+        figure(
+            Words(
+                title="Switched off",
+                about="Integrations that an operator switched off: every write of theirs is "
+                "refused. soe-gateway integrations list says who did it, and why.",
+                unit="short",
+            ),
+            or_zero(f"sum(max by (integration) ({of('integration_disabled')}))"),
+            steps=((None, GREEN), (1, ORANGE)),
+            width=2,
+            height=8,
         ),
     )
 

@@ -24,6 +24,7 @@ BY_INTEGRATION = (
     "decisions_total",
     "constant_action",
     "cap_used_ratio",
+    "integration_disabled",
 )
 """The metrics that have the label `integration`, which the variable of that name narrows."""
 

@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import json
 import os
+import secrets
 import shlex
 import signal
 import subprocess
@@ -24,7 +25,7 @@ from typing import TextIO
 
 import httpx
 
-from gateway.policy.registry import digest
+from gateway.policy.registry import digest, new_key
 from gateway.sandbox import oidc
 
 KEY = "sgw_demo-key-of-the-sandbox-and-nothing-else"
@@ -144,10 +145,13 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
             upstream = told["url"]
         serve = ["serve", "--listen", args.listen, "--admin-listen", args.admin_listen]
         serve += ["--upstream", upstream, "--data", str(data), "--policies", str(_policies(data))]
-        known = _signing_in(upstream) if args.upstream is None else None
+        operator = new_key(secrets.token_bytes(32))
+        known = {"SOE_GATEWAY_CONSOLE_OPERATORS": f"sha256:{digest(operator.encode())}"}
+        known |= _signing_in(upstream) if args.upstream is None else {}
         told = both.enter_context(_child(serve, "server.listening", out, known))
         if args.selftest:
             return _selftest(told["proxy"], out)
+        told["operator"] = operator
         _explain(told, upstream, data, out, sandbox=args.upstream is None)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with contextlib.suppress(KeyboardInterrupt):
@@ -237,6 +241,7 @@ def _explain(
         "",
         f"The gateway: {told['proxy']}   its health and metrics: {told['admin']}/metrics",
         f"Behind it:   {behind}",
+        f"Its console: {told['admin']}/console   the token to sign in: {told['operator']}",
         f"What it does: soe-gateway audit query --data {data}",
         "",
         "Try, in this order:",

@@ -11,7 +11,7 @@ import sqlite3
 
 from gateway.errors import AuditError, GatewayError, StoreError
 from gateway.model import Decision, Reservation, Reserved, Settlement, Write
-from gateway.ports import AuditLog, Notes, Store
+from gateway.ports import AuditLog, Notes, Store, Switches
 
 AGAIN_AFTER = 1.0
 """Seconds after which opening is tried again."""
@@ -68,6 +68,11 @@ class LateStore:
     def notes(self) -> Notes:
         """As `Store.notes`; raises `StoreError` while there are none."""
         return self._there().notes
+
+    @property
+    def switches(self) -> Switches:
+        """As `Store.switches`; raises `StoreError` while there are none."""
+        return self._there().switches
 
     def _there(self) -> Store:
         if self._store is None:

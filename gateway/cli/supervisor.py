@@ -1,8 +1,8 @@
 """The supervisor: starts workers that share the proxy's port, keeps them running, speaks for all.
 
 It judges and forwards nothing, so hardly anything can make it fail. It owns the port, the admin
-listener and the files in which the workers count; a worker tells it how it is through a channel of
-its own, whose end tells the worker that it is alone.
+listener with the console, and the files in which the workers count; a worker tells it how it is
+through a channel of its own, whose end tells the worker that it is alone.
 """
 
 from __future__ import annotations
@@ -15,19 +15,36 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 
 from gateway.admin.app import admin_app
-from gateway.cli.worker import VARIABLE, tell_listening
-from gateway.errors import GatewayError
+from gateway.admin.console import Console
+from gateway.audit.key import Keys
+from gateway.audit.writer import AuditWriter
+from gateway.cli.assembly import (
+    audit_directories,
+    audit_keys,
+    open_audit,
+    open_policies,
+    open_state,
+    open_switches,
+    state_terms,
+)
+from gateway.cli.console import RecordedWhenAsked, is_on, open_console
+from gateway.cli.opening import AGAIN_AFTER, LateStore
+from gateway.cli.worker import VARIABLE, one_at_a_time, tell_listening
+from gateway.clock import SystemClock
+from gateway.errors import GatewayError, StoreError
 from gateway.observe.fate import FATE_FILE, FateMetrics
 from gateway.observe.logs import Output, logger
-from gateway.observe.metrics import FILES, WorkersMetrics
+from gateway.observe.metrics import FILES, Metrics, WorkersMetrics
+from gateway.observe.observer import Observer
 from gateway.proxy.listener import Listener
+from gateway.proxy.switches import watch
 from gateway.settings import Settings
 
 _PATIENCE = 5.0
@@ -99,17 +116,66 @@ class Supervisor:
             self._metrics = WorkersMetrics(Path(files), self._processes)
             self._metrics.registry.register(FateMetrics(settings["data.directory"] / FATE_FILE))
             with _reserved(*settings["server.listen"]) as self._port:
-                admin = Listener(
-                    admin_app(self._metrics, self._is_ready, lambda: self._revision),
-                    settings["server.admin_listen"],
-                )
-                url = await admin.start()
-                self._take_signals()
-                await self._run(url, output)
-            await admin.stop(0)
+                async with self._console() as console:
+                    admin = Listener(
+                        admin_app(self._metrics, self._is_ready, lambda: self._revision, console),
+                        settings["server.admin_listen"],
+                    )
+                    url = await admin.start()
+                    self._take_signals()
+                    await self._run(url, output)
+                    await admin.stop(0)
         if self._failed:
             raise GatewayError(self._failed)
         self._log.warning("server.stopped")
+
+    @contextlib.asynccontextmanager
+    async def _console(self) -> AsyncIterator[Console | None]:
+        """Give the console, with a way to state of its own; None where the settings let nobody in.
+
+        Raises:
+            GatewayError: policies or key are wrong, as the workers would find, too.
+        """
+        settings, clock = self._settings, SystemClock()
+        if not is_on(settings):
+            yield None
+            return
+        observer = Observer(self._log, Metrics())  # of which nobody asks the metrics
+        policies = open_policies(settings, clock, observer, secrets=False)
+        keys = audit_keys(settings)
+        key = keys.first
+        store = LateStore()
+        audit = RecordedWhenAsked(lambda: self._audit(keys, clock))
+        switches = open_switches(
+            settings, store, clock, tell=lambda _: None, fails=observer.switches_failed
+        )
+        background = [
+            asyncio.create_task(self._open_state(store, key, observer)),
+            asyncio.create_task(policies.watch()),
+            asyncio.create_task(watch(switches, observer)),
+        ]
+        try:
+            yield open_console(
+                settings, key, clock, observer, audit, switches, lambda: policies.current
+            )
+        finally:
+            for task in background:
+                task.cancel()
+            await store.close()
+            await audit.close()
+
+    def _audit(self, keys: Keys, clock: SystemClock) -> AuditWriter:
+        with one_at_a_time(audit_directories(self._settings)):
+            return open_audit(self._settings, keys, clock)
+
+    async def _open_state(self, store: LateStore, key: bytes, observer: Observer) -> None:
+        """Open state for the console, when that can be."""
+        terms = state_terms(self._settings, observer.event, key)
+        while True:
+            with contextlib.suppress(StoreError):
+                store.opened(open_state(self._settings, terms))
+                return
+            await asyncio.sleep(AGAIN_AFTER)
 
     async def _run(self, admin: str, output: Output) -> None:
         async with asyncio.TaskGroup() as group:

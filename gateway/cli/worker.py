@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
-import fcntl
 import gc
 import itertools
 import os
@@ -14,25 +12,31 @@ import signal
 import socket
 import stat
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
 
 from gateway.admin.app import admin_app
-from gateway.audit.key import derived
+from gateway.admin.console import Console
+from gateway.audit.key import Keys, derived
 from gateway.audit.recovery import Recovered, recover
+from gateway.audit.segments import locked
 from gateway.canary import CanaryRun
 from gateway.cli.assembly import (
     audit_directories,
-    audit_key,
-    open_audit,
+    audit_keys,
     open_people,
+    open_policies,
     open_pool,
     open_state,
+    open_switches,
+    serve_audit,
     state_terms,
     with_shipped,
 )
+from gateway.cli.console import open_console
 from gateway.cli.opening import AGAIN_AFTER, LateAudit, LateStore, may_pass
 from gateway.clock import SystemClock
 from gateway.errors import AuditError, StoreError
@@ -45,10 +49,7 @@ from gateway.observe.metrics import Metrics, keep_in_files
 from gateway.observe.observer import InForce, Observer
 from gateway.observe.state import WatchedStore
 from gateway.pages.pages import Pages
-from gateway.policy.load import Source, load, sources
-from gateway.policy.policyset import PolicySet
-from gateway.policy.posture import discovering
-from gateway.policy.posture import ends as posture_ends
+from gateway.policy.load import Source, sources
 from gateway.ports import AuditLog, Store
 from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
@@ -60,6 +61,7 @@ from gateway.proxy.persons import SoePersons
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.reload import Policies
 from gateway.proxy.server import ServerLimits, strict
+from gateway.proxy.switches import Switches, watch
 from gateway.proxy.titles import SoeTitles
 from gateway.proxy.tokens import Tokens
 from gateway.proxy.upstream import Pool
@@ -83,7 +85,13 @@ class Front(Protocol):
     def observer(self, settings: Settings, output: Output, metrics: Metrics) -> Observer:
         """Make what logs and counts."""
 
-    async def open(self, proxy: str, metrics: Metrics, policies: Policies) -> None:
+    async def open(
+        self,
+        proxy: str,
+        metrics: Metrics,
+        policies: Policies,
+        console: Callable[[], Console | None],
+    ) -> None:
         """Tell that the proxy listens; ends when logs may be written."""
 
     async def follow(self, stop: asyncio.Event) -> None:
@@ -113,11 +121,17 @@ class Alone:
             observer.event("settings.weak", setting=warning)
         return observer
 
-    async def open(self, proxy: str, metrics: Metrics, policies: Policies) -> None:
+    async def open(
+        self,
+        proxy: str,
+        metrics: Metrics,
+        policies: Policies,
+        console: Callable[[], Console | None],
+    ) -> None:
         """As `Front.open`."""
         metrics.registry.register(self._fate)
         self._admin = Listener(
-            admin_app(metrics, lambda: self._ready, lambda: policies.current.revision),
+            admin_app(metrics, lambda: self._ready, lambda: policies.current.revision, console()),
             self._address,
         )
         admin = await self._admin.start()
@@ -161,8 +175,14 @@ class Member:
         log = logger(settings["log.level"], output).bind(worker=self._number)
         return _Telling(log, metrics, lambda revision: self._tell(revision=revision))
 
-    async def open(self, proxy: str, metrics: Metrics, policies: Policies) -> None:
-        """As `Front.open`."""
+    async def open(
+        self,
+        proxy: str,
+        metrics: Metrics,
+        policies: Policies,
+        console: Callable[[], Console | None],
+    ) -> None:
+        """As `Front.open`; the supervisor has the console."""
         self._reader, self._writer = await asyncio.open_connection(sock=self._channel)
         self._tell(ready=True, proxy=proxy)
         with contextlib.suppress(OSError):
@@ -216,16 +236,12 @@ class Gateway:
         output.held = True
         observer = front.observer(settings, output, metrics)
         clock = SystemClock()
-        policies = Policies(
-            lambda: self._load(clock),
-            settings["policies.directory"],
-            observer,
-            lambda loaded: discovering(loaded) if self._is_discovering(clock) else loaded,
-        )
-        key = audit_key(settings)
+        policies = open_policies(settings, clock, observer, secrets=True)
+        keys = audit_keys(settings)
+        key = keys.first
         pool, caps = open_pool(settings), CapUse()
         levels = Levels(metrics, observer, caps, pool, audit_directories(settings))
-        opened, audit, opening = await self._open(key, clock, observer, levels)
+        opened, audit, opening = await self._open(keys, clock, observer, levels)
         store = WatchedStore(opened, metrics, caps)
         policies.follow(lambda revision: _record_policies(audit, revision, observer))
         persons = SoePersons(
@@ -237,7 +253,13 @@ class Gateway:
             tell=observer.person_looked_up,
         )
         holds = self._holds(store, audit, key, clock, observer)
-        app = self._app(policies, store, audit, pool, persons, key, clock, observer, holds)
+        switches = open_switches(
+            settings, store, clock, tell=observer.switched, fails=observer.switches_failed
+        )
+        await switches.look()
+        app = self._app(
+            policies, store, audit, pool, persons, key, clock, observer, holds, switches
+        )
         tls = (settings["server.tls_cert"], settings["server.tls_key"])
         proxy = Listener(
             app,
@@ -252,11 +274,19 @@ class Gateway:
             asyncio.create_task(policies.watch()),
             asyncio.create_task(canary.repeat(settings["policies.canary"])),
             asyncio.create_task(_expire(holds, observer)),
+            asyncio.create_task(watch(switches, observer)),
             asyncio.create_task(levels.repeat()),
         ]
         url = await proxy.start(reuse_port=front.shares_port)
         gc.freeze()  # what lives as long as the process is not looked at again
-        await front.open(url, metrics, policies)
+        await front.open(
+            url,
+            metrics,
+            policies,
+            lambda: open_console(
+                settings, key, clock, observer, audit, switches, lambda: policies.current
+            ),
+        )
         output.held = False
         output.flush()
         following = asyncio.create_task(front.follow(stop))
@@ -275,12 +305,12 @@ class Gateway:
         observer.event("server.stopped")
 
     async def _open(
-        self, key: bytes, clock: SystemClock, observer: Observer, levels: Levels
+        self, keys: Keys, clock: SystemClock, observer: Observer, levels: Levels
     ) -> tuple[Store, AuditLog, asyncio.Future[None]]:
         """Open state and audit log; where their disk is full, the future does when it is not."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
-            return *await self._opened(key, clock, observer, levels), done
+            return *await self._opened(keys, clock, observer, levels), done
         except (StoreError, AuditError) as error:
             if not may_pass(error):
                 raise
@@ -291,7 +321,7 @@ class Gateway:
             while True:
                 await asyncio.sleep(AGAIN_AFTER)
                 with contextlib.suppress(StoreError, AuditError):
-                    found = await self._opened(key, clock, observer, levels)
+                    found = await self._opened(keys, clock, observer, levels)
                     store.opened(found[0])
                     audit.opened(found[1])
                     observer.event("start.completed")
@@ -300,15 +330,16 @@ class Gateway:
         return store, audit, asyncio.create_task(later())
 
     async def _opened(
-        self, key: bytes, clock: SystemClock, observer: Observer, levels: Levels
+        self, keys: Keys, clock: SystemClock, observer: Observer, levels: Levels
     ) -> tuple[Store, AuditLog]:
         settings = self._settings
-        store = open_state(settings, state_terms(settings, observer.state_told, key))
+        store = open_state(settings, state_terms(settings, observer.state_told, keys.first))
         try:
-            with _one_at_a_time(audit_directories(settings)):
-                await self._recover(store, key, clock, observer)
+            with one_at_a_time(audit_directories(settings)):
+                await self._recover(store, keys, clock, observer)
                 told = observer.audit_synced, observer.audit_written
-                levels.audit = audit = open_audit(settings, key, clock, *told)
+                tell = _from_any_thread(observer.event)
+                levels.audit = audit = serve_audit(settings, keys, clock, *told, tell)
                 return store, audit
         except AuditError:
             await store.close()
@@ -339,6 +370,7 @@ class Gateway:
         clock: SystemClock,
         observer: Observer,
         holds: Holds,
+        switches: Switches,
     ) -> ProxyApp:
         settings = self._settings
         identifier = Identifier(
@@ -371,6 +403,7 @@ class Gateway:
                 seal=Seal(derived(key, "answers")),
                 persons=persons,
                 always=settings["identify.person"] == "lookup",
+                off=switches.off,
                 confirming=Confirming(
                     holds=holds,
                     observer=observer,
@@ -402,32 +435,18 @@ class Gateway:
             ),
         )
 
-    def _load(self, clock: SystemClock) -> PolicySet:
-        today = datetime.datetime.fromtimestamp(clock.now(), datetime.UTC).date()
-        return load(
-            self._settings["policies.directory"],
-            today=today,
-            shipped=with_shipped(self._settings),
-            kept=self._settings["state.keep"],
-            secrets=True,
-        )
-
     def _sources(self) -> tuple[Source, ...]:
         return sources(self._settings["policies.directory"], shipped=with_shipped(self._settings))
 
-    def _is_discovering(self, clock: SystemClock) -> bool:
-        posture = self._settings.posture
-        return posture.mode == "discover" and clock.now() < posture_ends(posture.until)
-
     async def _recover(
-        self, store: Store, key: bytes, clock: SystemClock, observer: Observer
+        self, store: Store, keys: Keys, clock: SystemClock, observer: Observer
     ) -> None:
         """Give the writes that a dead process left open their outcomes, in log and state.
 
         State also hears of those that ended just before: settling twice is settling once.
         """
         directories = audit_directories(self._settings)
-        found = [each for folder in directories for each in recover(folder, key, clock.now())]
+        found = [each for folder in directories for each in recover(folder, keys, clock.now())]
         async with asyncio.TaskGroup() as group:  # a state that hangs costs one time-out, not each
             for each in found:
                 group.create_task(self._end(store, each, observer))
@@ -483,6 +502,16 @@ def _signals(policies: Policies) -> asyncio.Event:
     return stop
 
 
+def _from_any_thread(tell: Callable[..., None]) -> Callable[..., None]:
+    """Let other threads log: logs belong to the loop."""
+    loop = asyncio.get_running_loop()
+
+    def told(event: str, **facts: object) -> None:
+        loop.call_soon_threadsafe(partial(tell, event, **facts))
+
+    return told
+
+
 def _ids(clock: SystemClock) -> Callable[[], str]:
     """Give what makes decision ids: the instant, so that they sort, this process, and a number."""
     process, numbers = secrets.token_hex(6), itertools.count()
@@ -512,7 +541,7 @@ def _standard_output(*, shared: bool) -> int:
 
 
 @contextlib.contextmanager
-def _one_at_a_time(directories: list[Path]) -> Iterator[None]:
+def one_at_a_time(directories: list[Path]) -> Iterator[None]:
     """Let no other start look at these directories meanwhile.
 
     A segment is locked a moment after it was made: another start that looked in between would take
@@ -520,7 +549,5 @@ def _one_at_a_time(directories: list[Path]) -> Iterator[None]:
     """
     with contextlib.ExitStack() as held:
         for directory in filter(Path.is_dir, directories):
-            fd = os.open(directory, os.O_RDONLY)
-            held.callback(os.close, fd)
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            held.enter_context(locked(directory, wait=True))
         yield

@@ -219,6 +219,19 @@ class Metrics:
             ("integration",),
             mode="livemax",
         )
+        self.disabled = self._gauge(
+            "integration_disabled",
+            "Whether an operator switched the integration off; of those that ever were.",
+            ("integration",),
+            mode="livemax",
+        )
+        self.switch_errors = self._counter(
+            "switch_errors",
+            "Outages in which what is switched off could not be read or kept, by the place.",
+            ("place",),
+        )
+        for place in ("store", "file"):
+            self.switch_errors.labels(place)
         self.posture = _InForce(
             f"{_PREFIX}_posture",
             "The posture in force is 1.",

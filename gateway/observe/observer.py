@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from gateway.checks import Check
 from gateway.errors import AuditError, PolicyError, StoreError, UpstreamError
-from gateway.model import ANONYMOUS, Decision, Mode, Outcome, Result, Settlement, Write
+from gateway.model import ANONYMOUS, Decision, Mode, Outcome, Result, Settlement, Switch, Write
 from gateway.observe.acts import Runs
 from gateway.observe.metrics import Metrics, child, status_class
 
@@ -244,6 +244,20 @@ class Observer:
         frames = traceback.extract_tb(error.__traceback__)
         where = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames]
         self._log.error("gateway.crashed", error=type(error).__name__, where=where)
+
+    def switched(self, switch: Switch) -> None:
+        """An operator switched an integration off, or on again."""
+        self._metrics.disabled.labels(switch.integration).set(switch.off)
+        told = {"integration": switch.integration, "by": switch.by}
+        if switch.off:
+            self._log.warning("integration.disabled", **told, reason=switch.reason)
+        else:
+            self._log.warning("integration.enabled", **told)
+
+    def switches_failed(self, place: str, error: Exception) -> None:
+        """What is switched off cannot be read or kept in one of its two places."""
+        self._metrics.switch_errors.labels(place).inc()
+        self._log.error("switches.failed", place=place, error=str(error))
 
     def canary_sent(self, revision: str, *, refused: bool) -> None:
         """A write that must be refused went through the pipeline."""

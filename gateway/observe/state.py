@@ -1,6 +1,7 @@
 """State as it is watched: how long each call takes, whether it works, and how full caps are.
 
-Laws: every call of the gateway to its state goes through here once, and is passed on unchanged.
+Laws: every call of the gateway to its state goes through here once, and is passed on unchanged; but
+for switches, which no write waits for, and which are given also while other data is lost.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from gateway.errors import StoreError
 from gateway.model import Reservation, Reserved, Settlement
 from gateway.observe.caps import CapUse
 from gateway.observe.metrics import STORE_CALLS, Metrics
-from gateway.ports import Expected, Notes, Store
+from gateway.ports import Expected, Notes, Store, Switches
 
 _LOST: Final = "LOST"
 """The code of the error that waits for an operator's word."""
@@ -54,6 +55,11 @@ class WatchedStore:
     async def close(self) -> None:
         """As `Store.close`."""
         await self._store.close()
+
+    @property
+    def switches(self) -> Switches:
+        """As `Store.switches`, and unwatched: that they are given says nothing of the rest."""
+        return self._store.switches
 
     async def asked(self, call: str, ask: Callable[[Store], Awaitable[_Said]]) -> _Said:
         """Ask the store itself, and count how that went."""

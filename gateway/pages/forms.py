@@ -43,6 +43,15 @@ async def form_of(exchange: Exchange, own: str) -> dict[str, str]:
             "foreign_origin",
             f"This can only be sent from a page of this gateway: open it at {own}.",
         )
+    return await fields_of(exchange)
+
+
+async def fields_of(exchange: Exchange) -> dict[str, str]:
+    """Give the fields of a form, whoever sent it.
+
+    Raises:
+        RequestError: `not_a_form` (415), `body_too_large` (413) or `ambiguous_fields` (400).
+    """
     media_type = (one(exchange.headers, b"content-type") or b"").partition(b";")[0].strip()
     if media_type.lower() != _FORM:
         raise RequestError(415, "not_a_form", "This takes what the form of the page sends.")

@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import secrets
 import ssl
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
@@ -92,6 +92,7 @@ class Provider:
     Args:
         issuer: its address, as its tokens name it.
         now: gives the instant, in Unix seconds.
+        groups: the groups that matter here: of no other it is told who belongs to it.
     """
 
     def __init__(
@@ -102,12 +103,14 @@ class Provider:
         scopes: str,
         *,
         now: Callable[[], float],
+        groups: Collection[str] = (),
     ) -> None:
         self.issuer = issuer
         self._client_id = client_id
         self._client_secret = client_secret
         self._scopes = scopes
         self._now = now
+        self._groups = groups
         self._known: _Known | None = None
         self._at_once = asyncio.Semaphore(_AT_ONCE)
         self._tls = ssl.create_default_context()
@@ -169,7 +172,10 @@ class Provider:
         token = told.get("id_token")
         if not isinstance(token, str):
             raise ProviderError("no_id_token")
-        return _visitor(self._checked(await self._decoded(token, known), attempt))
+        claims = self._checked(await self._decoded(token, known), attempt)
+        named = claims.get("groups")
+        groups = named if isinstance(named, list) else [named]
+        return _visitor(claims, tuple(each for each in self._groups if each in groups))
 
     # ── the token ────────────────────────────────────────────────────────────────────────────
 
@@ -291,10 +297,10 @@ def _read_keys(told: Sequence[Any]) -> Iterator[RSAKey | ECKey]:
                 yield ECKey.import_key(each)
 
 
-def _visitor(claims: Mapping[str, Any]) -> Visitor:
+def _visitor(claims: Mapping[str, Any], groups: tuple[str, ...]) -> Visitor:
     """Tell who a token speaks of; a number of the provider's is no account of SOE's."""
     told = claims.get("email"), claims.get("name") or claims.get("preferred_username")
     email, name = (each.strip() if isinstance(each, str) else "" for each in told)
     if claims.get("email_verified") in _NOT_VOUCHED:
         email = ""
-    return Visitor(email=email[:320], subject=claims["sub"][:255], name=name[:200])
+    return Visitor(email=email[:320], subject=claims["sub"][:255], name=name[:200], groups=groups)

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from gateway.model import Headers
 from gateway.proxy.exchange import Response
 
+PAGES = "gateway.pages"
 HTML, JSON, CSS = b"text/html; charset=utf-8", b"application/json", b"text/css"
 _POLICY = (
     b"default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action "
@@ -56,15 +57,15 @@ def see_other(location: str, fields: Iterable[tuple[bytes, bytes]] = ()) -> Resp
     return answer(HTML, b"", status=303, fields=(place, *fields))
 
 
-def rendered(template: str, **told: Any) -> bytes:
-    """Fill a template."""
-    return _templates().get_template(template).render(**told).encode()
+def rendered(template: str, *, package: str = PAGES, **told: Any) -> bytes:
+    """Fill a template, which stands in the folder `templates` of a package."""
+    return _templates(package).get_template(template).render(**told).encode()
 
 
 @cache
-def _templates() -> Environment:
+def _templates(package: str) -> Environment:
     environment = Environment(
-        loader=PackageLoader("gateway.pages"),
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -80,6 +81,6 @@ def _moment(at: float) -> str:
 
 
 @cache
-def style() -> bytes:
-    """Give the stylesheet of all pages."""
-    return files("gateway.pages").joinpath("templates/style.css").read_bytes()
+def style(package: str = PAGES) -> bytes:
+    """Give the stylesheet of all pages of a package."""
+    return files(package).joinpath("templates/style.css").read_bytes()

@@ -25,7 +25,7 @@ from gateway.proxy.hold import ANYBODY, Visitor
 from gateway.seal import Seal
 
 LASTS = 1800.0
-"""Seconds that a session is good for."""
+"""Seconds that a session on the proxy's pages is good for."""
 _LONGEST = 4096
 """Characters of a cookie; browsers keep no longer one."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -35,13 +35,15 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 class Session:
     """One browser, for a while: `id` binds forms to it, `visitor` is who signed in.
 
-    `proxied` tells that a proxy said so, and has to say it with each request.
+    `proxied` tells that a proxy said so, and has to say it with each request; `key` is the digest of
+    the token that was shown instead of a person's name.
     """
 
     id: str = field(repr=False)
     until: float
     visitor: Visitor = ANYBODY
     proxied: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +56,15 @@ class Sessions:
         header: the field in which a trusted proxy tells the address of who signed in there, in
             lower case; empty without one.
         trusted: the networks of these proxies.
+        cookie: how cookies are called: two listeners of one host share them.
+        lasts: seconds that a session is good for.
     """
 
     seal: Seal
     clock: Clock
     secret: bytes = field(repr=False)
+    cookie: str = "soe-gateway"
+    lasts: float = LASTS
     header: bytes = b""
     trusted: Sequence[IPv4Network | IPv6Network] = ()
     new_id: Callable[[], str] = lambda: secrets.token_urlsafe(24)
@@ -82,10 +88,10 @@ class Sessions:
             return session
         return self.begun(visitor, proxied=True)
 
-    def begun(self, visitor: Visitor = ANYBODY, *, proxied: bool = False) -> Session:
+    def begun(self, visitor: Visitor = ANYBODY, *, proxied: bool = False, key: str = "") -> Session:
         """Begin a session."""
-        until = self.clock.now() + LASTS
-        return Session(id=self.new_id(), until=until, visitor=visitor, proxied=proxied)
+        until = self.clock.now() + self.lasts
+        return Session(id=self.new_id(), until=until, visitor=visitor, proxied=proxied, key=key)
 
     def kept(self, session: Session, own: str) -> tuple[bytes, bytes]:
         """Give the field that makes the browser keep a session."""
@@ -106,7 +112,7 @@ class Sessions:
 
     def opened(self, exchange: Exchange, own: str, kind: str) -> dict[str, Any] | None:
         """Give what a cookie of ours holds, as long as it lasts; None where it cannot be ours."""
-        value = _cookie(exchange.headers, _name(own, kind))
+        value = _cookie(exchange.headers, self._name(own, kind))
         try:
             sealed = base64.urlsafe_b64decode(value.encode("ascii"))
         except (binascii.Error, ValueError):
@@ -126,11 +132,21 @@ class Sessions:
         """
         sealed = self.seal.close(kind, json.dumps(told | {"until": until}).encode())
         value = base64.urlsafe_b64encode(sealed).decode()
-        return _set_cookie(own, kind, value, int(until - self.clock.now()))
+        return self._set_cookie(own, kind, value, int(until - self.clock.now()))
 
     def ended(self, own: str, kind: str = "session") -> tuple[bytes, bytes]:
         """Give the field that makes the browser forget something."""
-        return _set_cookie(own, kind, "", 0)
+        return self._set_cookie(own, kind, "", 0)
+
+    def _name(self, own: str, kind: str) -> str:
+        # The prefix keeps other hosts of the domain from setting it; over plain HTTP it may not stand.
+        prefix = "__Host-" if is_secure(own) else ""
+        return f"{prefix}{self.cookie}{'' if kind == 'session' else f'-{kind}'}"
+
+    def _set_cookie(self, own: str, kind: str, value: str, seconds: int) -> tuple[bytes, bytes]:
+        secure = "; Secure" if is_secure(own) else ""
+        rules = f"Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
+        return b"set-cookie", f"{self._name(own, kind)}={value}; {rules}".encode()
 
     # ── the header of a trusted proxy ────────────────────────────────────────────────────────
 
@@ -149,18 +165,6 @@ def is_secure(own: str) -> bool:
     """Whether cookies of an origin cross no network in clear: they must not, beyond this machine."""
     parts = urlsplit(own)
     return not (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-
-
-def _name(own: str, kind: str) -> str:
-    # The prefix keeps other hosts of the domain from setting it; over plain HTTP it may not stand.
-    prefix = "__Host-" if is_secure(own) else ""
-    return f"{prefix}soe-gateway{'' if kind == 'session' else f'-{kind}'}"
-
-
-def _set_cookie(own: str, kind: str, value: str, seconds: int) -> tuple[bytes, bytes]:
-    secure = "; Secure" if is_secure(own) else ""
-    rules = f"Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
-    return b"set-cookie", f"{_name(own, kind)}={value}; {rules}".encode()
 
 
 def _cookie(headers: Headers, wanted: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 from gateway.errors import RequestError
@@ -14,8 +15,6 @@ from gateway.proxy.exchange import Exchange, Response
 
 SIGN_OUT = "sign-out"
 """The purpose for which the form that signs out has its token."""
-_BACK = "/_gateway/signed-in"
-"""Where the provider sends people back to."""
 _GOING = "signing-in"
 """The cookie that knows, until they come back, whom we sent there."""
 _LASTS = 600.0
@@ -24,10 +23,17 @@ _LASTS = 600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignIn:
-    """Signs people in and out."""
+    """Signs people in and out.
+
+    Attributes:
+        back: the path to which the provider sends people back.
+        place: tells from the fields of an address or a form which page somebody looks at.
+    """
 
     provider: Provider
     sessions: Sessions
+    back: str = "/_gateway/signed-in"
+    place: Callable[[Mapping[str, str]], str] = place_of
 
     async def start(self, exchange: Exchange, own: str) -> Response:
         """Send somebody to the provider, and remember which page they look at.
@@ -37,8 +43,8 @@ class SignIn:
             ProviderError: the provider cannot be asked.
         """
         fields = query_of(exchange)
-        kept = {"place": place_of(fields)}
-        attempt = Attempt.begun(own + _BACK)
+        kept = {"place": self.place(fields)}
+        attempt = Attempt.begun(own + self.back)
         address = await self.provider.address(attempt, another=fields.get("as") == "another")
         until = self.sessions.clock.now() + _LASTS
         cookie = self.sessions.closed(kept | asdict(attempt), own, _GOING, until)
@@ -75,4 +81,4 @@ class SignIn:
         """
         fields = await form_of(exchange, own)
         check_token(self.sessions, self.sessions.of(exchange, own), SIGN_OUT, fields)
-        return see_other(place_of(fields), (self.sessions.ended(own),))
+        return see_other(self.place(fields), (self.sessions.ended(own),))

@@ -52,12 +52,19 @@ class Visitor:
         email: an address that the provider of identities vouches for; else it must be empty.
         account: the number by which SOE knows his account, where signing in tells it.
         subject: what names him where he signed in.
+        groups: to which he belongs there, of those that matter here.
     """
 
     email: str = ""
     account: str = ""
     subject: str = ""
     name: str = ""
+    groups: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "groups", tuple(self.groups)
+        )  # JSON, as which it is kept, has lists
 
     @property
     def signed_in(self) -> bool:

@@ -29,6 +29,7 @@ from gateway.model import (
     Reservation,
     Reserved,
     Settlement,
+    Switch,
     Write,
 )
 from gateway.observe.observer import Observer
@@ -46,6 +47,7 @@ from gateway.policy.decide import (
 from gateway.policy.policyset import PolicySet
 from gateway.policy.posture import unregistered
 from gateway.ports import AuditLog, Clock, Persons, Store, Upstream, UpstreamResponse
+from gateway.proxy import switches
 from gateway.proxy.coding import inflated
 from gateway.proxy.compose import acting, compose
 from gateway.proxy.dry_run import too_many
@@ -127,6 +129,7 @@ class Pipeline:
         templates: whose refused texts are remembered, and how often.
         persons: tells who acts; None where nobody may be asked.
         always: asks it for every write, and not only where a rule needs it.
+        off: tells by an integration's name which switch of an operator's keeps it from writing.
     """
 
     store: Store
@@ -144,6 +147,7 @@ class Pipeline:
     templates: Templates = field(default_factory=Templates)
     persons: Persons | None = None
     always: bool = False
+    off: Callable[[str], Switch | None] = switches.nobody
 
     async def handle(self, exchange: Exchange, route: Route, policies: PolicySet) -> Response:
         """Decide a write under one set of policies, then refuse it or send it."""
@@ -247,7 +251,13 @@ class Pipeline:
         Args:
             told: what was found of the caller already.
             token: of SOE, as it was presented.
+
+        Raises:
+            StoreError: it is not known whether the integration is switched off.
         """
+        switch = self.off(write.integration)
+        if switch is not None:
+            return _Decided(write, switches.refused(switch, policies.revision))
         rules = select(policies, write)
         findings = judge(rules, write, None)
         refused = any(found.refuses for found in findings)

@@ -209,6 +209,16 @@ def _find_contradictions_of_signing_in(
             wrong(next(each for each in together if each in given), f"{name} is missing")
     if "sign_in.header" in given and not values["proxy.trusted"]:
         wrong("sign_in.header", "proxy.trusted is missing: nobody may say who signed in")
+    for name in ("console.viewers", "console.operators"):
+        by_name = [each for each in values[name] or () if not each.startswith("sha256:")]
+        if by_name and not values["sign_in.issuer"] and not values["sign_in.header"]:
+            told = (
+                "nobody can sign in by name: set sign_in.issuer or sign_in.header, or use sha256:…"
+            )
+            wrong(name, told)
+    console: Origin | None = values["console.url"]
+    if console is not None and console.scheme == "http" and not _is_loopback(console.host):
+        wrong("console.url", "people sign in over https alone: else their session can be taken")
     public: Origin | None = values["server.public_url"]
     in_clear = public is not None and public.scheme == "http" and not _is_loopback(public.host)
     if in_clear and ("sign_in.issuer" in given or "sign_in.header" in given):
@@ -242,5 +252,9 @@ def _weaknesses(values: Mapping[str, Any], today: date) -> Iterator[str]:
         yield "audit.sinks: no sink is synced to a disk"
     if any(network.prefixlen == 0 for network in networks):
         yield "proxy.trusted: every caller may say from which address it comes"
+    lets_in = values["console.viewers"] or values["console.operators"]
+    listen: Address = values["server.admin_listen"]
+    if lets_in and values["console.url"] is None and not _is_loopback(listen[0]):
+        yield "console.url: over plain HTTP no browser keeps a session beyond this machine"
     if not (values["site.contact.url"] or values["site.contact.email"]):
         yield "site.contact: refusals name a contact, and no way to reach it"

@@ -80,6 +80,17 @@ def seconds(reader: Reader, node: Node) -> float | None:
     return read
 
 
+_SIZES = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+def size(reader: Reader, node: Node) -> int | None:
+    """Read a number of bytes, written as 64MiB."""
+    read = _like(
+        reader, node, "[1-9][0-9]{0,5}(?:KiB|MiB|GiB)", "a size as 64MiB, in KiB, MiB or GiB"
+    )
+    return None if read is None else int(read[:-3]) * _SIZES[read[-3:]]
+
+
 def day(reader: Reader, node: Node) -> date | None:
     """Read a day written as 2026-12-31."""
     return reader.date(node)
@@ -145,6 +156,25 @@ def sinks(reader: Reader, node: Node) -> tuple[str, ...]:
     pattern, shown = r"file:///.+|stdout:", "file:///directory or stdout:"
     read = [_like(reader, item, pattern, shown) for item in _each(node)]
     return tuple(url for url in read if url is not None)
+
+
+def admitted(reader: Reader, node: Node) -> tuple[str, ...]:
+    """Read who is let in: digests of tokens, groups, and e-mail addresses, in lower case."""
+    read = [_admitted(reader, item) for item in _each(node)]
+    return tuple(each for each in read if each is not None)
+
+
+def _admitted(reader: Reader, node: Node) -> str | None:
+    read = reader.text(node)
+    if read is None or re.fullmatch(r"sha256:[0-9a-f]{64}|group:\S.*", read):
+        return read
+    if re.fullmatch(r"[^@\s:]+@[^@\s:]+", read):
+        return read.lower()
+    # Not what was read: it may be the token itself.
+    reader.problem(
+        node, "expected sha256: and the digest of a token, an e-mail address or group:NAME"
+    )
+    return None
 
 
 def networks(reader: Reader, node: Node) -> tuple[Network, ...]:

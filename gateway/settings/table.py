@@ -42,7 +42,7 @@ class Server:
     """The gateway's own listeners."""
 
     listen: Annotated[Address, Setting(readers.address, "127.0.0.1:8080", "where the proxy listens; port 0 takes a free one", flag="--listen")]
-    admin_listen: Annotated[Address, Setting(readers.address, "127.0.0.1:9180", "where health and metrics listen", flag="--admin-listen")]
+    admin_listen: Annotated[Address, Setting(readers.address, "127.0.0.1:9180", "where health, metrics and the console listen", flag="--admin-listen")]
     workers: Annotated[int, Setting(readers.whole(1, 64), "1", "processes that share the port; more than one under a supervisor", flag="--workers")]
     public_url: Annotated[Origin | None, Setting(readers.origin, "", "where clients and people reach the gateway, as https://gateway.example.com, for links in its answers; as each request names it without it")]
     tls_cert: Annotated[Path | None, Setting(readers.file, "", "certificate chain for clients, PEM", flag="--tls-cert")]
@@ -104,6 +104,15 @@ class SignIn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Console:
+    """Who may look at the console of the admin listener, and act there."""
+
+    viewers: Annotated[tuple[str, ...] | None, Setting(readers.admitted, "", "who may look at the console: digests of tokens (sha256:…, as `soe-gateway keys new` makes them) and, where people sign in, e-mail addresses and group:NAME; with no operator either, the console is off")]
+    operators: Annotated[tuple[str, ...] | None, Setting(readers.admitted, "", "who may also act there, as switch an integration off")]
+    url: Annotated[Origin | None, Setting(readers.origin, "", "where people reach the console, as https://gateway-admin.example.com, if something stands before it; as each request names it without it. At the OpenID provider its redirect URI is this, followed by /console/signed-in")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """Where caps are counted and posts remembered."""
 
@@ -119,7 +128,14 @@ class Audit:
     """Where decisions and outcomes are recorded."""
 
     sinks: Annotated[tuple[str, ...] | None, Setting(readers.sinks, "", "where the audit log goes, one or more of file:///directory and stdout:; a file in the data directory without it", flag="--audit")]
-    key_file: Annotated[Path | None, Setting(readers.path, "", "the key that proves the audit log; made in the data directory without it")]
+    key_file: Annotated[Path | None, Setting(readers.path, "", "the key that proves the audit log; made in the data directory without it; to change it, add a line `id:key`, whose key signs from the next start on, and leave the others there")]
+    segment: Annotated[int, Setting(readers.size, "64MiB", "how large a file of the log grows before the next is begun")]
+    rotate: Annotated[float, Setting(readers.seconds, "1d", "how old it grows before that")]
+    compress: Annotated[bool, Setting(readers.switch, "false", "whether files that are complete are compressed, to .jsonl.gz")]
+    retention: Annotated[float | None, Setting(readers.seconds, "", "how old records grow before they are removed, as 400d, a file at a time; kept for ever without it")]
+    min_free: Annotated[int, Setting(readers.size, "64MiB", "how much of the disk stays free: with less, writes are refused, while outcomes of earlier ones are still recorded")]
+    checkpoint: Annotated[tuple[str, ...] | None, Setting(readers.sinks, "stdout:", "where it is told how far each chain has come, so that a cut at its end shows: stdout: (a line in the log) and file:///directory, on another disk or machine")]
+    checkpoint_every: Annotated[float, Setting(readers.seconds, "1m", "how often")]
     content: Annotated[str, Setting(readers.word("none", "excerpt", "full"), "none", "how much of a post's title and body the record of its decision keeps: none, excerpt (the first 200 characters of each) or full")]
     people: Annotated[str, Setting(readers.word("pseudonym", "name", "none"), "pseudonym", "how people stand in records: by a pseudonym that `soe-gateway audit forget` can cut off from the person, by name, which nothing but age removes, or not at all")]
 
@@ -192,6 +208,7 @@ class Settings:
     posture: Posture
     holds: Holds
     sign_in: SignIn
+    console: Console
     state: State
     audit: Audit
     data: Data

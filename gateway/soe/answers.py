@@ -57,6 +57,7 @@ _V2_POLICY, _V2_LATER = 407, 502
 _TITLES = {
     "confirmation_required": "A person must confirm this write",
     "confirmation_declined": "A person declined this write",
+    "integration_disabled": "This integration is switched off",
     "outcome_unknown": "Nobody can tell whether this was written",
 }
 _HELD = "It is held until a person confirms it."
@@ -103,6 +104,7 @@ _ABOUT_REGISTRATION = frozenset(
         "ambiguous_certificate",
         "ambiguous_credentials",
         "foreign_origin",
+        "integration_disabled",
         "integration_expired",
         "key_in_browser",
         "operation_not_registered",
@@ -141,6 +143,8 @@ def refuse(
         elif waiting is not None and waiting.accepted:
             status = 202
         retry_after = None  # to wait confirms nothing
+    elif code in _ABOUT_REGISTRATION:
+        error_id = _V2_ERROR_OF_STATUS[status]
     elif retry_after is not None:
         error_id = _V2_LATER
     elif status == 422:

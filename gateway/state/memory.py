@@ -45,6 +45,7 @@ from gateway.state.prints import (
 )
 from gateway.state.published import as_write
 from gateway.state.sharing import Uses, uses_of
+from gateway.state.switches import MemorySwitches
 
 _Key = TypeVar("_Key")
 
@@ -69,6 +70,7 @@ class MemoryStore:
         self._lost = Expiring(LOST_SECONDS)  # by request
         self._uses = Uses(keep)
         self.notes = MemoryNotes(self._now, self._advance)
+        self.switches = MemorySwitches()
 
     async def reserve(self, reservation: Reservation) -> Reserved:
         """As `ports.Store.reserve`."""

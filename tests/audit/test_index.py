@@ -92,6 +92,20 @@ def test_a_packed_segment_is_not_read_again(log: Writer, index: Index) -> None:
     assert ids(index) == ["1"]
 
 
+def test_what_was_cut_from_the_log_goes(log: Writer, index: Index) -> None:
+    """With a segment go its writes, what rules found against them, and its deeds."""
+    log.write(decision("1", findings=[("copies", "enforce", "fail", "duplicate")]))
+    log.write({"schema": 2, "kind": "admin", "event": "state.reset", "at": AT})
+    first = log.path
+    log.rotate()
+    log.write(outcome("1"), decision("2"))
+    read(index)
+    first.unlink()
+
+    assert ids(index) == ["2"]
+    assert (index.rules(), index.deeds()) == ((), ())
+
+
 def test_what_was_rewritten_is_read_anew_with_all_that_follows(log: Writer, index: Index) -> None:
     """A file put in the place of another is believed, and outcomes in later ones stay joined."""
     log.write(decision("1", person="jane"))

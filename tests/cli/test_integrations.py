@@ -1,11 +1,13 @@
-"""The command that drafts registrations: what it writes, and that it loads when it is filled in."""
+"""The command that switches integrations off and on, and drafts registrations that load."""
 
 from __future__ import annotations
 
 import asyncio
 import datetime
+import getpass
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -139,3 +141,99 @@ def test_without_callers_the_draft_is_empty(
 
     assert main(["integrations", "propose", "--audit", str(tmp_path)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "integrations: {}"
+
+
+REGISTRY = """\
+integrations:
+  help-bot: {owner: Grace, contact: "#help", purpose: asks}
+  news-bot: {owner: Alan, contact: "#news", purpose: tells, tier: trusted}
+"""
+
+
+@dataclass
+class Machine:
+    """A gateway's data directory and policies, on which the command works."""
+
+    folder: Path
+    capsys: pytest.CaptureFixture[str]
+
+    def run(self, *words: str) -> tuple[int, str]:
+        """Run `integrations`; gives exit code and output."""
+        flags = ["--data", str(self.folder / "data"), "--policies", str(self.folder / "policies")]
+        code = main(["integrations", *words, *flags])
+        return code, self.capsys.readouterr().out
+
+    def records(self) -> list[dict[str, object]]:
+        """What was recorded of it, in the order of its instants: each run is a writer of its own."""
+        lines = b"".join(each.read_bytes() for each in self.folder.rglob("audit-*.jsonl"))
+        told = sorted(map(json.loads, lines.splitlines()), key=lambda record: float(record["at"]))
+        return [each for each in told if each.get("event", "").startswith("integration.")]
+
+
+@pytest.fixture
+def machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Machine:
+    """One with two registered integrations."""
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "integrations.yaml").write_text(REGISTRY)
+    return Machine(tmp_path, capsys)
+
+
+def test_an_operator_switches_off_and_on(machine: Machine) -> None:
+    """It says so, the list shows it with who and why, and both are recorded."""
+    off = machine.run("disable", "help-bot", "--reason", "It floods\n the site.")
+    listed = machine.run("list")[1].splitlines()
+    on = machine.run("enable", "help-bot")
+
+    assert off == (0, "help-bot is switched off\n")
+    assert listed[0].split() == ["integration", "tier", "owner", "contact", "writes"]
+    assert listed[1].startswith("help-bot     probation  Grace  #help    OFF since 20")
+    assert listed[1].endswith(f"UTC, by {getpass.getuser()}: It floods the site.")
+    assert listed[2].split() == ["news-bot", "trusted", "Alan", "#news", "on"]
+    assert on == (0, "help-bot is switched on\n")
+    assert "OFF" not in machine.run("list")[1]
+    assert [(each["event"], each["integration"]) for each in machine.records()] == [
+        ("integration.disabled", "help-bot"),
+        ("integration.disabled_done", "help-bot"),
+        ("integration.enabled", "help-bot"),
+        ("integration.enabled_done", "help-bot"),
+    ]
+
+
+def test_a_switch_outlasts_the_state(machine: Machine) -> None:
+    """The data directory knows it, and the state learns it again."""
+    machine.run("disable", "news-bot", "--reason", "x")
+    for each in (machine.folder / "data").glob("state.db*"):
+        each.unlink()
+    for each in (machine.folder / "data").glob("*.epoch"):
+        each.unlink()
+    first = json.loads(machine.run("list", "--json")[1])
+    (machine.folder / "data" / "switches.jsonl").unlink()
+    second = json.loads(machine.run("list", "--json")[1])
+
+    for told in (first, second):
+        assert [each["name"] for each in told["integrations"] if each["disabled"]] == ["news-bot"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["disable", "hepl-bot", "--reason", "x"], 1, "did you mean 'help-bot'?"),
+        (["enable", "nobody-knows"], 1, "known: help-bot, news-bot, anonymous"),
+        (["disable", "help-bot"], 2, "--reason"),
+        (["disable", "help-bot", "--reason", " "], 2, "--reason"),
+        (["enable", "help-bot", "--reason", "x"], 2, "--reason"),
+        (["disable", "--reason", "x"], 2, "disable NAME"),
+        (["list", "help-bot"], 2, "disable NAME"),
+        (["disable", "help-bot", "--reason", "x" * 301], 1, "300 characters"),
+        (["disable", "help-bot", "--reason", "x", "--state", "memory:"], 1, "console"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(
+    machine: Machine, words: list[str], code: int, told: str
+) -> None:
+    """With what to do instead; nothing is switched."""
+    ended, out = machine.run(*words)
+
+    assert ended == code
+    assert told in out
+    assert machine.records() == []

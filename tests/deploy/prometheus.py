@@ -11,6 +11,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,12 @@ class Prometheus:
         """Wait until the gateway was scraped as often again."""
         wanted = self.scrapes() + more
         while self.scrapes() < wanted:
+            time.sleep(0.05)
+
+    def shows(self, expression: str, *, while_: Future[None]) -> None:
+        """Wait until an expression gives something, which it does only while something is done."""
+        while not self.ask("query", query=expression)["result"]:
+            assert not while_.done(), expression
             time.sleep(0.05)
 
 

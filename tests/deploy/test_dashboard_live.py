@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +21,9 @@ from PIL import Image
 from tests.deploy.grafana import Panel, panels, put_in
 from tests.deploy.picture import WIDTH, page
 from tests.deploy.prometheus import Prometheus, Series, needs_prometheus, prometheus
-from tests.deploy.traffic import WRITERS, Traffic, write_policies
+from tests.deploy.traffic import SWITCHED_OFF, WRITERS, Traffic, write_policies
 from tests.e2e.browser import browser
-from tests.e2e.process import gateway
+from tests.e2e.process import CONTACT, gateway
 from tests.e2e.stack import sandbox
 
 ROUNDS = 4
@@ -86,11 +88,14 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             scraping.scraped()
             if turn == 1:
                 start = time.time()  # two scrapes are there: every rate can be told from now on
+            if turn == 2:  # there was a scrape since: what happens now is an increase
                 change(policies)
                 os.kill(running.process.pid, signal.SIGHUP)
+                switch_off(data, policies)
         with ThreadPoolExecutor(1) as beside:
-            beside.submit(traffic.wait_for_soe, 2.0)
-            scraping.scraped(2)
+            slow = beside.submit(traffic.wait_for_soe, 4.0)
+            scraping.shows("soe_gateway_upstream_connections > 0", while_=slow)
+            scraping.scraped()
         yield Seen(scraping, start, time.time())
 
 
@@ -98,6 +103,13 @@ def change(policies: Path) -> None:
     """Change a policy, so that the gateway reads them anew."""
     site = policies / "site.yaml"
     site.write_text(site.read_text().replace("limit: 400", "limit: 300"))
+
+
+def switch_off(data: Path, policies: Path) -> None:
+    """Switch an integration off, as an operator does beside the running gateway."""
+    command = [sys.executable, "-m", "gateway", "integrations", "disable", SWITCHED_OFF]
+    command += ["--reason", "tests", "--data", str(data), "--policies", str(policies)]
+    subprocess.run(command, check=True, env={**os.environ, **CONTACT}, stdout=subprocess.DEVNULL)
 
 
 @needs_prometheus

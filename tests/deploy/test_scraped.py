@@ -54,6 +54,7 @@ tests:
 """
 UNSEEN = {
     "soe_gateway_constant_action",
+    "soe_gateway_integration_disabled",
     "soe_gateway_person_lookups_total",
     "soe_gateway_title_lookups_total",
 }

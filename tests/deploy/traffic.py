@@ -13,6 +13,7 @@ import httpx
 from gateway.policy.registry import digest
 
 WRITERS = ("help-bot", "release-bot", "log-mirror", "chat-bridge")
+SWITCHED_OFF = "old-bot"
 _SITE = """\
 policy: site
 owner: knowledge-team
@@ -76,7 +77,7 @@ def write_policies(directory: Path) -> None:
     entries = "".join(
         f"  {name}:\n    owner: {name}-team\n    contact: {name}@example.com\n"
         f'    purpose: tests\n    keys: ["sha256:{digest(key(name).encode())}"]\n'
-        for name in WRITERS
+        for name in (*WRITERS, SWITCHED_OFF)
     )
     (directory / "integrations.yaml").write_text(f"integrations:\n{entries}")
 

@@ -25,7 +25,7 @@ from gateway.pages.pages import Pages
 from gateway.pages.people import People
 from gateway.pages.session import Sessions
 from gateway.policy.load import load
-from gateway.ports import Notes, Store
+from gateway.ports import Notes, Store, Switches
 from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
 from gateway.proxy.holds import Holds
@@ -94,6 +94,10 @@ class Broken:
 
     @property
     def notes(self) -> Notes:
+        raise StoreError("away")
+
+    @property
+    def switches(self) -> Switches:
         raise StoreError("away")
 
 

@@ -199,6 +199,7 @@ def test_every_mistake_of_every_source_is_told_at_once() -> None:
         ("state: {url: 'sqlite:x'}\n", "1:14: expected memory:, sqlite:///path, redis://host"),
         ("audit: {sinks: ['file://x']}\n", "1:17: expected file:///directory or stdout:"),
         ("audit: {content: all}\n", "1:18: 'all' is none of none, excerpt, full"),
+        ("audit: {segment: 64MB}\n", "1:18: expected a size as 64MiB, in KiB, MiB or GiB"),
         ("proxy: {trusted: [10.0.0.1/8]}\n", "'10.0.0.1/8' is no network such as 10.0.0.0/8"),
         ("- a\n", "gateway.yaml:1:1: expected keys with values here"),
     ],
@@ -347,6 +348,23 @@ def test_people_sign_in_over_https() -> None:
         "its way"
     ]
     loaded(sign_in__header="X-Email", proxy__trusted="10.0.0.0/8", server__public_url="http://localhost:8080")  # fmt: skip
+
+
+def test_the_console_lets_in_digests_addresses_and_groups() -> None:
+    """Never a token itself, which is not repeated; names where people sign in, and over https."""
+    digest = f"sha256:{'ab' * 32}"
+    header = {"sign_in__header": "X-Email", "proxy__trusted": "10.0.0.0/8"}
+    told = loaded(console__operators=f"{digest},Jane@X.de,group:Site admins", **header)
+    assert told["console.operators"] == (digest, "jane@x.de", "group:Site admins")
+
+    for secret in ("sgw_the-token-itself", "sha256:AB", "nobody"):
+        [problem] = problems(yaml=f"console: {{viewers: [{digest}, {secret}]}}\n")
+        assert "expected sha256: and the digest of a token" in problem
+        assert secret not in problem
+    [problem] = problems(yaml="console: {operators: [jane@x.de]}\n")
+    assert "nobody can sign in by name" in problem
+    [problem] = problems(yaml=f"console: {{operators: [{digest}], url: http://console.x.de}}\n")
+    assert "over https alone" in problem
 
 
 def test_two_listeners_need_two_addresses() -> None:

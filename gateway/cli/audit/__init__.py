@@ -16,6 +16,7 @@ SUBCOMMANDS: Mapping[str, str] = {
     "reconcile": "find what was written around the gateway, and what became of writes left open",
     "fate": "count which posts of each integration were deleted, closed or voted down",
     "verify": "prove that no record was changed, dropped or moved, and name the first that was",
+    "cut": "remove what is older than a day, so that the rest verifies",
     "people": "tell who stands behind a pseudonym",
     "forget": "cut somebody off from the records, for good",
 }

@@ -250,15 +250,16 @@ def _post(entry: Entry) -> str:
 
 
 _COLUMNS: dict[str, Column[Entry]] = {
-    "at": Column(lambda entry: instant(entry.at), 20, 20),
+    "at (UTC)": Column(lambda entry: instant(entry.at)[:19].replace("T", " "), 19, 19),
     "integration": Column(lambda entry: entry.integration, 12, 8),
-    "operation": Column(lambda entry: entry.operation, 15, 15),
+    "operation": Column(lambda entry: entry.operation, 15, 12),
     "effect": Column(lambda entry: entry.effect, 6, 6),
     "outcome": Column(_outcome, 8, 8),
-    "post": Column(_post, 14, 10, may_go=True),
-    "rules against it": Column(found, 16, 10, may_go=True),
+    "post": Column(_post, 14, 8, may_go=True),
+    "rules": Column(found, 12, 7, may_go=True),
     "decision": Column(lambda entry: entry.id, 32, 32, may_go=True),
 }
+"""A terminal of 80 characters shows all but the last."""
 
 
 def _count(text: str) -> int:

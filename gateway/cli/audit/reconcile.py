@@ -29,7 +29,7 @@ import uvloop
 
 from gateway.audit.index import Index
 from gateway.audit.places import Lines
-from gateway.cli.assembly import audit_key, open_audit
+from gateway.cli.assembly import audit_keys, open_audit
 from gateway.cli.audit.query import instant
 from gateway.cli.audit.selecting import (
     FilterError,
@@ -143,7 +143,7 @@ async def _record(
     around = {(facts["team"], facts["post"]) for event, facts in deeds if event == _AROUND}
     answers = {(facts["write_id"], facts["answer"]) for event, facts in deeds if event == _OUTCOME}
     person = getpass.getuser()
-    audit = open_audit(settings, audit_key(settings), SystemClock())
+    audit = open_audit(settings, audit_keys(settings), SystemClock())
     try:
         for each in report.around:
             if each.post.name not in around:

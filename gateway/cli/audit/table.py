@@ -53,16 +53,15 @@ class Table(Generic[Row]):
             head: max(len(head), column.width, *(len(column.cell(row)) for row in rows))
             for head, column in self._columns.items()
         }
-        while self._width is not None and (over := _total(widths) - self._width) > 0:
-            slack = {head: width - self._columns[head].least for head, width in widths.items()}
-            widest = max(slack, key=lambda head: slack[head])
-            goes = [head for head in widths if self._columns[head].may_go]
-            if slack[widest] > 0:
-                widths[widest] -= min(over, slack[widest])
-            elif goes:
-                del widths[goes[-1]]
-            else:
-                break
+        if self._width is None:
+            return widths
+        least = {head: min(widths[head], column.least) for head, column in self._columns.items()}
+        for head in reversed(list(self._columns)):
+            if _total(least) > self._width and self._columns[head].may_go:
+                del least[head], widths[head]
+        while (over := _total(widths) - self._width) > 0 and widths != least:
+            widest = max(widths, key=lambda head: widths[head] - least[head])
+            widths[widest] -= min(over, widths[widest] - least[widest])
         return widths
 
     def _print(self, cells: Mapping[str, str]) -> None:

@@ -36,6 +36,7 @@ from gateway.policy.posture import unregistered
 from gateway.policy.registry import Integration
 from gateway.proxy.holds import RULE as HOLDS
 from gateway.proxy.identify import Caller, objection
+from gateway.proxy.switches import RULE as SWITCHED_OFF
 from gateway.proxy.templates import Templates
 from gateway.proxy.waiting import cannot_wait
 from gateway.state.memory import MemoryStore
@@ -151,6 +152,9 @@ class Replay:
             return refused
         if decision.repeats is not None and decision.repeats not in self._refused:
             return self._as_recorded(decision)  # the earlier write decides, and no rule
+        if SWITCHED_OFF in decision.findings:
+            self._refused.add(decision.write.id)
+            return self._as_recorded(decision)  # an operator decided, and no rule
         judged = self._rejudging.begin(decision)
         now, held, template = await self._judge(decision, judged)
         self._note(decision, judged)

@@ -13,7 +13,7 @@ SITE = "{soe-gateway}"
 """How all keys begin; its hash tag keeps them together in a cluster."""
 _NAMES = (
     *("reserve", "settle", "keep_answer", "remember", "put_back", "adopt", "accept_loss"),
-    *("forget", "posts", "release", "notes"),
+    *("forget", "posts", "release", "notes", "switch"),
 )
 
 

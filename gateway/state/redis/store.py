@@ -54,6 +54,7 @@ from gateway.state.redis.records import (
     remembered,
 )
 from gateway.state.redis.scripts import SITE, Scripts
+from gateway.state.redis.switches import RedisSwitches
 from gateway.state.redis.wire import (
     Answers,
     Asked,
@@ -101,6 +102,7 @@ class RedisStore:
         self._scripts = Scripts(self._redis)
         self._losses = Losses(self._redis, self._scripts, terms)
         self.notes = RedisNotes(self._scripts, self._losses, stamped=stamped)
+        self.switches = RedisSwitches(self._redis, self._scripts)
 
     async def reserve(self, reservation: Reservation) -> Reserved:
         """As `ports.Store.reserve`; what is reserved too late for its caller is released."""

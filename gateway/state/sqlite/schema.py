@@ -106,6 +106,9 @@ CREATE INDEX uses_at ON uses (at);
     """
 -- An address that follows from its post is stored as the number of its form (`rows`).
 """,
+    """
+CREATE TABLE switches (integration TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+""",
 )
 """A file says in `user_version` how many it has had."""
 

@@ -42,6 +42,7 @@ from gateway.state.sqlite.near import Neighbours, Search
 from gateway.state.sqlite.notes import SqliteNotes
 from gateway.state.sqlite.rows import Row, Rows
 from gateway.state.sqlite.schema import KEYED, SHARING, digest, packed
+from gateway.state.sqlite.switches import SqliteSwitches
 from gateway.state.sqlite.table import MappedTable
 from gateway.state.sqlite.transactions import Transactions
 from gateway.state.sqlite.uses import Uses
@@ -90,6 +91,7 @@ class SqliteStore:
         self._transactions = Transactions(self._db, timeout=terms.timeout, edges=self._near)
         self._janitor = Janitor(path, terms, self._table)
         self.notes = SqliteNotes(self._db, self._transactions, self._clock, self._advance)
+        self.switches = SqliteSwitches(self._db, self._transactions)
 
     async def reserve(self, reservation: Reservation) -> Reserved:
         """As `ports.Store.reserve`; what is reserved too late for its caller is released."""

@@ -250,6 +250,21 @@ def test_what_state_could_not_say_then_it_does_not_say_now(tmp_path: Path) -> No
     assert (found.writes, found.changed, found.unlike) == (1, 0, 0)
 
 
+def test_what_an_operator_refused_says_nothing_of_the_rules(tmp_path: Path) -> None:
+    """A write of an integration that was switched off stays refused, and is no change."""
+    policies = with_modes(a_set(tmp_path, COPIES), {"copies": Mode.ENFORCE})
+    log = recorded(policies, [Sent()])
+    told = log.records()[0]
+    off = {"rule": "switched-off", "check": "switched-off", "code": "integration_disabled"}
+    told |= {"state": None, "effect": "refuse"}
+    told["findings"] = [told["findings"][0] | off | {"result": "fail", "status": 403}]
+    log.lines = [orjson.dumps(told) + b"\n"]
+    found = replayed(log, tmp_path, policies)
+
+    assert effects(found) == {(Effect.REFUSE, Effect.REFUSE): 1}
+    assert (found.writes, found.changed, found.unlike) == (1, 0, 0)
+
+
 def test_other_modes_under_the_same_revision_are_no_mystery(tmp_path: Path) -> None:
     """Only what no other mode explains is called unlike."""
     policies = a_set(tmp_path, COPIES)

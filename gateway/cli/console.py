@@ -1,0 +1,99 @@
+"""The console put together from the settings, for the process that has the admin listener."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gateway.admin.console import BACK, Console, place
+from gateway.admin.integrations import Integrations
+from gateway.admin.roles import Doors, Tries
+from gateway.audit.key import derived
+from gateway.cli.assembly import open_provider
+from gateway.observe.observer import Observer
+from gateway.pages.session import Sessions
+from gateway.pages.signin import SignIn
+from gateway.policy.policyset import PolicySet
+from gateway.ports import AuditLog, Clock, Recorder
+from gateway.proxy.switches import Switches
+from gateway.seal import Seal
+from gateway.settings import Settings
+
+_LASTS = 8 * 3600.0
+"""Seconds that a session lasts: a working day."""
+
+
+class RecordedWhenAsked:
+    """The audit log of a process that writes none but what is done on its console.
+
+    Args:
+        opened: opens it, when there is something to record.
+    """
+
+    def __init__(self, opened: Callable[[], AuditLog]) -> None:
+        self._opened = opened
+        self._audit: AuditLog | None = None
+
+    def told(self, event: str, *, person: str = "", **facts: object) -> None:
+        """As `Recorder.told`."""
+        if self._audit is None:
+            self._audit = self._opened()
+        self._audit.told(event, person=person, **facts)
+
+    async def close(self) -> None:
+        """Close what was opened."""
+        if self._audit is not None:
+            await self._audit.close()
+
+
+def is_on(settings: Settings) -> bool:
+    """Whether the settings let anybody in."""
+    return bool(settings["console.viewers"] or settings["console.operators"])
+
+
+def open_console(
+    settings: Settings,
+    key: bytes,
+    clock: Clock,
+    observer: Observer,
+    audit: Recorder,
+    switches: Switches,
+    policies: Callable[[], PolicySet],
+) -> Console | None:
+    """Make the console; None where nobody is let in.
+
+    Args:
+        key: of the audit log, so that all replicas read the same cookies.
+        policies: gives those that are in force.
+    """
+    if not is_on(settings):
+        return None
+    doors = Doors(
+        viewers=settings["console.viewers"] or (), operators=settings["console.operators"] or ()
+    )
+    sessions = Sessions(
+        seal=Seal(derived(key, "console")),
+        clock=clock,
+        secret=derived(key, "console forms"),
+        header=(settings["sign_in.header"] or "").encode(),
+        trusted=settings["proxy.trusted"] or (),
+        cookie="soe-gateway-console",
+        lasts=_LASTS,
+    )
+    provider = open_provider(settings, clock, doors.groups)
+    integrations = Integrations(
+        registered=lambda: policies().registry.integrations, switches=switches, audit=audit
+    )
+    sign_in = None
+    if provider is not None:
+        sign_in = SignIn(provider=provider, sessions=sessions, back=BACK, place=place)
+    public = settings["console.url"]
+    return Console(
+        doors=doors,
+        sessions=sessions,
+        tries=Tries(),
+        sign_in=sign_in,
+        observer=observer,
+        views=(integrations.view,),
+        acts=integrations.acts,
+        public_url=public.url.decode() if public else "",
+    )
