@@ -6,6 +6,7 @@ its own answers no doubt; one post answers one write.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,13 +54,11 @@ class Doubt:
         return Name(entry.team, entry.target)
 
     def may_be(self, post: Standing) -> bool:
-        """Whether a post could be the one that the write made, whatever it reads."""
+        """Whether a post could be the one that the write made, whatever it reads, and when."""
         entry = self.entry
         if f"{post.name.kind}.create" != entry.operation or post.name.team != entry.team:
             return False
-        if post.thread is not None and f"{post.thread}" != (entry.thread or "").partition("/")[2]:
-            return False
-        return abs(post.at - entry.at) <= CLOCKS_DIFFER
+        return post.thread is None or f"{post.thread}" == (entry.thread or "").partition("/")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +82,15 @@ def candidates(
     doubts: Iterable[Doubt], standing: Sequence[Standing], known: Collection[Name]
 ) -> dict[str, tuple[Standing, ...]]:
     """Give by decision id the posts that may be those of the writes, without what is on record."""
-    unknown = [post for post in standing if post.name not in known]
-    return {
-        doubt.entry.id: tuple(filter(doubt.may_be, unknown))
-        for doubt in doubts
-        if doubt.entry.operation in CREATING
-    }
+    unknown = sorted((post for post in standing if post.name not in known), key=_at)
+    instants = [post.at for post in unknown]
+    possible = {}
+    for doubt in doubts:
+        if doubt.entry.operation in CREATING:
+            first = bisect_left(instants, doubt.entry.at - CLOCKS_DIFFER)
+            end = bisect_right(instants, doubt.entry.at + CLOCKS_DIFFER)
+            possible[doubt.entry.id] = tuple(filter(doubt.may_be, unknown[first:end]))
+    return possible
 
 
 def answered(
@@ -139,24 +141,27 @@ def _of_group(
 ) -> Iterable[Answered]:
     """Answer the doubts of one text in one place, the earliest first."""
     same = {
-        doubt.entry.id: [
-            post for post in standing[doubt.entry.id] if texts.get(post.name) == doubt.text
-        ]
+        doubt.entry.id: {
+            post.name: post
+            for post in standing[doubt.entry.id]
+            if texts.get(post.name) == doubt.text
+        }
         for doubt in group
     }
-    free = sorted({post.name: post for posts in same.values() for post in posts}.values(), key=_at)
     rivals = sum(bool(posts) for posts in same.values())
+    free = {name: post for posts in same.values() for name, post in posts.items()}
     enough = len(free) >= rivals
     for doubt in sorted(group, key=lambda doubt: doubt.entry.at):
-        own = [post for post in free if post in same[doubt.entry.id]]
-        if not same[doubt.entry.id]:
+        own = same[doubt.entry.id]
+        first = min((post for name, post in own.items() if name in free), key=_at, default=None)
+        if not own:
             yield _of_none(doubt, standing[doubt.entry.id], texts)
-        elif own and enough:
-            free.remove(own[0])
-            yield Answered(entry=doubt.entry, answer=Answer.FOUND, post=own[0])
+        elif first is not None and enough:
+            del free[first.name]
+            yield Answered(entry=doubt.entry, answer=Answer.FOUND, post=first)
         else:
             why = f"{rivals} writes had this text, and fewer such posts stand"
-            yield _undecidable(doubt, why, same[doubt.entry.id])
+            yield _undecidable(doubt, why, [*own.values()])
 
 
 def _of_none(doubt: Doubt, posts: Sequence[Standing], texts: Mapping[Name, str]) -> Answered:
