@@ -121,8 +121,10 @@ def in_place(post: Remembered, write: Write) -> bool:
 
 
 def closest(alike: Sequence[Alike]) -> Alike:
-    """Choose the most alike; of several, the newest."""
-    return max(alike, key=lambda each: (each.likeness.score, each.post.at))
+    """Choose the most alike; of several, one that stood on the site, and the newest of those."""
+    return max(
+        alike, key=lambda each: (each.likeness.score, not was_refused(each.post), each.post.at)
+    )
 
 
 def share_of(text: str, write: Write) -> float:
