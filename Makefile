@@ -9,7 +9,7 @@ SHARED ?= ../shared
 .PHONY: help setup run test check gen lock bench eval security fault dashboard chart chart-run image-test clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 18
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
 
 setup: $(READY) ## make .venv, with soe-gateway in it
 

@@ -27,7 +27,7 @@ class Block:
 
 
 def blocks(*languages: str) -> list[Block]:
-    """Every block in one of the languages, in all pages; `settings` is YAML that says so."""
+    """Every block in one of the languages, in all pages; YAML may say that it is `settings` or `values`."""
     return [
         Block(page, text.count("\n", 0, found.start()) + 1, _language(found), found[2])
         for page in PAGES
@@ -38,4 +38,5 @@ def blocks(*languages: str) -> list[Block]:
 
 
 def _language(found: re.Match[str]) -> str:
-    return "settings" if found[2].startswith("# gateway.yaml\n") else found[1]
+    first, _, _ = found[2].partition("\n")
+    return {"# gateway.yaml": "settings", "# values.yaml": "values"}.get(first, found[1])
