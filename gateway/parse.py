@@ -110,6 +110,11 @@ class Reader:
         mark = at if isinstance(at, Mark) else at.mark
         self.problems.append(Problem(mark.path or self.path, mark.line, mark.column, text))
 
+    def place(self, at: Node | Mark) -> str:
+        """Tell where something stands."""
+        mark = at if isinstance(at, Mark) else at.mark
+        return f"{mark.path or self.path}:{mark.line}:{mark.column}"
+
     # ── from text to nodes ───────────────────────────────────────────────────────────────────
 
     def compose(self, text: str) -> Mapping | None:
@@ -249,7 +254,8 @@ class Reader:
             self.problem(node, "expected a text here")
             return None
         if not node.quoted and _GUESSED.fullmatch(node.text):
-            self.problem(node, f"{_shown(node.text)} is not read as text by YAML; quote it")
+            told = f"{node.text!r} is not read as text by YAML; quote it"
+            self.problem(node, told if node.text else "a text is missing here")
             return None
         return node.text
 

@@ -21,7 +21,7 @@ from gateway.policy.schema import (
     keys_reference,
     schema,
 )
-from gateway.settings import settings_reference
+from gateway.settings import settings_example, settings_reference
 from gateway.soe.api import ENDPOINTS
 
 ROOT = Path(__file__).parents[1]
@@ -73,6 +73,7 @@ def files() -> dict[Path, str]:
     panels = dashboard()
     made[ROOT / "deploy" / "grafana" / "soe-write-gateway.json"] = panels
     made |= chart_files((ROOT / "deploy" / "prometheus" / "rules.yaml").read_text(), panels)
+    made[ROOT / "deploy" / "gateway.yaml"] = settings_example()
     made[ROOT / "docs" / "audit.schema.json"] = json.dumps(audit_schema(), indent=1) + "\n"
     return made | {
         ROOT / "policies" / f"{name}.schema.json": json.dumps(schema(name), indent=1) + "\n"

@@ -18,7 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "serve": "run the gateway before Stack Overflow Enterprise",
     "sandbox": "run a small Stack Overflow Enterprise to develop and test against",
     "demo": "run both, and say what to try",
-    "check": "look for problems in policies, without running anything",
+    "check": "look for problems in policies or settings, without running anything",
     "test": "run the tests that stand in policy files",
     "replay": "judge recorded writes by other policies: what would change, and why",
     "explain": "tell why a write was decided so, what a request would meet, or how alike two texts are",

@@ -46,7 +46,13 @@ def audit_keys(settings: Settings) -> Keys:
     Raises:
         AuditError: they cannot be read or made.
     """
-    return load_or_make_keys(settings["audit.key_file"] or settings["data.directory"] / "audit.key")
+    return load_or_make_keys(key_file(settings))
+
+
+def key_file(settings: Settings) -> Path:
+    """Give the path of the file of keys: in the data directory where nothing else is said."""
+    path: Path = settings["audit.key_file"] or settings["data.directory"] / "audit.key"
+    return path
 
 
 def audit_key(settings: Settings) -> bytes:

@@ -36,9 +36,11 @@ from gateway.cli.assembly import (
 )
 from gateway.cli.console import RecordedWhenAsked, is_on, open_console
 from gateway.cli.opening import AGAIN_AFTER, LateStore
-from gateway.cli.worker import VARIABLE, one_at_a_time, tell_listening
+from gateway.cli.started import InForce, tell_started
+from gateway.cli.worker import VARIABLE, one_at_a_time
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError, StoreError
+from gateway.observe.fate import FATE_FILE, FateMetrics
 from gateway.observe.logs import Output, logger
 from gateway.observe.metrics import FILES, Metrics, WorkersMetrics
 from gateway.observe.observer import Observer
@@ -92,7 +94,7 @@ class Supervisor:
         self._words = words
         self._workers: dict[int, _Worker] = {}
         self._keeping: list[asyncio.Task[None]] = []
-        self._revision = ""
+        self._policies = InForce()
         self._failed = ""
         self._listening = False
         self._stopping = asyncio.Event()
@@ -108,15 +110,16 @@ class Supervisor:
         output = Output()
         output.held = True
         self._log = logger(settings["log.level"], output)
-        for warning in settings.warnings:
-            self._log.warning("settings.weak", setting=warning)
         with tempfile.TemporaryDirectory(prefix="soe-gateway-") as files:
             self._files = files
             self._metrics = WorkersMetrics(Path(files), self._processes)
+            self._metrics.registry.register(FateMetrics(settings["data.directory"] / FATE_FILE))
             with _reserved(*settings["server.listen"]) as self._port:
                 async with self._console() as console:
                     admin = Listener(
-                        admin_app(self._metrics, self._is_ready, lambda: self._revision, console),
+                        admin_app(
+                            self._metrics, self._is_ready, lambda: self._policies.revision, console
+                        ),
                         settings["server.admin_listen"],
                     )
                     url = await admin.start()
@@ -184,7 +187,7 @@ class Supervisor:
                 others = [self._start(group, number) for number in numbers[1:]]
                 proxies += await asyncio.gather(*others)
             if not self._failed and not self._stopping.is_set():
-                tell_listening(proxies[0], admin)
+                tell_started(self._settings, self._log.warning, proxies[0], admin, self._policies)
                 self._listening = True
                 for worker in self._workers.values():
                     worker.let_log()
@@ -266,7 +269,7 @@ class Supervisor:
             while line := await worker.reader.readline():
                 told = orjson.loads(line)
                 worker.ready = told["ready"]
-                self._revision = told["revision"]
+                self._policies = InForce(**told["policies"])
                 self._count_ready()
                 if worker.ready and not up.done():
                     up.set_result(told["proxy"])

@@ -12,6 +12,7 @@ import signal
 import socket
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,14 +39,17 @@ from gateway.cli.assembly import (
 )
 from gateway.cli.console import open_console
 from gateway.cli.opening import AGAIN_AFTER, LateAudit, LateStore, may_pass
+from gateway.cli.started import InForce, tell_started
 from gateway.clock import SystemClock
 from gateway.errors import AuditError, StoreError
 from gateway.model import Settlement
 from gateway.observe.caps import CapUse
+from gateway.observe.fate import FATE_FILE, FateMetrics
 from gateway.observe.levels import Levels
 from gateway.observe.logs import Output, logger
 from gateway.observe.metrics import Metrics, keep_in_files
-from gateway.observe.observer import InForce, Observer
+from gateway.observe.observer import InForce as Loaded
+from gateway.observe.observer import Observer
 from gateway.observe.state import WatchedStore
 from gateway.pages.pages import Pages
 from gateway.policy.load import Source, sources
@@ -109,15 +113,13 @@ class Alone:
     shares_port = False
 
     def __init__(self, settings: Settings) -> None:
-        self._address = settings["server.admin_listen"]
+        self._settings = settings
         self._ready = False
 
     def observer(self, settings: Settings, output: Output, metrics: Metrics) -> Observer:
-        """As `Front.observer`; says what is weak in the settings."""
-        observer = Observer(logger(settings["log.level"], output), metrics)
-        for warning in settings.warnings:
-            observer.event("settings.weak", setting=warning)
-        return observer
+        """As `Front.observer`."""
+        self._observer = Observer(logger(settings["log.level"], output), metrics)
+        return self._observer
 
     async def open(
         self,
@@ -127,13 +129,16 @@ class Alone:
         console: Callable[[], Console | None],
     ) -> None:
         """As `Front.open`."""
+        fate = FateMetrics(self._settings["data.directory"] / FATE_FILE)
+        metrics.registry.register(fate)
         self._admin = Listener(
             admin_app(metrics, lambda: self._ready, lambda: policies.current.revision, console()),
-            self._address,
+            self._settings["server.admin_listen"],
         )
         admin = await self._admin.start()
         self._ready = True
-        tell_listening(proxy, admin)
+        told = _in_force(policies.current)
+        tell_started(self._settings, self._observer.event, proxy, admin, told)
 
     async def follow(self, stop: asyncio.Event) -> None:
         """As `Front.follow`: there is none."""
@@ -156,7 +161,7 @@ class Member:
         self._number = number
         self._channel = channel
         self._writer: asyncio.StreamWriter | None = None
-        self._how = {"ready": False, "proxy": "", "revision": ""}
+        self._how = {"ready": False, "proxy": "", "policies": asdict(InForce())}
 
     @classmethod
     def from_word(cls, word: str) -> Member:
@@ -170,7 +175,7 @@ class Member:
     def observer(self, settings: Settings, output: Output, metrics: Metrics) -> Observer:
         """As `Front.observer`; every line says which worker speaks."""
         log = logger(settings["log.level"], output).bind(worker=self._number)
-        return _Telling(log, metrics, lambda revision: self._tell(revision=revision))
+        return _Telling(log, metrics, lambda told: self._tell(policies=asdict(told)))
 
     async def open(
         self,
@@ -209,13 +214,13 @@ class Member:
 class _Telling(Observer):
     """Tells the supervisor, too, which policies are in force."""
 
-    def __init__(self, log: Any, metrics: Metrics, tell: Callable[[str], None]) -> None:
+    def __init__(self, log: Any, metrics: Metrics, tell: Callable[[InForce], None]) -> None:
         super().__init__(log, metrics)
         self._tell = tell
 
-    def policies_loaded(self, policies: InForce) -> None:
+    def policies_loaded(self, policies: Loaded) -> None:
         super().policies_loaded(policies)
-        self._tell(policies.revision)
+        self._tell(_in_force(policies))
 
 
 class Gateway:
@@ -465,6 +470,12 @@ class Gateway:
         )
 
 
+def _in_force(policies: Loaded) -> InForce:
+    return InForce(
+        revision=policies.revision, enforcing=policies.enforcing, shipped=policies.shipped
+    )
+
+
 def _record_policies(audit: AuditLog, revision: str, observer: Observer) -> None:
     try:
         audit.told("policies.loaded", revision=revision)
@@ -517,12 +528,6 @@ def _ids(clock: SystemClock) -> Callable[[], str]:
         return f"{int(clock.now() * 1000):012x}{process}{next(numbers):08x}"
 
     return new_id
-
-
-def tell_listening(proxy: str, admin: str) -> None:
-    """Say where the gateway listens, in the line that whoever started it waits for."""
-    told = {"event": "server.listening", "proxy": proxy, "admin": admin}
-    print(orjson.dumps(told).decode(), flush=True)
 
 
 def _standard_output(*, shared: bool) -> int:

@@ -20,6 +20,7 @@ import structlog
 
 EVENTS: Mapping[str, str] = {
     "server.listening": "The gateway is ready; says where it listens.",
+    "server.started": "The gateway serves; says its version, where it listens, and which upstream, policies, state and audit log it stands on.",
     "start.waits": "State or audit log cannot be opened while their disk is full or broken: writes are refused, reads served.",
     "start.completed": "What the start waited for is open.",
     "server.stopping": "A stop was asked for; what is in flight is finished.",

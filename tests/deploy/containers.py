@@ -73,7 +73,7 @@ def _stand_in(directory: Path) -> str:
     """Make a base of Debian's packages, unless it is there."""
     if subprocess.run(["buildah", "inspect", _BASE], capture_output=True, check=False).returncode:
         tree = directory / "base.tar"
-        wanted = "python3,python3-venv,python3-pip,ca-certificates"
+        wanted = "python3,python3-venv,python3-pip,python3-dev,ca-certificates"
         call("mmdebstrap", "--variant=minbase", f"--include={wanted}", "bookworm", str(tree))
         (directory / "Containerfile").write_text("FROM scratch\nADD base.tar /\n")
         call("buildah", "build", "--tag", _BASE, str(directory))
