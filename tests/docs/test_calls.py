@@ -15,7 +15,18 @@ from tests.docs.pages import PAGES, Block, blocks, prose
 from tests.shared import ROOT
 
 UNRUN = blocks("sh", "console unrun")
-LANGUAGES = {"", "console", "console unrun", "python", "promql", "settings", "sh", "text", "values", "yaml"}
+LANGUAGES = {
+    "",
+    "console",
+    "console unrun",
+    "python",
+    "promql",
+    "settings",
+    "sh",
+    "text",
+    "values",
+    "yaml",
+}
 _MENTION = re.compile(r"`soe-gateway ([a-z]+)")
 
 
