@@ -20,8 +20,9 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import orjson
+
 from gateway.audit import record
-from gateway.audit.chain import Chain
 from gateway.audit.record import Keeping
 from gateway.model import Api, Effect, Outcome, Post, Settlement, Write
 from gateway.policy.decide import consulted, decide, judge, reservation, select
@@ -72,14 +73,12 @@ def writes(count: int) -> Iterator[Write]:
 
 async def recorded(policies: PolicySet, count: int, path: Path) -> int:
     """Write a log of so many decisions, and give the number of its records."""
-    store, chain, records = MemoryStore(90 * 86_400.0, 1 << 18), Chain(bytes(32), "a"), 0
+    store, records = MemoryStore(90 * 86_400.0, 1 << 18), 0
     with path.open("wb") as file:
 
         def put(told: dict[str, object]) -> None:
             nonlocal records
-            line = chain.line(told)
-            chain.advance(line)
-            file.write(line)
+            file.write(orjson.dumps(told) + b"\n")  # the chain is not what is read here
             records += 1
 
         for write in writes(count):
