@@ -136,7 +136,7 @@ def test_a_workflow_has_the_shape_and_no_hole(workflow: Path) -> None:
     audit = [BIN / "zizmor", "--offline", "--pedantic", "--no-progress", workflow]
 
     for command in (shape, audit):
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        ended = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
         assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
