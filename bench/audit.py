@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
+import orjson
 from common import folder
 
 from gateway.audit import record
@@ -29,7 +30,8 @@ CONCURRENT = 64
 KEY = only(b"k" * 64)
 REFUSED = Decision(effect=Effect.REFUSE, revision="bench", findings=())
 WRITE = Write(id="w", at=0.0, integration="bench", api=Api.V3, operation="question.create")
-LENGTH = len(begun("w", KEY).line(record.decision(WRITE, REFUSED, 0.0, NOTHING)))
+RECORD = record.decision(WRITE, REFUSED, 0.0, NOTHING)
+LENGTH = len(begun("w", KEY).lines([orjson.dumps(RECORD)])[0])
 AT_LEAST, CPU_AT_MOST, SYNCS_AT_MOST = 50, 8.0, 2.0
 """The aims: times the device's own rate, microseconds of CPU a record, syncs of the device."""
 

@@ -165,10 +165,7 @@ def _close(
 
 def _append(sink: FileSink, chain: Chain, endings: Iterable[Record]) -> None:
     with contextlib.closing(sink):  # a lock that stays would keep the next try away
-        for ending in endings:
-            line = chain.line(ending)
-            sink.append(line)
-            chain.advance(line)
+        sink.append(chain.lines(map(orjson.dumps, endings)))
         sink.sync()
 
 

@@ -14,12 +14,10 @@ from tests.audit.disks import KEY, NOW
 
 def chained(count: int, *, writer: str = "w", key: bytes = KEY) -> list[bytes]:
     """The lines of a writer."""
-    chain, lines = Chain(key, writer), []
-    for number in range(count):
-        line = chain.line(record.recovered(f"write-{number}", Outcome.UNKNOWN, NOW + number))
-        chain.advance(line)
-        lines.append(line)
-    return lines
+    return Chain(key, writer).lines(
+        orjson.dumps(record.recovered(f"write-{number}", Outcome.UNKNOWN, NOW + number))
+        for number in range(count)
+    )
 
 
 LINES = chained(12)

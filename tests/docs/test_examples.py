@@ -206,9 +206,7 @@ def test_settings_that_are_shown_can_be_read(block: Block, tmp_path: Path) -> No
 COOKBOOK = [block for block in blocks("yaml") if block.page.name == "cookbook.md"]
 
 
-@pytest.mark.parametrize(
-    "block", [each for each in COOKBOOK if each.kind == "policy"], ids=str
-)
+@pytest.mark.parametrize("block", [each for each in COOKBOOK if each.kind == "policy"], ids=str)
 def test_each_rule_of_the_cookbook_is_missed_by_a_test_of_its_block(
     block: Block, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
