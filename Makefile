@@ -11,7 +11,7 @@ VERSION_NOW = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' gateway/__init__.p
 .PHONY: help setup run test check gen lock bench eval security fault dashboard chart chart-run image-test dist dist-test sbom release clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 18
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
 
 setup: $(READY) ## make .venv, with soe-gateway in it
 

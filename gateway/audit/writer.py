@@ -18,7 +18,9 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic, perf_counter
 from typing import Protocol
 
@@ -57,6 +59,9 @@ class Upkeep(Protocol):
         """Tell elsewhere how far a log has come."""
 
 
+_LATE = "the audit log was not synced in time"
+_LOST = "the audit log could not be synced"
+
 _Told = tuple[Record, bytes]
 """A record, and how it is written."""
 
@@ -68,10 +73,7 @@ class _Batch:
         self.loop = loop
         self.told: list[_Told] = []
         self.durable: list[asyncio.Future[None]] = []
-        self.segments: tuple[Segment, ...] = ()
-        self.lost = False
-        late = "the audit log was not synced in time"
-        self._late = loop.call_later(durable_within, self.end, late)
+        self._late = loop.call_later(durable_within, self.end, _LATE)
 
     def end(self, failure: str = "") -> None:
         """Tell all that wait how it ended."""
@@ -86,11 +88,15 @@ class _Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class _Unhurried:
-    """A record that a thread waits for."""
+class _Waiting:
+    """What was written and waits for a sync.
+
+    Attributes:
+        tell: called in the thread, with why it is not durable, or nothing.
+    """
 
     segments: tuple[Segment, ...]
-    synced: threading.Event
+    tell: Callable[[str], object]
 
 
 class AuditWriter:
@@ -140,8 +146,7 @@ class AuditWriter:
         self._owed: deque[_Told] = deque()
         self._undecided = 0
         self._gathering: _Batch | None = None
-        self._written: deque[_Batch] = deque()
-        self._unhurried: deque[_Unhurried] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._wake = threading.Event()
         self._behind: dict[int, Sequence[bytes]] = {}  # by sink, the lines that it could not take
         self._min_free = min_free
@@ -210,12 +215,14 @@ class AuditWriter:
         if person:
             facts["by"] = self._by(person)
         segments = self._append([_told(record.admin(event, self._clock.now(), **facts))])
-        told = _Unhurried(segments, threading.Event())
-        self._unhurried.append(told)
-        self._wake.set()
-        in_time = told.synced.wait(_PATIENCE)
-        if not in_time or any(segment.failed for segment in segments):
-            raise AuditError("the audit log could not be synced")
+        ended: Future[str] = Future()
+        self._wait(segments, ended.set_result)
+        try:
+            failure = ended.result(_PATIENCE)
+        except TimeoutError:
+            failure = _LATE
+        if failure:
+            raise AuditError(failure)
 
     def _by(self, person: str) -> str:
         try:
@@ -265,16 +272,12 @@ class AuditWriter:
         if batch is None:  # the log was closed in the same turn
             return
         try:
-            batch.segments = self._append(batch.told)
+            segments = self._append(batch.told)
         except AuditError as error:
             self._end(batch, str(error))
         else:
-            self._written.append(batch)
-            self._wake.set()
-
-    def _tell(self, batches: Sequence[_Batch]) -> None:
-        for batch in batches:
-            self._end(batch, "the audit log could not be synced" if batch.lost else "")
+            tell = partial(self._end, batch)
+            self._wait(segments, lambda failure: batch.loop.call_soon_threadsafe(tell, failure))
 
     def _end(self, batch: _Batch, failure: str) -> None:
         self._undecided -= len(batch.durable)
@@ -349,6 +352,10 @@ class AuditWriter:
         elif told["kind"] == "outcome":
             self._open.discard(told["write_id"])
 
+    def _wait(self, segments: tuple[Segment, ...], tell: Callable[[str], object]) -> None:
+        self._waiting.append(_Waiting(segments, tell))
+        self._wake.set()
+
     # ── the thread ───────────────────────────────────────────────────────────────────────────
 
     def _sync_on(self) -> None:
@@ -358,18 +365,15 @@ class AuditWriter:
             self._wake.clear()
             stopping = self._stopping
             # Who is in the queue wrote before; who comes now waits for the next sync.
-            waiting = [self._written.popleft() for _ in range(len(self._written))]
-            unhurried = [self._unhurried.popleft() for _ in range(len(self._unhurried))]
+            waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
             started = perf_counter()
             self._sync()
-            for batch in waiting:  # here, for a later sync that fails is not theirs
-                batch.lost = any(segment.failed for segment in batch.segments)
-            for each in unhurried:
-                each.synced.set()
             if waiting:
                 self._on_sync(perf_counter() - started)
+            for each in waiting:
+                lost = any(segment.failed for segment in each.segments)
                 with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
-                    waiting[0].loop.call_soon_threadsafe(self._tell, waiting)
+                    each.tell(_LOST if lost else "")
             self._look_for_room()
             if self._owed or self._behind:
                 with self._lock, contextlib.suppress(AuditError):

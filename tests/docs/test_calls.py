@@ -86,6 +86,7 @@ def test_what_is_not_run_is_counted() -> None:
         "docs/confirming.md": 1,
         "docs/console.md": 3,
         "docs/integrations.md": 1,
+        "docs/kubernetes.md": 6,
         "docs/operations.md": 5,
         "docs/rollout.md": 5,
         "docs/tutorial.md": 1,
