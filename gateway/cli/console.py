@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from gateway.admin.console import BACK, Console, place
+from gateway.admin.decision import Explained
+from gateway.admin.feed import Feed
+from gateway.admin.followed import Followed
 from gateway.admin.integrations import Integrations
 from gateway.admin.roles import Doors, Tries
+from gateway.audit.index_file import path_in
 from gateway.audit.key import derived
-from gateway.cli.assembly import open_provider
+from gateway.cli.assembly import audit_directories, open_provider, state_url
 from gateway.observe.observer import Observer
 from gateway.pages.session import Sessions
 from gateway.pages.signin import SignIn
@@ -80,6 +85,9 @@ def open_console(
         lasts=_LASTS,
     )
     provider = open_provider(settings, clock, doors.groups)
+    followed = _followed(settings)
+    feed = Feed(followed=followed, policies=policies)
+    explained = Explained(followed=followed, policies=policies)
     integrations = Integrations(
         registered=lambda: policies().registry.integrations, switches=switches, audit=audit
     )
@@ -93,7 +101,18 @@ def open_console(
         tries=Tries(),
         sign_in=sign_in,
         observer=observer,
-        views=(integrations.view,),
+        views=(feed.view, explained.view, integrations.view),
         acts=integrations.acts,
+        followed=followed,
         public_url=public.url.decode() if public else "",
     )
+
+
+def _followed(settings: Settings) -> Followed:
+    """Begin to follow the audit log in its first directory."""
+    directory = next(iter(audit_directories(settings)), None)
+    path = path_in(settings["data.directory"], directory) if directory else Path()
+    shared = not state_url(settings).startswith(("sqlite:", "memory:"))
+    followed = Followed(directory, path, shared=shared)
+    followed.start()
+    return followed

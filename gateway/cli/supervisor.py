@@ -150,11 +150,14 @@ class Supervisor:
             asyncio.create_task(policies.watch()),
             asyncio.create_task(watch(switches, observer)),
         ]
+        console = open_console(
+            settings, key, clock, observer, audit, switches, lambda: policies.current
+        )
         try:
-            yield open_console(
-                settings, key, clock, observer, audit, switches, lambda: policies.current
-            )
+            yield console
         finally:
+            if console is not None:
+                await console.close()
             for task in background:
                 task.cancel()
             await store.close()

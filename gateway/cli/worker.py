@@ -126,8 +126,11 @@ class Alone:
         console: Callable[[], Console | None],
     ) -> None:
         """As `Front.open`."""
+        self._console = console()
         self._admin = Listener(
-            admin_app(metrics, lambda: self._ready, lambda: policies.current.revision, console()),
+            admin_app(
+                metrics, lambda: self._ready, lambda: policies.current.revision, self._console
+            ),
             self._address,
         )
         admin = await self._admin.start()
@@ -144,6 +147,8 @@ class Alone:
     async def close(self) -> None:
         """As `Front.close`."""
         await self._admin.stop(0)
+        if self._console is not None:
+            await self._console.close()
 
 
 class Member:

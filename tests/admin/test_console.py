@@ -14,6 +14,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from gateway.admin.app import admin_app
 from gateway.admin.console import Console, place
+from gateway.admin.followed import Followed
 from gateway.admin.integrations import Integrations
 from gateway.admin.roles import Doors, Role, Tries
 from gateway.admin.visit import Told, View, Visit
@@ -133,6 +134,7 @@ def desk(tmp_path: Path) -> Desk:
         observer=Observer(log, Metrics()),
         views=(page.view, View(path="fails/", template="wrong.html", show=fails)),
         acts=page.acts,
+        followed=Followed(None, tmp_path / "index.db", shared=False),
     )
     return Desk(console, clock, log, audit, switches)
 
