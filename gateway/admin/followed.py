@@ -7,6 +7,7 @@ where the index cannot be had, pages say so and the rest of the console works.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -121,6 +122,12 @@ class Followed:
                 ended = monotonic()
                 self._sums = (ended + min(_FRESH, _TIMES * (ended - began)), made)
             return self._sums[1]
+
+    async def sums_if_any(self, now: float) -> Sums | None:
+        """Give the sums of the last day, for pages that have more to show; None without records."""
+        with contextlib.suppress(RequestError):
+            return await self.sums(now)
+        return None
 
     def told(self, _: Visit) -> dict[str, Any]:
         """Say how far it is, for the foot of a page."""

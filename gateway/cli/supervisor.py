@@ -28,6 +28,7 @@ from gateway.cli.assembly import (
     audit_directories,
     audit_key,
     open_audit,
+    open_holds,
     open_policies,
     open_state,
     open_switches,
@@ -145,13 +146,14 @@ class Supervisor:
         switches = open_switches(
             settings, store, clock, tell=lambda _: None, fails=observer.switches_failed
         )
+        holds = open_holds(settings, store, audit, key, clock, observer)
         background = [
             asyncio.create_task(self._open_state(store, key, observer)),
             asyncio.create_task(policies.watch()),
             asyncio.create_task(watch(switches, observer)),
         ]
         console = open_console(
-            settings, key, clock, observer, audit, switches, lambda: policies.current
+            settings, key, clock, observer, audit, switches, lambda: policies.current, store, holds
         )
         try:
             yield console

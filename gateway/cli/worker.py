@@ -27,6 +27,7 @@ from gateway.cli.assembly import (
     audit_directories,
     audit_key,
     open_audit,
+    open_holds,
     open_people,
     open_policies,
     open_pool,
@@ -48,7 +49,7 @@ from gateway.observe.observer import InForce, Observer
 from gateway.observe.state import WatchedStore
 from gateway.pages.pages import Pages
 from gateway.policy.load import Source, sources
-from gateway.ports import AuditLog, Store
+from gateway.ports import Administered, AuditLog, Store
 from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
 from gateway.proxy.holds import EXPIRE_EVERY, Holds
@@ -252,7 +253,7 @@ class Gateway:
             timeout=settings["identify.person_timeout"],
             tell=observer.person_looked_up,
         )
-        holds = self._holds(store, audit, key, clock, observer)
+        holds = open_holds(settings, store, audit, key, clock, observer)
         switches = open_switches(
             settings, store, clock, tell=observer.switched, fails=observer.switches_failed
         )
@@ -284,7 +285,15 @@ class Gateway:
             metrics,
             policies,
             lambda: open_console(
-                settings, key, clock, observer, audit, switches, lambda: policies.current
+                settings,
+                key,
+                clock,
+                observer,
+                audit,
+                switches,
+                lambda: policies.current,
+                opened,
+                holds,
             ),
         )
         output.held = False
@@ -306,7 +315,7 @@ class Gateway:
 
     async def _open(
         self, key: bytes, clock: SystemClock, observer: Observer, levels: Levels
-    ) -> tuple[Store, AuditLog, asyncio.Future[None]]:
+    ) -> tuple[Administered | LateStore, AuditLog, asyncio.Future[None]]:
         """Open state and audit log; where their disk is full, the future does when it is not."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
@@ -331,7 +340,7 @@ class Gateway:
 
     async def _opened(
         self, key: bytes, clock: SystemClock, observer: Observer, levels: Levels
-    ) -> tuple[Store, AuditLog]:
+    ) -> tuple[Administered, AuditLog]:
         settings = self._settings
         store = open_state(settings, state_terms(settings, observer.state_told, key))
         try:
@@ -343,20 +352,6 @@ class Gateway:
         except AuditError:
             await store.close()
             raise
-
-    def _holds(
-        self, store: Store, audit: AuditLog, key: bytes, clock: SystemClock, observer: Observer
-    ) -> Holds:
-        return Holds(
-            store=store,
-            audit=audit,
-            clock=clock,
-            observer=observer,
-            seal=Seal(derived(key, "holds")),
-            new_id=lambda: secrets.token_hex(16),
-            open_for=self._settings["holds.open_for"],
-            per_integration=self._settings["holds.per_integration"],
-        )
 
     def _app(
         self,

@@ -119,7 +119,14 @@ def desk(tmp_path: Path) -> Desk:
         tell=lambda _: None,
         fails=lambda *_: None,
     )
-    page = Integrations(registered=lambda: REGISTERED, switches=switches, audit=audit)
+    followed = Followed(None, tmp_path / "index.db", shared=False)
+    page = Integrations(
+        registered=lambda: REGISTERED,
+        switches=switches,
+        audit=audit,
+        followed=followed,
+        clock=clock,
+    )
 
     async def fails(visit: Visit) -> Told:
         raise {"state": StoreError("away")}.get(visit.rest, ZeroDivisionError())
@@ -134,7 +141,7 @@ def desk(tmp_path: Path) -> Desk:
         observer=Observer(log, Metrics()),
         views=(page.view, View(path="fails/", template="wrong.html", show=fails)),
         acts=page.acts,
-        followed=Followed(None, tmp_path / "index.db", shared=False),
+        followed=followed,
     )
     return Desk(console, clock, log, audit, switches)
 
