@@ -6,14 +6,14 @@ READY := $(VENV)/.ready
 SHARED ?= ../shared
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check gen lock bench eval security fault dashboard image-test clean
+.PHONY: help setup run test check gen lock bench eval security fault dashboard chart chart-run image-test clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 18
 
 setup: $(READY) ## make .venv, with soe-gateway in it
 
-$(READY): requirements/dev.txt pyproject.toml
+$(READY): requirements/dev.txt pyproject.toml $(wildcard gateway/*/*_c.c)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 is needed"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
@@ -52,6 +52,7 @@ bench: setup ## measure against nginx and stock httpx, side by side; ARGS=--shor
 	$(BIN)/python bench/read.py $(ARGS)
 	$(BIN)/python bench/write.py $(ARGS)
 	$(BIN)/python bench/seed.py $(ARGS)
+	$(BIN)/python bench/audit.py $(ARGS)
 
 eval: setup ## how well copies, boilerplate and floods are found, where the corpora are; ARGS=--over-http
 	SHARED=$(SHARED) $(BIN)/python bench/detection/run.py $(ARGS)
@@ -65,9 +66,18 @@ fault: setup ## break what the gateway needs, under load, and compare what all s
 dashboard: setup ## ask a real Prometheus for every panel of the Grafana dashboard, and draw them for the docs
 	PICTURES=docs/images $(BIN)/pytest --timeout 400 tests/deploy/test_dashboard_live.py $(ARGS)
 
+chart: setup ## lint and render the Helm chart by helm 4 and 3, against the schemas of Kubernetes
+	$(BIN)/python scripts/chart_tools.py
+	$(BIN)/pytest -rs tests/deploy/test_chart.py $(ARGS)
+
+chart-run: setup ## run the pod that the chart renders, where podman and the image are (make image-test)
+	$(BIN)/python scripts/chart_tools.py
+	CONTAINERS=run $(BIN)/pytest -rs tests/deploy/test_chart_run.py $(ARGS)
+
 image-test: setup ## build the image and run it as restricted as a cluster would, where buildah and podman are
-	CONTAINERS=build $(BIN)/pytest -rs tests/deploy $(ARGS)
+	CONTAINERS=build $(BIN)/pytest -rs tests/deploy/test_image.py $(ARGS)
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .cache .run build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find gateway -name '*.so' -delete
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -110,6 +110,11 @@ class Reader:
         mark = at if isinstance(at, Mark) else at.mark
         self.problems.append(Problem(mark.path or self.path, mark.line, mark.column, text))
 
+    def place(self, at: Node | Mark) -> str:
+        """Tell where something stands."""
+        mark = at if isinstance(at, Mark) else at.mark
+        return f"{mark.path or self.path}:{mark.line}:{mark.column}"
+
     # ── from text to nodes ───────────────────────────────────────────────────────────────────
 
     def compose(self, text: str) -> Mapping | None:

@@ -1,4 +1,4 @@
-"""Writes what comes from the code, reference pages, schemas and the dashboard; --check says what is not fresh."""
+"""Writes what comes from the code, reference pages, schemas, the dashboard and what the chart repeats; --check says what is not fresh."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from chart import chart_files
 from dashboard import dashboard
 
 from gateway.audit.schema import audit_reference
@@ -20,7 +21,7 @@ from gateway.policy.schema import (
     keys_reference,
     schema,
 )
-from gateway.settings import settings_reference
+from gateway.settings import settings_example, settings_reference
 from gateway.soe.api import ENDPOINTS
 
 ROOT = Path(__file__).parents[1]
@@ -69,7 +70,10 @@ def files() -> dict[Path, str]:
         REFERENCE / name: f"# {title}\n\nMade from the code by `make gen`.\n\n{table()}\n"
         for name, (title, table) in PAGES.items()
     }
-    made[ROOT / "deploy" / "grafana" / "soe-write-gateway.json"] = dashboard()
+    panels = dashboard()
+    made[ROOT / "deploy" / "grafana" / "soe-write-gateway.json"] = panels
+    made |= chart_files((ROOT / "deploy" / "prometheus" / "rules.yaml").read_text(), panels)
+    made[ROOT / "deploy" / "gateway.yaml"] = settings_example()
     made[ROOT / "docs" / "audit.schema.json"] = json.dumps(audit_schema(), indent=1) + "\n"
     return made | {
         ROOT / "policies" / f"{name}.schema.json": json.dumps(schema(name), indent=1) + "\n"

@@ -27,7 +27,7 @@ STEP_LINES = 500
 _STEP_BYTES = 8 * 2**20
 _PIECE = 2**20
 _SENDING = b'"kind":"sending"'
-_CHAIN = frozenset(("schema", "kind", "event", "at", "seq", "writer", "prev", "mac"))
+_CHAIN = frozenset(("schema", "kind", "event", "at", "seq", "writer", "prev", "mac", "key_id"))
 _BY = re.compile(r'\bby="([^"\\]+)"')
 _PACKED_ABOUT = 4
 """How much larger records are when they are unpacked: by this, what is left is guessed."""

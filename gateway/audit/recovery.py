@@ -2,17 +2,20 @@
 
 A writer that closed ended with `audit.closed`; one that lives holds a lock on its segment. What is
 left died, and its open decisions are closed here, in its own chain: `unknown` where a write may
-have begun to go upstream, `not_sent` where it cannot have.
+have begun to go upstream, `not_sent` where it cannot have. What of a line was torn at the end is
+recorded too.
 
 What had its outcome on record is told as well, the newest of it: the process may have died before
 state heard of it, and would leave a published post as one that may be sent again.
+
+A start goes on with the chain of a writer that ended, so that what one process wrote is bound to
+what the next one writes.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
+import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,17 +25,27 @@ from typing import Any
 import orjson
 
 from gateway.audit import record
-from gateway.audit.chain import Chain
+from gateway.audit.chain import Chain, Head, after, begun, resumed
+from gateway.audit.key import Keys
 from gateway.audit.record import Record
-from gateway.audit.segments import lines, number_of, segment, segments
+from gateway.audit.segments import (
+    PACKED,
+    last_line,
+    locked,
+    number_of,
+    raw_lines,
+    segment,
+    segments,
+)
 from gateway.audit.sinks import FileSink
 from gateway.errors import AuditError
 from gateway.model import Effect, Outcome
 
-_TAIL = 4096
 _ENDED_AT_MOST = 1000
 """Far more than a process can have had in flight to state when it died."""
-_CLOSED = b'"event":"audit.closed"'
+_IN_FLIGHT_AT_MOST = 86_400.0
+"""Seconds before a process's last line, far more than any write is without its outcome."""
+CLOSED, OPENED = b'"event":"audit.closed"', b'"event":"audit.opened"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +62,13 @@ class Recovered:
     url: str | None = None
 
 
-def recover(directory: Path, key: bytes, at: float) -> tuple[Recovered, ...]:
+def recover(directory: Path, keys: Keys, at: float) -> tuple[Recovered, ...]:
     """Close what dead writers left open in a directory, durably; give what state may not know.
 
-    Only the segments of writers that did not close are read.
+    Only the segments of writers that did not close are read, the last of them.
 
     Args:
-        key: of the chain.
+        keys: of the chain.
         at: the instant to record.
 
     Raises:
@@ -67,35 +80,73 @@ def recover(directory: Path, key: bytes, at: float) -> tuple[Recovered, ...]:
         return tuple(
             found
             for writer, paths in segments(directory).items()
-            for found in _close(directory, writer, paths, key, at)
+            for found in _close(directory, writer, paths, keys, at)
         )
     except OSError as error:
         raise AuditError(f"{directory} cannot be recovered: {error.strerror}") from error
 
 
+def continued(directories: Sequence[Path], host: str, keys: Keys) -> Chain | None:
+    """Give the chain of a writer of this host that ended, in all directories with the same line.
+
+    None where there is none. The directories must be locked against other starts.
+
+    Raises:
+        AuditError: the log cannot be read.
+    """
+    if not directories or not all(map(Path.is_dir, directories)):
+        return None
+    try:
+        found = [segments(directory) for directory in directories]
+        for writer in found[0]:
+            if writer.rpartition("-")[0] != host or not all(writer in each for each in found):
+                continue
+            last = {_end_of(each[writer]) for each in found}
+            line = last.pop()
+            ended = not last and line is not None and CLOSED in line
+            if ended and line and (chain := resumed(writer, line, keys)):
+                return chain
+    except OSError as error:
+        raise AuditError(f"the audit log cannot be read: {error}") from error
+    return None
+
+
+def _end_of(paths: Sequence[Path]) -> bytes | None:
+    """Give the last line of a writer, or None while it lives."""
+    with locked(paths[-1]) as ended:
+        if not ended:
+            return None
+        return next(filter(None, map(last_line, reversed(paths))), None)
+
+
 def _close(
-    directory: Path, writer: str, paths: Sequence[Path], key: bytes, at: float
+    directory: Path, writer: str, paths: Sequence[Path], keys: Keys, at: float
 ) -> Iterator[Recovered]:
     number = number_of(paths[-1]) + 1
-    with _claimed(paths[-1]) as died:
+    if paths[-1].suffix == PACKED:  # only what is closed is packed
+        return
+    with locked(paths[-1]) as died:
         # Another start may have closed it between our listing and our claim.
         if not died or _closed(paths[-1]) or segment(directory, writer, number).exists():
             return
-        chain = Chain(key, writer)
-        left, ended = _read(paths, chain)
+        log = _Left(writer, keys)
+        for path in _since_opened(paths):
+            log.read(path)
         recovered = [
             Recovered(write_id, Outcome.UNKNOWN if sent else Outcome.NOT_SENT)
-            for write_id, sent in left.items()
+            for write_id, sent in log.open.items()
         ]
         endings = [record.recovered(each.write_id, each.outcome, at) for each in recovered]
+        if log.torn:
+            endings.append(record.admin("audit.torn", at, torn=log.torn))
         endings.append(record.admin("audit.closed", at, recovered=len(recovered)))
         try:
-            _append(FileSink(directory, writer, first=number), chain, endings)
+            _append(FileSink(directory, writer), log.chain(), endings)
         except AuditError:
             _forget_empty(segment(directory, writer, number))
             raise
     yield from recovered
-    yield from ended
+    yield from log.ended
 
 
 def _append(sink: FileSink, chain: Chain, endings: Iterable[Record]) -> None:
@@ -114,55 +165,93 @@ def _forget_empty(path: Path) -> None:
             path.unlink()
 
 
-@contextlib.contextmanager
-def _claimed(path: Path) -> Iterator[bool]:
-    """Hold a writer's last segment; false where the writer, or another start, holds it."""
-    fd = os.open(path, os.O_RDWR)
-    try:
-        yield _locked(fd)
-    finally:
-        os.close(fd)
-
-
-def _locked(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _closed(path: Path) -> bool:
+    """Whether a segment ends with the end of its writer, and nothing torn after it."""
+    last = last_line(path)
+    return last is not None and CLOSED in last and _ends_whole(path)
+
+
+def _ends_whole(path: Path) -> bool:
     with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TAIL))
-        tail = file.read()
-    last = tail.splitlines()[-1:]
-    return tail.endswith(b"\n") and _CLOSED in last[0]
+        file.seek(-1, 2)
+        return file.read() == b"\n"
 
 
-def _read(paths: Sequence[Path], chain: Chain) -> tuple[Mapping[str, bool], Iterable[Recovered]]:
-    """Find the writes without an outcome, and whether each began to be sent; moves the chain.
+def _since_opened(paths: Sequence[Path]) -> Sequence[Path]:
+    """Give the last segments, in which all lies that can be open."""
+    ends = _instant(next(filter(None, map(last_line, reversed(paths))), b""))
+    for index in range(len(paths) - 1, 0, -1):
+        first = next((line.raw for line in raw_lines([paths[index]])), b"")
+        begins = _instant(first)
+        old = ends is not None and begins is not None and begins < ends - _IN_FLIGHT_AT_MOST
+        if OPENED in first or old:
+            return paths[index:]
+    return paths
 
-    With them the newest that ended, oldest first.
+
+def _instant(line: bytes) -> float | None:
+    try:
+        return float(orjson.loads(line)["at"])
+    except (LookupError, TypeError, ValueError):
+        return None
+
+
+class _Left:
+    """What a dead writer left.
+
+    Attributes:
+        open: its writes without an outcome, and whether each began to be sent.
+        ended: the newest that ended, oldest first.
+        torn: what was torn at the ends of its segments.
     """
-    left: dict[str, bool] = {}
-    ended: deque[Recovered] = deque(maxlen=_ENDED_AT_MOST)
-    for line in lines(paths):
+
+    def __init__(self, writer: str, keys: Keys) -> None:
+        self._writer = writer
+        self._keys = keys
+        self._head = Head()
+        self._last = b""
+        self.open: dict[str, bool] = {}
+        self.ended: deque[Recovered] = deque(maxlen=_ENDED_AT_MOST)
+        self.torn: list[Record] = []
+
+    def chain(self) -> Chain:
+        """Give its chain, to go on with."""
+        if not self._last:
+            return begun(self._writer, self._keys)
+        return resumed(self._writer, self._last, self._keys) or after(
+            self._writer, self._head, self._keys
+        )
+
+    def read(self, path: Path) -> None:
+        """Read a segment."""
+        for line in raw_lines([path]):
+            if line.raw.endswith(b"\n"):
+                self._take(line.raw)
+            else:
+                self.torn.append(torn(path, line.raw))
+
+    def _take(self, line: bytes) -> None:
         try:
             told = orjson.loads(line)
-            chain.seq, chain.prev = told["seq"], told["mac"]
+            self._head = Head(told["seq"], told["mac"])
+            self._last = line
             kind, write_id, effect = told["kind"], told.get("write_id"), told.get("effect")
             if (end := _end(told)) is not None:
-                ended.append(end)
+                self.ended.append(end)
         except (LookupError, TypeError, ValueError, AttributeError):
-            continue  # spoilt afterwards, which the chain shows; the others still count
+            return  # spoilt afterwards, which the chain shows; the others still count
         if kind == "decision" and effect == Effect.ALLOW:
-            left[write_id] = False
+            self.open[write_id] = False
         elif kind == "sending":
-            left[write_id] = True
+            self.open[write_id] = True
         elif kind == "outcome":
-            left.pop(write_id, None)
-    return left, ended
+            self.open.pop(write_id, None)
+
+
+def torn(path: Path, left: bytes) -> Record:
+    """Describe what was torn at the end of a segment, so that it can be told from a change."""
+    name = path.name.removesuffix(PACKED)
+    return {"segment": name, "bytes": len(left), "sha256": hashlib.sha256(left).hexdigest()}
 
 
 def _end(told: Mapping[str, Any]) -> Recovered | None:

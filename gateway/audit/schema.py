@@ -91,6 +91,7 @@ HEAD: Mapping[str, Field] = {
 """What every record begins with."""
 
 CHAIN: Mapping[str, Field] = {
+    "key_id": Field(type=TEXT, meaning="The id of the key that signs from this line on.", absent="it is the key of the line before, or the only one"),
     "seq": Field(type={"type": "integer", "minimum": 1}, meaning="The number of the line in its writer's chain; the first is 1."),
     "writer": Field(type=TEXT, meaning="Which process wrote it: host and a random word."),
     "prev": Field(type=TEXT, meaning="`mac` of the line before; empty for the first."),
@@ -238,6 +239,20 @@ _SWITCHED: Mapping[str, Field] = {"by": _BY, "integration": _INTEGRATION, "every
 _DONE: Mapping[str, Field] = {**_DEED, "count": Field(type=COUNT, meaning="How many there were.")}
 
 
+TORN = Table({
+    "segment": Field(type=TEXT, meaning="The file."),
+    "bytes": Field(type=COUNT, meaning="How much of a line is there."),
+    "sha256": Field(type=_hex(64), meaning="The digest of that."),
+})
+_HEAD_OF: Mapping[str, Any] = {"seq": {"type": "integer", "minimum": 1}, "mac": _hex(64)}
+_HEAD_AT: Mapping[str, Any] = {"type": "object", "properties": {**_HEAD_OF, "at": INSTANT}, "required": ["at", "mac", "seq"], "additionalProperties": False}
+_BEGINS: Mapping[str, Any] = {"type": "object", "properties": {**_HEAD_OF, "left": {"const": False}}, "required": ["mac", "seq"], "additionalProperties": False}
+
+
+def _by_writer(told: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"type": "object", "additionalProperties": told}
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that is done to the gateway: what, and the facts that are recorded of it."""
@@ -249,6 +264,16 @@ class Event:
 EVENTS: Mapping[str, Event] = {
     "audit.closed": Event("The writer ended, and left no write open.", {
         "recovered": Field(type=COUNT, meaning="How many writes of a dead process the line before gave their outcome.", absent="the process wrote it itself")}),
+    "audit.opened": Event("A start goes on with the chain of a writer that ended.", {}),
+    "audit.torn": Event("A start found what a crash had torn, at the ends of a dead writer's files.", {
+        "torn": Field(type=[TORN], meaning="The ends that are torn.")}),
+    "audit.checkpoint": Event("How far the other writers of the directory had come when this one last looked.", {
+        "writers": Field(type=_by_writer(_HEAD_AT), meaning="By writer, the number, `mac` and instant of its last record.")}),
+    "audit.cut": Event("Records were about to be removed that are older than an instant.", {
+        "by": Field(type=TEXT, meaning="Who did it; empty where `audit.people` is `none`.", privacy=Privacy.PSEUDONYM, absent="`audit.retention` did"),
+        "before": Field(type={"type": "number"}, meaning="That instant."),
+        "segments": Field(type=COUNT, meaning="How many files went."),
+        "writers": Field(type=_by_writer(_BEGINS), meaning="By writer, the number and `mac` of the record after which its chain begins from now on; `left` is false where none of it is left.")}),
     "policies.loaded": Event("Other policies are in force in this process: at its start, and with every change.", {
         "revision": Field(type=TEXT, meaning="Their revision.")}),
     "hold.confirmed": Event("Somebody confirmed what was held.", _HOLD),

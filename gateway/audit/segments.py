@@ -6,10 +6,13 @@ was recorded.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import gzip
+import os
 import re
 import zlib
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
@@ -19,6 +22,8 @@ from gateway.errors import AuditError
 _NAME = re.compile(r"audit-(.+)-(\d{6,})\.jsonl(?:\.gz)?")
 PACKED = ".gz"
 _MAGIC = b"\x1f\x8b"
+_REACH = 8192
+"""Bytes at the end of a file that are looked at first for its last line."""
 _TOLD_EVERY = 500
 """Lines between two words on how far reading has come."""
 
@@ -84,7 +89,7 @@ def raw_lines(
     for path in paths:
         number = 0
         try:
-            with path.open("rb") as file:
+            with _opened(path) as file:
                 told = 0
                 for number, raw in enumerate(_unpacked(file), 1):
                     yield Line(path, number, raw)
@@ -102,6 +107,57 @@ def raw_lines(
 def lines(paths: Iterable[Path]) -> Iterator[bytes]:
     """Read the whole lines of segments, in order, leaving out what is torn."""
     return (line.raw for line in raw_lines(paths) if line.raw.endswith(b"\n"))
+
+
+def last_line(path: Path) -> bytes | None:
+    """Give the last whole line of a segment without reading all of it; None where there is none."""
+    if path.suffix == PACKED:
+        return next(iter(deque(lines([path]), maxlen=1)), None)
+    with path.open("rb") as file:
+        end = reach = file.seek(0, os.SEEK_END)
+        tail = b""
+        while reach and tail.count(b"\n", 0, tail.rfind(b"\n")) < 1:
+            reach = max(0, reach - max(_REACH, len(tail)))
+            file.seek(reach)
+            tail = file.read(end - reach)
+    whole = tail[: tail.rfind(b"\n") + 1]
+    return whole[whole.rfind(b"\n", 0, -1) + 1 :] or None
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, wait: bool = False) -> Iterator[bool]:
+    """Hold the lock of a segment or a directory; false where somebody else holds it.
+
+    A writer holds that of its segment while it lives, a start that of the directory.
+    """
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(fd)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory durable."""
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a segment, also one that was packed since its directory was listed."""
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        if path.suffix == PACKED:
+            raise
+        return path.with_name(path.name + PACKED).open("rb")
 
 
 def _unpacked(file: BinaryIO) -> BinaryIO:

@@ -17,14 +17,22 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Protocol
 
-from gateway.audit.segments import segment
+from gateway.audit.segments import number_of, segment, segments, sync_directory
 from gateway.errors import AuditError
 
-SEGMENT_BYTES = 64 * 2**20
 _STDOUT_LINES_AT_MOST = 10_000
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """When a file is followed by the next: at so many bytes, or after so many seconds."""
+
+    size: int = 64 * 2**20
+    age: float = 86_400.0
 
 
 @dataclass(slots=True, eq=False)
@@ -35,6 +43,7 @@ class Segment:
     size: int = 0
     synced: int = 0
     failed: bool = False
+    opened: float = 0.0
 
 
 class Sink(Protocol):
@@ -50,39 +59,53 @@ class Sink(Protocol):
             AuditError: something failed, for those who count failures.
         """
 
+    def free(self) -> int | None:
+        """Give the bytes that are free where the lines go; None where nobody can tell."""
+
     def close(self) -> None:
         """Give back what is held open."""
 
 
+def free_bytes(directory: Path) -> int:
+    """Give the bytes of a disk that are free for this process."""
+    told = os.statvfs(directory)
+    return told.f_bavail * told.f_frsize
+
+
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """The calls that fail when a disk does."""
+    """The calls that fail when a disk does, and the clock that files are rotated by."""
 
     write: Callable[[int, bytes], int] = os.write
     sync: Callable[[int], None] = os.fdatasync
+    free: Callable[[Path], int] = free_bytes
+    now: Callable[[], float] = monotonic
 
 
 class FileSink:
-    """Segments `audit-<writer>-<n>.jsonl` in a directory, each locked while it is written."""
+    """Segments `audit-<writer>-<n>.jsonl` in a directory, each locked while it is written.
+
+    They go on after those of this writer that are there already.
+    """
 
     def __init__(
         self,
         directory: Path,
         writer: str,
         *,
-        first: int = 1,
-        segment_bytes: int = SEGMENT_BYTES,
+        rotation: Rotation | None = None,
         disk: Disk | None = None,
     ) -> None:
         self._directory = directory
         self._writer = writer
-        self._next = first
-        self._segment_bytes = segment_bytes
+        self._rotation = rotation or Rotation()
         self._disk = disk or Disk()
         self._lock = threading.Lock()
         self._retired: list[Segment] = []
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            there = segments(directory).get(writer)
+            self._next = number_of(there[-1]) + 1 if there else 1
             self._current: Segment | None = self._open()
         except OSError as error:
             raise AuditError(f"{directory} cannot be written: {error.strerror}") from error
@@ -120,6 +143,13 @@ class FileSink:
         if failure is not None:
             raise AuditError(f"the audit log cannot be synced: {failure.strerror}") from failure
 
+    def free(self) -> int | None:
+        """As `Sink.free`."""
+        try:
+            return self._disk.free(self._directory)
+        except OSError:
+            return None
+
     def close(self) -> None:
         """Close what is open; nothing is written any more."""
         for each in (*self._retired, *([self._current] if self._current else [])):
@@ -140,7 +170,10 @@ class FileSink:
         return None
 
     def _wants_next(self) -> bool:
-        return self._current is None or self._current.size >= self._segment_bytes
+        current = self._current
+        if current is None or current.size >= self._rotation.size:
+            return True
+        return current.size > 0 and self._disk.now() - current.opened >= self._rotation.age
 
     def _open_next(self) -> OSError | None:
         try:
@@ -159,11 +192,11 @@ class FileSink:
         fd = os.open(segment(self._directory, self._writer, number), flags, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # tells a start that this writer lives
-            _sync_directory(self._directory)  # the name of a file is durable with its directory
+            sync_directory(self._directory)  # the name of a file is durable with its directory
         except OSError:
             os.close(fd)
             raise
-        return Segment(fd)
+        return Segment(fd, opened=self._disk.now())
 
     def _seal(self, failed: Segment) -> None:
         failed.failed = True
@@ -173,14 +206,6 @@ class FileSink:
         if full is self._current:
             self._current = None
             self._retired.append(full)
-
-
-def _sync_directory(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 class StdoutSink:
@@ -215,6 +240,10 @@ class StdoutSink:
         if failed is not None:
             raise AuditError(f"standard output cannot be written: {failed.strerror}") from failed
 
+    def free(self) -> int | None:
+        """As `Sink.free`: nobody can tell."""
+        return None
+
     def close(self) -> None:
         """Standard output stays open."""
 
@@ -224,18 +253,23 @@ class StdoutSink:
             view = view[self._write(self._current.fd, bytes(view)) :]
 
 
-def _file(url: str, writer: str) -> Sink:
-    return FileSink(Path(url.removeprefix("file://")), writer)
+def _file(url: str, writer: str, rotation: Rotation) -> Sink:
+    return FileSink(directory_of(url), writer, rotation=rotation)
 
 
-SINKS: Mapping[str, Callable[[str, str], Sink]] = {
+SINKS: Mapping[str, Callable[[str, str, Rotation], Sink]] = {
     "file": _file,
-    "stdout": lambda _url, _writer: StdoutSink(),
+    "stdout": lambda _url, _writer, _rotation: StdoutSink(),
 }
-"""By scheme, what opens a sink from a URL and a writer's name."""
+"""By scheme, what opens a sink from a URL, a writer's name and when its files are rotated."""
 
 
-def open_sink(url: str, writer: str) -> Sink:
+def directory_of(url: str) -> Path:
+    """Give the directory that `file:///directory` names."""
+    return Path(url.removeprefix("file://"))
+
+
+def open_sink(url: str, writer: str, rotation: Rotation | None = None) -> Sink:
     """Open the sink that a URL names: `file:///directory` or `stdout:`.
 
     Raises:
@@ -244,4 +278,4 @@ def open_sink(url: str, writer: str) -> Sink:
     scheme = url.partition(":")[0]
     if scheme not in SINKS:
         raise AuditError(f"{scheme}: is no audit sink; there are {', '.join(SINKS)}")
-    return SINKS[scheme](url, writer)
+    return SINKS[scheme](url, writer, rotation or Rotation())

@@ -13,6 +13,7 @@ from gateway.text.passages import passages
 from gateway.text.similarity import (
     FEW_WORDS,
     FEW_WORDS_ASKED,
+    NOTHING,
     Likeness,
     Placed,
     Registered,
@@ -66,12 +67,14 @@ class Compared:
         )
 
     def alike(self, at_least: float) -> list[Alike]:
-        """Compare with each of the posts; those that certainly are less alike are like nothing."""
-        same, compared = self._equals, self._comparison
-        return [
-            Alike(post, THE_SAME if same and post.equal else compared.likeness(placed, at_least))
-            for post, placed in zip(self.posts, self._placed, strict=True)
-        ]
+        """Give the posts that are alike, or equal; those that certainly are less alike are neither."""
+        found = []
+        for post, placed in zip(self.posts, self._placed, strict=True):
+            same = self._equals and post.equal
+            likeness = THE_SAME if same else self._comparison.likeness(placed, at_least)
+            if post.equal or likeness is not NOTHING:
+                found.append(Alike(post, likeness))
+        return found
 
     @property
     def all_seen(self) -> bool:
@@ -118,8 +121,10 @@ def in_place(post: Remembered, write: Write) -> bool:
 
 
 def closest(alike: Sequence[Alike]) -> Alike:
-    """Choose the most alike; of several, the newest."""
-    return max(alike, key=lambda each: (each.likeness.score, each.post.at))
+    """Choose the most alike; of several, one that stood on the site, and the newest of those."""
+    return max(
+        alike, key=lambda each: (each.likeness.score, not was_refused(each.post), each.post.at)
+    )
 
 
 def share_of(text: str, write: Write) -> float:

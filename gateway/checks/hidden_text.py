@@ -108,7 +108,8 @@ def _disguises(post: Post, counts: Counts) -> Iterator[tuple[int, int]]:
     if counts.invisible >= FEW:
         text = f"{post.title}\n{post.body}"
         marks = invisible_marks(text)
-        yield marks, max(marks, len(words(text)))
+        if marks >= FEW:
+            yield marks, max(marks, len(words(text)))
 
 
 def _largest_unseen(body: str, unseen: int) -> int:

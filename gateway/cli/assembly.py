@@ -10,11 +10,13 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gateway.audit.chain import Chain
-from gateway.audit.key import derived, load_or_make_key
+from gateway.audit.chain import Chain, begun
+from gateway.audit.key import Keys, derived, load_or_make_keys
 from gateway.audit.people import PEOPLE
 from gateway.audit.record import Keeping
-from gateway.audit.sinks import open_sink
+from gateway.audit.recovery import continued
+from gateway.audit.sinks import Rotation, directory_of, open_sink
+from gateway.audit.upkeep import Upkeep
 from gateway.audit.writer import AuditWriter
 from gateway.model import Switch
 from gateway.observe.observer import Observer
@@ -38,14 +40,28 @@ from gateway.state.switches import SwitchFile
 from gateway.state.terms import PULSE_SECONDS
 
 
+def audit_keys(settings: Settings) -> Keys:
+    """Give the keys of the audit log, made where there are none; digests are made with the first.
+
+    Raises:
+        AuditError: they cannot be read or made.
+    """
+    return load_or_make_keys(key_file(settings))
+
+
+def key_file(settings: Settings) -> Path:
+    """Give the path of the file of keys: in the data directory where nothing else is said."""
+    path: Path = settings["audit.key_file"] or settings["data.directory"] / "audit.key"
+    return path
+
+
 def audit_key(settings: Settings) -> bytes:
-    """Give the key of the audit log, made where there is none.
+    """Give the key that digests are made with.
 
     Raises:
         AuditError: it cannot be read or made.
     """
-    path = settings["audit.key_file"] or settings["data.directory"] / "audit.key"
-    return load_or_make_key(path)[0]
+    return audit_keys(settings).first
 
 
 def state_url(settings: Settings) -> str:
@@ -98,27 +114,80 @@ def sink_urls(settings: Settings) -> tuple[str, ...]:
 def audit_directories(settings: Settings) -> list[Path]:
     """Give the directories among the sinks."""
     urls = sink_urls(settings)
-    return [Path(url.removeprefix("file://")) for url in urls if url.startswith("file:")]
+    return [directory_of(url) for url in urls if url.startswith("file:")]
 
 
-def open_audit(
-    settings: Settings,
-    key: bytes,
-    clock: Clock,
-    on_sync: Callable[[float], None] = lambda _: None,
-    on_write: Callable[[str], None] = lambda _: None,
-) -> AuditWriter:
-    """Open the audit log as a writer of its own.
+def open_audit(settings: Settings, keys: Keys, clock: Clock) -> AuditWriter:
+    """Open the audit log as a new writer, for what an operator does.
 
     Raises:
         AuditError: it cannot be opened.
     """
-    writer = f"{socket.gethostname()}-{secrets.token_hex(4)}"
-    sinks = [open_sink(url, writer) for url in sink_urls(settings)]
-    people = PEOPLE[settings["audit.people"]](people_file(settings), derived(key, "people"))
-    keeping = Keeping(content=settings["audit.content"], people=people)
-    chain = Chain(key, writer)
-    return AuditWriter(sinks, chain, clock, on_sync, on_write=on_write, keeping=keeping)
+    chain = begun(f"{socket.gethostname()}-{secrets.token_hex(4)}", keys)
+    return _open_audit(settings, keys, clock, chain)
+
+
+def serve_audit(
+    settings: Settings,
+    keys: Keys,
+    clock: Clock,
+    on_sync: Callable[[float], None],
+    on_write: Callable[[str], None],
+    tell: Callable[..., None],
+) -> AuditWriter:
+    """Open the audit log as a gateway does: it goes on with the chain of one that ended.
+
+    Its directories must be locked against other starts.
+
+    Args:
+        on_sync, on_write: as `AuditWriter` takes them.
+        tell: takes an event for the log, from any thread.
+
+    Raises:
+        AuditError: it cannot be opened.
+    """
+    host = socket.gethostname()
+    chain = continued(audit_directories(settings), host, keys)
+    goes_on = chain is not None
+    upkeep = Upkeep(
+        audit_directories(settings),
+        keys,
+        clock,
+        tell,
+        checkpoints=settings["audit.checkpoint"] or (),
+        every=settings["audit.checkpoint_every"],
+        compress=settings["audit.compress"],
+        retention=settings["audit.retention"],
+    )
+    chain = chain or begun(f"{host}-{secrets.token_hex(4)}", keys)
+    audit = _open_audit(settings, keys, clock, chain, on_sync, on_write, upkeep)
+    if goes_on:
+        audit.told("audit.opened")
+    return audit
+
+
+def _open_audit(
+    settings: Settings,
+    keys: Keys,
+    clock: Clock,
+    chain: Chain,
+    on_sync: Callable[[float], None] = lambda _: None,
+    on_write: Callable[[str], None] = lambda _: None,
+    upkeep: Upkeep | None = None,
+) -> AuditWriter:
+    rotation = Rotation(size=settings["audit.segment"], age=settings["audit.rotate"])
+    secret = derived(keys.first, "people")
+    people = PEOPLE[settings["audit.people"]](people_file(settings), secret)
+    return AuditWriter(
+        [open_sink(url, chain.writer, rotation) for url in sink_urls(settings)],
+        chain,
+        clock,
+        on_sync,
+        on_write=on_write,
+        keeping=Keeping(content=settings["audit.content"], people=people),
+        min_free=settings["audit.min_free"],
+        upkeep=upkeep,
+    )
 
 
 def people_file(settings: Settings) -> Path:

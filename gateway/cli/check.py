@@ -1,4 +1,4 @@
-"""Look for problems in policies, without running anything.
+"""Look for problems in policies or settings, without running anything.
 
 Prints every problem of every file, tests among them, as path:line:column: text. Without DIRECTORY
 it looks at the policies that come with the gateway; they apply beside those of a directory that
@@ -8,6 +8,10 @@ not name, as what an upgrade brought, is untouched. Exit 0 where all is well, 1 
 With --coverage it tells which writes no rule looks at, takes away one rule of the directory after
 the other, plays the tests again, and names the rules that no test misses: exit 1 where there is
 one.
+
+With --settings it looks at the settings instead, as `serve` would find them here: FILE, or
+gateway.yaml where there is one, and the environment. It tells what is wrong, and else every value,
+where it stands, and what is weaker than recommended. Nothing that is secret is shown.
 """
 
 from __future__ import annotations
@@ -15,12 +19,14 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from gateway.errors import PolicyError
+from gateway.errors import ConfigError, PolicyError, ProblemsError
 from gateway.offline.testing.suite import Suite, read_suite
 from gateway.policy.load import sources
 from gateway.policy.overrides import Tuning, tunings
@@ -37,6 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--coverage", action="store_true", help="tell what no rule looks at and no test would miss"
     )
+    parser.add_argument(
+        "--settings",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="look at the settings: of FILE, or as serve finds them here",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--diff-shipped", action="store_true", help="say how the shipped rules differ from those in force")  # fmt: skip
     parser.add_argument("--schema", choices=NAMES, help="print the JSON Schema of such a file, for editors")  # fmt: skip
@@ -48,15 +61,15 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
         print(json.dumps(schema(args.schema), indent=1), file=out)
         return 0
     today = datetime.datetime.now(datetime.UTC).date()
+    if args.settings is not None:
+        if args.directory or args.coverage or args.diff_shipped:
+            print("--settings looks at settings alone; check policies by another call", file=out)
+            return 2
+        return _check_settings(args.settings, today, args.json, out)
     try:
         suite = read_suite(args.directory, today=today)
     except PolicyError as error:
-        problems = [str(problem) for problem in error.problems]
-        if args.json:
-            print(json.dumps({"problems": problems}), file=out)
-        else:
-            print(*problems, f"{len(problems)} problems", sep="\n", file=out)
-        return 1
+        return _print_problems(error, args.json, out)
     if args.coverage:
         return _cover(suite, args.json, out)
     policies = suite.policies
@@ -84,6 +97,53 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
     )
     if not policies.enforcing:
         print("no rule enforces: every write would pass (warning)", file=out)
+    return 0
+
+
+def _print_problems(error: ProblemsError, as_json: bool, out: TextIO) -> int:  # noqa: FBT001 - a fact
+    problems = [str(problem) for problem in error.problems]
+    if as_json:
+        print(json.dumps({"problems": problems}), file=out)
+    else:
+        print(*problems, f"{len(problems)} problems", sep="\n", file=out)
+    return 1
+
+
+def _check_settings(
+    path: str,
+    today: datetime.date,
+    as_json: bool,  # noqa: FBT001 - a fact
+    out: TextIO,
+) -> int:
+    from gateway.cli.assembly import key_file, sink_urls, state_url  # policies do without
+    from gateway.settings import Known, load_settings, weaknesses
+
+    try:
+        settings = load_settings(
+            flags={}, environ=os.environ, config=Path(path) if path else None, today=today
+        )
+    except ConfigError as error:
+        return _print_problems(error, as_json, out)
+    stands = {
+        "state.url": state_url(settings),
+        "audit.sinks": ", ".join(sink_urls(settings)),
+        "audit.key_file": str(key_file(settings)),
+    }
+    written = {
+        name: replace(each, value=each.value or stands.get(name, ""))
+        for name, each in settings.written.items()
+    }
+    weak = dict(weaknesses(Known(settings=settings, today=today)))
+    if as_json:
+        told = {name: {"value": each.value, "from": each.origin} for name, each in written.items()}
+        print(json.dumps({"settings": told, "warnings": weak, "problems": []}), file=out)
+        return 0
+    for name, each in written.items():
+        print(f"{name:29} {each.value or '–':29} {each.origin}", file=out)
+    for name, text in weak.items():
+        print(f"{written[name].origin}: {name}: {text} (warning)", file=out)
+    given = sum(each.origin != "default" for each in written.values())
+    print(f"{len(written)} settings, {given} of them given; no problems", file=out)
     return 0
 
 

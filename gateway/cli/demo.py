@@ -243,6 +243,7 @@ def _explain(
         f"Behind it:   {behind}",
         f"Its console: {told['admin']}/console   the token to sign in: {told['operator']}",
         f"What it does: soe-gateway audit query --data {data}",
+        f"Its policies: {data / 'policies'}",
         "",
         "Try, in this order:",
         "",

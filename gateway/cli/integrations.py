@@ -32,7 +32,7 @@ from typing import Any, TextIO
 from gateway.admin.integrations import listed, names
 from gateway.cli.assembly import (
     audit_directories,
-    audit_key,
+    audit_keys,
     open_audit,
     open_state,
     open_switches,
@@ -142,7 +142,7 @@ async def _switch(args: argparse.Namespace, settings: Settings, out: TextIO) -> 
             told = f"no integration is called {args.name!r}{nearest(args.name, known)}"
             print(f"soe-gateway: {told}; known: {', '.join(known)}", file=out)
             return 1
-        audit = open_audit(settings, audit_key(settings), clock)
+        audit = open_audit(settings, audit_keys(settings), clock)
         try:
             everywhere = await switched(
                 switches, audit, args.name, off=off, by=getpass.getuser(), reason=reason

@@ -30,8 +30,8 @@ from gateway.cli.assembly import audit_directories, load_policies
 from gateway.cli.progress import progress
 from gateway.errors import ProblemsError
 from gateway.model import Finding, Mode
-from gateway.offline.records.order import in_order
-from gateway.offline.records.read import Spoilt, files, records
+from gateway.offline.records.read import Spoilt, files
+from gateway.offline.replaying.ahead import events
 from gateway.offline.replaying.replay import Change, Replay, Replayed, with_modes
 from gateway.parse import nearest
 from gateway.policy.policyset import PolicySet
@@ -95,10 +95,10 @@ def _replay(
     replay = Replay(policies, anonymous=args.anonymous, limit=args.limit)
     with contextlib.closing(progress(None, unit="B")) as watcher:
         watcher.begins("audit log", sum(path.stat().st_size for path in paths))
-        events = in_order(records(paths, spoilt, watcher.advances))
+        read = events(paths, spoilt, watcher.advances)
         gc.disable()  # nothing that is made here is a cycle, and looking for some takes a sixth
         try:
-            return asyncio.run(replay.run(events))
+            return asyncio.run(replay.run(read))
         finally:
             gc.enable()
 

@@ -22,7 +22,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from gateway.cli.assembly import audit_key, open_audit, open_state, state_terms, state_url
+from gateway.cli.assembly import audit_keys, open_audit, open_state, state_terms, state_url
 from gateway.clock import SystemClock
 from gateway.errors import AuditError, ProblemsError, StoreError
 from gateway.ports import Administered
@@ -102,7 +102,7 @@ async def _do(settings: Settings, action: str, what: str) -> int:
     if state_url(settings) == "memory:":
         raise StoreError("state in memory ends with its process: there is nothing to mend")
     clock = SystemClock()
-    audit = open_audit(settings, audit_key(settings), clock)
+    audit = open_audit(settings, audit_keys(settings), clock)
     try:
         store = open_state(settings, state_terms(settings, _unheard))
         try:

@@ -23,10 +23,11 @@ import orjson
 
 from gateway.admin.app import admin_app
 from gateway.admin.console import Console
+from gateway.audit.key import Keys
 from gateway.audit.writer import AuditWriter
 from gateway.cli.assembly import (
     audit_directories,
-    audit_key,
+    audit_keys,
     open_audit,
     open_holds,
     open_policies,
@@ -36,7 +37,8 @@ from gateway.cli.assembly import (
 )
 from gateway.cli.console import RecordedWhenAsked, is_on, open_console
 from gateway.cli.opening import AGAIN_AFTER, LateStore
-from gateway.cli.worker import VARIABLE, one_at_a_time, tell_listening
+from gateway.cli.started import InForce, tell_started
+from gateway.cli.worker import VARIABLE, one_at_a_time
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError, StoreError
 from gateway.observe.logs import Output, logger
@@ -92,7 +94,7 @@ class Supervisor:
         self._words = words
         self._workers: dict[int, _Worker] = {}
         self._keeping: list[asyncio.Task[None]] = []
-        self._revision = ""
+        self._policies = InForce()
         self._failed = ""
         self._listening = False
         self._stopping = asyncio.Event()
@@ -108,15 +110,15 @@ class Supervisor:
         output = Output()
         output.held = True
         self._log = logger(settings["log.level"], output)
-        for warning in settings.warnings:
-            self._log.warning("settings.weak", setting=warning)
         with tempfile.TemporaryDirectory(prefix="soe-gateway-") as files:
             self._files = files
             self._metrics = WorkersMetrics(Path(files), self._processes)
             with _reserved(*settings["server.listen"]) as self._port:
                 async with self._console() as console:
                     admin = Listener(
-                        admin_app(self._metrics, self._is_ready, lambda: self._revision, console),
+                        admin_app(
+                            self._metrics, self._is_ready, lambda: self._policies.revision, console
+                        ),
                         settings["server.admin_listen"],
                     )
                     url = await admin.start()
@@ -140,9 +142,10 @@ class Supervisor:
             return
         observer = Observer(self._log, Metrics())  # of which nobody asks the metrics
         policies = open_policies(settings, clock, observer, secrets=False)
-        key = audit_key(settings)
+        keys = audit_keys(settings)
+        key = keys.first
         store = LateStore()
-        audit = RecordedWhenAsked(lambda: self._audit(key, clock))
+        audit = RecordedWhenAsked(lambda: self._audit(keys, clock))
         switches = open_switches(
             settings, store, clock, tell=lambda _: None, fails=observer.switches_failed
         )
@@ -165,9 +168,9 @@ class Supervisor:
             await store.close()
             await audit.close()
 
-    def _audit(self, key: bytes, clock: SystemClock) -> AuditWriter:
+    def _audit(self, keys: Keys, clock: SystemClock) -> AuditWriter:
         with one_at_a_time(audit_directories(self._settings)):
-            return open_audit(self._settings, key, clock)
+            return open_audit(self._settings, keys, clock)
 
     async def _open_state(self, store: LateStore, key: bytes, observer: Observer) -> None:
         """Open state for the console, when that can be."""
@@ -187,7 +190,7 @@ class Supervisor:
                 others = [self._start(group, number) for number in numbers[1:]]
                 proxies += await asyncio.gather(*others)
             if not self._failed and not self._stopping.is_set():
-                tell_listening(proxies[0], admin)
+                tell_started(self._settings, self._log.warning, proxies[0], admin, self._policies)
                 self._listening = True
                 for worker in self._workers.values():
                     worker.let_log()
@@ -269,7 +272,7 @@ class Supervisor:
             while line := await worker.reader.readline():
                 told = orjson.loads(line)
                 worker.ready = told["ready"]
-                self._revision = told["revision"]
+                self._policies = InForce(**told["policies"])
                 self._count_ready()
                 if worker.ready and not up.done():
                     up.set_result(told["proxy"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import gc
 import itertools
 import os
@@ -13,6 +12,8 @@ import signal
 import socket
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,24 +21,26 @@ import orjson
 
 from gateway.admin.app import admin_app
 from gateway.admin.console import Console
-from gateway.audit.key import derived
+from gateway.audit.key import Keys, derived
 from gateway.audit.recovery import Recovered, recover
+from gateway.audit.segments import locked
 from gateway.canary import CanaryRun
 from gateway.cli.assembly import (
     audit_directories,
-    audit_key,
-    open_audit,
+    audit_keys,
     open_holds,
     open_people,
     open_policies,
     open_pool,
     open_state,
     open_switches,
+    serve_audit,
     state_terms,
     with_shipped,
 )
 from gateway.cli.console import open_console
 from gateway.cli.opening import AGAIN_AFTER, LateAudit, LateStore, may_pass
+from gateway.cli.started import InForce, tell_started
 from gateway.clock import SystemClock
 from gateway.errors import AuditError, StoreError
 from gateway.model import Settlement
@@ -45,7 +48,8 @@ from gateway.observe.caps import CapUse
 from gateway.observe.levels import Levels
 from gateway.observe.logs import Output, logger
 from gateway.observe.metrics import Metrics, keep_in_files
-from gateway.observe.observer import InForce, Observer
+from gateway.observe.observer import InForce as Loaded
+from gateway.observe.observer import Observer
 from gateway.observe.state import WatchedStore
 from gateway.pages.pages import Pages
 from gateway.policy.load import Source, sources
@@ -109,15 +113,13 @@ class Alone:
     shares_port = False
 
     def __init__(self, settings: Settings) -> None:
-        self._address = settings["server.admin_listen"]
+        self._settings = settings
         self._ready = False
 
     def observer(self, settings: Settings, output: Output, metrics: Metrics) -> Observer:
-        """As `Front.observer`; says what is weak in the settings."""
-        observer = Observer(logger(settings["log.level"], output), metrics)
-        for warning in settings.warnings:
-            observer.event("settings.weak", setting=warning)
-        return observer
+        """As `Front.observer`."""
+        self._observer = Observer(logger(settings["log.level"], output), metrics)
+        return self._observer
 
     async def open(
         self,
@@ -132,11 +134,12 @@ class Alone:
             admin_app(
                 metrics, lambda: self._ready, lambda: policies.current.revision, self._console
             ),
-            self._address,
+            self._settings["server.admin_listen"],
         )
         admin = await self._admin.start()
         self._ready = True
-        tell_listening(proxy, admin)
+        told = _in_force(policies.current)
+        tell_started(self._settings, self._observer.event, proxy, admin, told)
 
     async def follow(self, stop: asyncio.Event) -> None:
         """As `Front.follow`: there is none."""
@@ -161,7 +164,7 @@ class Member:
         self._number = number
         self._channel = channel
         self._writer: asyncio.StreamWriter | None = None
-        self._how = {"ready": False, "proxy": "", "revision": ""}
+        self._how = {"ready": False, "proxy": "", "policies": asdict(InForce())}
 
     @classmethod
     def from_word(cls, word: str) -> Member:
@@ -175,7 +178,7 @@ class Member:
     def observer(self, settings: Settings, output: Output, metrics: Metrics) -> Observer:
         """As `Front.observer`; every line says which worker speaks."""
         log = logger(settings["log.level"], output).bind(worker=self._number)
-        return _Telling(log, metrics, lambda revision: self._tell(revision=revision))
+        return _Telling(log, metrics, lambda told: self._tell(policies=asdict(told)))
 
     async def open(
         self,
@@ -214,13 +217,13 @@ class Member:
 class _Telling(Observer):
     """Tells the supervisor, too, which policies are in force."""
 
-    def __init__(self, log: Any, metrics: Metrics, tell: Callable[[str], None]) -> None:
+    def __init__(self, log: Any, metrics: Metrics, tell: Callable[[InForce], None]) -> None:
         super().__init__(log, metrics)
         self._tell = tell
 
-    def policies_loaded(self, policies: InForce) -> None:
+    def policies_loaded(self, policies: Loaded) -> None:
         super().policies_loaded(policies)
-        self._tell(policies.revision)
+        self._tell(_in_force(policies))
 
 
 class Gateway:
@@ -239,10 +242,11 @@ class Gateway:
         observer = front.observer(settings, output, metrics)
         clock = SystemClock()
         policies = open_policies(settings, clock, observer, secrets=True)
-        key = audit_key(settings)
+        keys = audit_keys(settings)
+        key = keys.first
         pool, caps = open_pool(settings), CapUse()
         levels = Levels(metrics, observer, caps, pool, audit_directories(settings))
-        opened, audit, opening = await self._open(key, clock, observer, levels)
+        opened, audit, opening = await self._open(keys, clock, observer, levels)
         store = WatchedStore(opened, metrics, caps)
         policies.follow(lambda revision: _record_policies(audit, revision, observer))
         persons = SoePersons(
@@ -314,12 +318,12 @@ class Gateway:
         observer.event("server.stopped")
 
     async def _open(
-        self, key: bytes, clock: SystemClock, observer: Observer, levels: Levels
+        self, keys: Keys, clock: SystemClock, observer: Observer, levels: Levels
     ) -> tuple[Administered | LateStore, AuditLog, asyncio.Future[None]]:
         """Open state and audit log; where their disk is full, the future does when it is not."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
-            return *await self._opened(key, clock, observer, levels), done
+            return *await self._opened(keys, clock, observer, levels), done
         except (StoreError, AuditError) as error:
             if not may_pass(error):
                 raise
@@ -330,7 +334,7 @@ class Gateway:
             while True:
                 await asyncio.sleep(AGAIN_AFTER)
                 with contextlib.suppress(StoreError, AuditError):
-                    found = await self._opened(key, clock, observer, levels)
+                    found = await self._opened(keys, clock, observer, levels)
                     store.opened(found[0])
                     audit.opened(found[1])
                     observer.event("start.completed")
@@ -339,15 +343,16 @@ class Gateway:
         return store, audit, asyncio.create_task(later())
 
     async def _opened(
-        self, key: bytes, clock: SystemClock, observer: Observer, levels: Levels
+        self, keys: Keys, clock: SystemClock, observer: Observer, levels: Levels
     ) -> tuple[Administered, AuditLog]:
         settings = self._settings
-        store = open_state(settings, state_terms(settings, observer.state_told, key))
+        store = open_state(settings, state_terms(settings, observer.state_told, keys.first))
         try:
             with one_at_a_time(audit_directories(settings)):
-                await self._recover(store, key, clock, observer)
+                await self._recover(store, keys, clock, observer)
                 told = observer.audit_synced, observer.audit_written
-                levels.audit = audit = open_audit(settings, key, clock, *told)
+                tell = _from_any_thread(observer.event)
+                levels.audit = audit = serve_audit(settings, keys, clock, *told, tell)
                 return store, audit
         except AuditError:
             await store.close()
@@ -433,14 +438,14 @@ class Gateway:
         return sources(self._settings["policies.directory"], shipped=with_shipped(self._settings))
 
     async def _recover(
-        self, store: Store, key: bytes, clock: SystemClock, observer: Observer
+        self, store: Store, keys: Keys, clock: SystemClock, observer: Observer
     ) -> None:
         """Give the writes that a dead process left open their outcomes, in log and state.
 
         State also hears of those that ended just before: settling twice is settling once.
         """
         directories = audit_directories(self._settings)
-        found = [each for folder in directories for each in recover(folder, key, clock.now())]
+        found = [each for folder in directories for each in recover(folder, keys, clock.now())]
         async with asyncio.TaskGroup() as group:  # a state that hangs costs one time-out, not each
             for each in found:
                 group.create_task(self._end(store, each, observer))
@@ -460,6 +465,12 @@ class Gateway:
             body_seconds=self._settings["server.body_timeout"],
             idle_seconds=self._settings["server.idle_timeout"],
         )
+
+
+def _in_force(policies: Loaded) -> InForce:
+    return InForce(
+        revision=policies.revision, enforcing=policies.enforcing, shipped=policies.shipped
+    )
 
 
 def _record_policies(audit: AuditLog, revision: str, observer: Observer) -> None:
@@ -496,6 +507,16 @@ def _signals(policies: Policies) -> asyncio.Event:
     return stop
 
 
+def _from_any_thread(tell: Callable[..., None]) -> Callable[..., None]:
+    """Let other threads log: logs belong to the loop."""
+    loop = asyncio.get_running_loop()
+
+    def told(event: str, **facts: object) -> None:
+        loop.call_soon_threadsafe(partial(tell, event, **facts))
+
+    return told
+
+
 def _ids(clock: SystemClock) -> Callable[[], str]:
     """Give what makes decision ids: the instant, so that they sort, this process, and a number."""
     process, numbers = secrets.token_hex(6), itertools.count()
@@ -504,12 +525,6 @@ def _ids(clock: SystemClock) -> Callable[[], str]:
         return f"{int(clock.now() * 1000):012x}{process}{next(numbers):08x}"
 
     return new_id
-
-
-def tell_listening(proxy: str, admin: str) -> None:
-    """Say where the gateway listens, in the line that whoever started it waits for."""
-    told = {"event": "server.listening", "proxy": proxy, "admin": admin}
-    print(orjson.dumps(told).decode(), flush=True)
 
 
 def _standard_output(*, shared: bool) -> int:
@@ -533,7 +548,5 @@ def one_at_a_time(directories: list[Path]) -> Iterator[None]:
     """
     with contextlib.ExitStack() as held:
         for directory in filter(Path.is_dir, directories):
-            fd = os.open(directory, os.O_RDONLY)
-            held.callback(os.close, fd)
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            held.enter_context(locked(directory, wait=True))
         yield

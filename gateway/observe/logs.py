@@ -20,6 +20,7 @@ import structlog
 
 EVENTS: Mapping[str, str] = {
     "server.listening": "The gateway is ready; says where it listens.",
+    "server.started": "The gateway serves; says its version, where it listens, and which upstream, policies, state and audit log it stands on.",
     "start.waits": "State or audit log cannot be opened while their disk is full or broken: writes are refused, reads served.",
     "start.completed": "What the start waited for is open.",
     "server.stopping": "A stop was asked for; what is in flight is finished.",
@@ -44,6 +45,9 @@ EVENTS: Mapping[str, str] = {
     "state.rule_open": "A rule let a write pass because state failed (`on_error: allow`).",
     "audit.failed": "The audit log could not be written.",
     "audit.recovered": "Writes that a dead process left open were given their outcomes.",
+    "audit.checkpoint": "How far a writer of the audit log has come, signed: `soe-gateway audit verify --checkpoints` reads it, and a cut before it shows.",
+    "audit.cut": "Records older than `audit.retention` were removed; the log itself says which.",
+    "audit.upkeep_failed": "A checkpoint could not be written, or files not be compressed or removed; it is tried again.",
     "sign_in.failed": "Nobody could be signed in at the OpenID provider; says why.",
     "upstream.failed": "SOE could not be reached, or broke off.",
     "gateway.crashed": "A bug: the request was refused.",

@@ -246,10 +246,14 @@ def reservation(
     is_text = write.publishes and write.fingerprint is not None
     if not needs and write.key is None and (final or not is_text):
         return None
-    passed = {rule.id for rule in rules if rule.mode is Mode.HOLD and rule.id in consent}
-    strict = {rule.id for rule in rules if rule.mode.decides} - passed
-    deciding = {rule.id: need for rule, need in needs if rule.id in strict}
-    others = tuple({rule.id: need} for rule, need in needs if rule.id not in strict)
+    deciding: dict[str, Need] = {}
+    others: list[dict[str, Need]] = []
+    for rule, need in needs:
+        passed = rule.mode is Mode.HOLD and rule.id in consent
+        if rule.mode.decides and not passed:
+            deciding[rule.id] = need
+        else:
+            others.append({rule.id: need})
     return Reservation(write=write, groups=(deciding, *others), remember=not refused)
 
 
@@ -358,6 +362,8 @@ def decide(
 
 def _marked(findings: Sequence[Finding], consent: frozenset[str]) -> tuple[Finding, ...]:
     """Mark what a person confirmed: only what a rule in `hold` held."""
+    if not consent:
+        return tuple(findings)
     return tuple(
         replace(finding, consented=True)
         if finding.mode is Mode.HOLD and finding.holds and finding.rule in consent

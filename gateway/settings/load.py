@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, date, datetime
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from gateway.errors import ConfigError
 from gateway.parse import Mapping as MappingNode
-from gateway.parse import Mark, Node, Reader, Scalar, nearest
+from gateway.parse import Mark, Node, Reader, Scalar, Sequence, nearest
 from gateway.policy.posture import LONGEST
 from gateway.proxy.upstream import Origin
-from gateway.settings.readers import Address, Network
+from gateway.settings.readers import Address
 from gateway.settings.table import (
     PREFIX,
     SECTIONS,
     SHORT,
     TABLE,
     Settings,
+    Written,
     settings_from,
     variable,
 )
+from gateway.settings.weak import is_loopback
 
 DEFAULT_FILE = Path("gateway.yaml")
 
@@ -43,6 +44,9 @@ class _WordReader(Reader):
 
     def problem(self, at: Node | Mark, text: str) -> None:
         super().problem(at, f"{self._name}: {text}")
+
+    def place(self, at: Node | Mark) -> str:
+        return f"{self.path} {self._name}"
 
 
 def load_settings(
@@ -87,7 +91,7 @@ def load_settings(
     problems = {problem for reader in readers for problem in reader.problems}
     if problems:
         raise ConfigError(tuple(sorted(problems)))
-    return settings_from(values, tuple(_weaknesses(values, today)))
+    return settings_from(values, _written(given))
 
 
 def _from_file(path: Path, reader: Reader) -> Given:
@@ -160,7 +164,22 @@ def _scalar(text: str) -> Scalar:
     return Scalar(_START, text, quoted=True)
 
 
-# ── what is right by itself, and wrong or weak together ──────────────────────────────────────
+def _written(given: Given) -> dict[str, Written]:
+    """Give what stands for each setting, and where; nothing of what is secret."""
+    defaults = {name: Written(each.default, "default") for name, each in TABLE.items()}
+    return defaults | {
+        name: Written(TABLE[name].hide.sub("***", _text(node)), reader.place(node))
+        for name, (reader, node) in given.items()
+    }
+
+
+def _text(node: Node) -> str:
+    if isinstance(node, Sequence):
+        return ", ".join(map(_text, node.items))
+    return node.text if isinstance(node, Scalar) else ""
+
+
+# ── what is right by itself, and wrong together ──────────────────────────────────────────────
 
 
 def _find_contradictions(values: Mapping[str, Any], given: Given, today: date) -> None:
@@ -169,7 +188,7 @@ def _find_contradictions(values: Mapping[str, Any], given: Given, today: date) -
         reader.problem(node, text)
 
     origin: Origin | None = values["upstream.url"]
-    in_clear = origin is not None and origin.scheme == "http" and not _is_loopback(origin.host)
+    in_clear = origin is not None and origin.scheme == "http" and not is_loopback(origin.host)
     if in_clear and not values["upstream.allow_http"]:
         wrong("upstream.url", "plain HTTP leaves this machine; use https, or upstream.allow_http")
     for one, other in (("cert", "key"), ("key", "cert")):
@@ -217,44 +236,10 @@ def _find_contradictions_of_signing_in(
             )
             wrong(name, told)
     console: Origin | None = values["console.url"]
-    if console is not None and console.scheme == "http" and not _is_loopback(console.host):
+    if console is not None and console.scheme == "http" and not is_loopback(console.host):
         wrong("console.url", "people sign in over https alone: else their session can be taken")
     public: Origin | None = values["server.public_url"]
-    in_clear = public is not None and public.scheme == "http" and not _is_loopback(public.host)
+    in_clear = public is not None and public.scheme == "http" and not is_loopback(public.host)
     if in_clear and ("sign_in.issuer" in given or "sign_in.header" in given):
         told = "people sign in over https alone: else their session can be taken on its way"
         wrong("server.public_url", told)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _weaknesses(values: Mapping[str, Any], today: date) -> Iterator[str]:
-    sinks: tuple[str, ...] | None = values["audit.sinks"]
-    networks: tuple[Network, ...] = values["proxy.trusted"] or ()
-    until: date | None = values["posture.until"]
-    if values["posture.mode"] == "discover" and until is not None:
-        if until < today:
-            yield f"posture.until: {until} is over, so the posture is guard"
-        else:
-            yield f"posture: discover: no rule refuses anything until {until} is over"
-    if values["identify.anonymous.write"] == "allow":
-        yield "identify.anonymous.write: anybody may write whom no policy stops"
-    if values["upstream.allow_http"]:
-        yield "upstream.allow_http: tokens may cross the network in clear"
-    if values["state.url"] == "memory:":
-        yield "state.url: caps and posts are forgotten at every restart"
-    if sinks is not None and not any(url.startswith("file:") for url in sinks):
-        yield "audit.sinks: no sink is synced to a disk"
-    if any(network.prefixlen == 0 for network in networks):
-        yield "proxy.trusted: every caller may say from which address it comes"
-    lets_in = values["console.viewers"] or values["console.operators"]
-    listen: Address = values["server.admin_listen"]
-    if lets_in and values["console.url"] is None and not _is_loopback(listen[0]):
-        yield "console.url: over plain HTTP no browser keeps a session beyond this machine"
-    if not (values["site.contact.url"] or values["site.contact.email"]):
-        yield "site.contact: refusals name a contact, and no way to reach it"

@@ -80,6 +80,17 @@ def seconds(reader: Reader, node: Node) -> float | None:
     return read
 
 
+_SIZES = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+def size(reader: Reader, node: Node) -> int | None:
+    """Read a number of bytes, written as 64MiB."""
+    read = _like(
+        reader, node, "[1-9][0-9]{0,5}(?:KiB|MiB|GiB)", "a size as 64MiB, in KiB, MiB or GiB"
+    )
+    return None if read is None else int(read[:-3]) * _SIZES[read[-3:]]
+
+
 def day(reader: Reader, node: Node) -> date | None:
     """Read a day written as 2026-12-31."""
     return reader.date(node)

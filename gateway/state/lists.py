@@ -16,7 +16,6 @@ from gateway.state.prints import (
     most_hits,
     rows_for,
     salt,
-    salted,
     table_size,
 )
 
@@ -70,10 +69,9 @@ class Entry:
         return (("text", self.text), ("event", self.event)) if self.text else ()
 
     @property
-    def lists(self) -> list[array[int]]:
-        """Its prints, as they stand in the lists of its team and of all teams."""
-        own = salted(self.prints, salt(self.team))
-        return [own, salted(self.prints, ACROSS)] if self.across else [own]
+    def lists(self) -> tuple[int, ...]:
+        """The salts of the lists in which its prints stand."""
+        return (salt(self.team), ACROSS) if self.across else (salt(self.team),)
 
     def forget_text(self) -> None:
         """Keep that it was written, and no more."""
@@ -126,22 +124,23 @@ class Lists:
             self._last += 1
             entry.number = self._last
             self._posts[entry.number] = entry
-        for prints in entry.lists:
-            self._table.add(entry.number, prints, self._first)
+        for each in entry.lists:
+            self._table.add(entry.number, entry.prints, self._first, each)
 
     def remove(self, entry: Entry) -> None:
         """Take a post out."""
         if not entry.number:
             return
-        for prints in entry.lists:
-            self._table.remove(entry.number, prints)
+        for each in entry.lists:
+            self._table.remove(entry.number, entry.prints, each)
         del self._posts[entry.number]
         entry.number = 0
 
     def find(self, prints: bytes, salt: int) -> list[Entry]:
         """Give the posts of a list that share prints, the most shared first, then the newer."""
-        asked = salted(prints, salt)
-        numbers = most_hits(self._table.hits(asked), self._first, self._last)
+        numbers = most_hits(self._table.hits(prints, salt), self._first, self._last)
+        if not numbers:
+            return []
         among = set(array("I", prints))
         found = [self._posts[number] for number in numbers if number in self._posts]
         shared = [(len(among.intersection(array("I", each.prints))), each) for each in found]
@@ -155,5 +154,5 @@ class Lists:
     @property
     def _table(self) -> PrintTable:
         if self._made is None:
-            self._made = PrintTable(mmap(-1, table_size(self._rows)), self._rows)
+            self._made = PrintTable(mmap(-1, table_size(self._rows)))
         return self._made

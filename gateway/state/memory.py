@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeVar
 
@@ -55,6 +55,31 @@ _Key = TypeVar("_Key")
 _FOUND_AT_MOST = 64
 _PRUNED_AT_ONCE = 4
 _REPEATABLE = (Outcome.FAILED, Outcome.UNKNOWN)
+_NOTHING = Found(posts=())
+
+
+@dataclass(slots=True)
+class _Made:
+    """The charges of a cap: their instants, ascending, and whose each is; empty where nobody's."""
+
+    times: list[float] = field(default_factory=list)
+    owners: list[str] = field(default_factory=list)
+
+    def add(self, at: float, owner: str) -> None:
+        self.times.append(at)
+        self.owners.append(owner)
+
+    def take_out(self, at: float, owner: str) -> None:
+        """Take back a write's charge of an instant, if it was not pruned before."""
+        for index in range(bisect_left(self.times, at), bisect_right(self.times, at)):
+            if self.owners[index] == owner:
+                del self.times[index], self.owners[index]
+                return
+
+    def forget(self, until: float) -> None:
+        """Forget what was charged up to an instant."""
+        gone = bisect_right(self.times, until)
+        del self.times[:gone], self.owners[:gone]
 
 
 class MemoryStore:
@@ -66,7 +91,7 @@ class MemoryStore:
         self._last = 0.0
         self._number = 0
         self._entries: dict[str, Entry] = {}
-        self._charges: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
+        self._charges: OrderedDict[str, _Made] = OrderedDict()
         self._digests: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         self._requests: defaultdict[str, list[str]] = defaultdict(list)
         self._keyed = Expiring(KEY_SECONDS)  # by key
@@ -90,11 +115,12 @@ class MemoryStore:
             return Reserved(answers={}, taken=False, repeat=repeated)
         self._number += 1
         replaced = self._replaced(write, now)
-        reserved = self._answers(reservation, replaced, now)
-        entry = entry_of(write, now, replaced, across=ACROSS in salts(reservation))
+        searched = salts(reservation)
+        reserved = self._answers(reservation, searched, replaced, now)
+        entry = entry_of(write, now, replaced, across=ACROSS in searched)
         for charge in charges(reservation, reserved.answers):
             owner = "" if charge.attempts else write.id
-            self._charges[charge.cap].append((now, owner))
+            self._charges.setdefault(charge.cap, _Made()).add(now, owner)
             if owner:
                 entry.caps.append(charge.cap)
         if reserved.taken and reservation.remember:
@@ -108,7 +134,8 @@ class MemoryStore:
     async def peek(self, reservation: Reservation) -> Reserved:
         """As `ports.Store.peek`."""
         now = self._now(reservation.write.at)
-        return self._answers(reservation, self._replaced(reservation.write, now), now)
+        replaced = self._replaced(reservation.write, now)
+        return self._answers(reservation, salts(reservation), replaced, now)
 
     async def settle(self, write_id: str, settlement: Settlement) -> None:
         """As `ports.Store.settle`."""
@@ -209,16 +236,31 @@ class MemoryStore:
         self._last = self._now(at)
         return self._last
 
-    def _answers(self, reservation: Reservation, replaced: Collection[str], now: float) -> Reserved:
-        found = reservation.write.fingerprint
-        near = {
-            salt: self._lists.find(found.prints, salt) if found is not None else []
-            for salt in salts(reservation)
-        }
+    def _answers(
+        self,
+        reservation: Reservation,
+        lists: Iterable[int],
+        replaced: Collection[str],
+        now: float,
+    ) -> Reserved:
+        fingerprint = reservation.write.fingerprint
+        prints = fingerprint.prints if fingerprint is not None else b""
+        near = {salt: self._lists.find(prints, salt) for salt in lists}
+        told: dict[str, Remembered] = {}  # several rules are told of the same posts
+
+        def like(entry: Entry) -> Remembered:
+            if entry.id not in told:
+                told[entry.id] = _remembered(entry, now, equal=False)
+            return told[entry.id]
+
+        def find(lookup: Lookup) -> Found:
+            found = near.get(searched(lookup), ()) if lookup.near else ()
+            return self._find(lookup, found, like, replaced, now)
+
         return answered(
             reservation,
             lambda charge: self._times(charge, replaced, now),
-            lambda lookup: self._find(lookup, near, replaced, now),
+            find,
             lambda sharers: self._uses.of(sharers.name, now),
             now,
             self._number,
@@ -227,23 +269,32 @@ class MemoryStore:
     def _fullest(self, rule: str, since: float) -> tuple[Counted, ...]:
         named = (each for each in self._charges.items() if is_counter_of(each[0], rule))
         return fullest(
-            (cap, len(made) - bisect_right(made, since, key=_stamp))
+            (cap, len(made.times) - bisect_right(made.times, since))
             for cap, made in islice(named, LOOKED_AT_MOST)
         )
 
-    def _times(self, charge: Charge, replaced: Collection[str], now: float) -> list[float]:
-        made = self._charges.get(charge.cap, [])
-        first = bisect_right(made, now - longest(charge), key=_stamp)
-        first = max(first, len(made) - most(charge) - len(replaced))
-        return [at for at, owner in made[first:] if owner not in replaced]
+    def _times(self, charge: Charge, replaced: Collection[str], now: float) -> Sequence[float]:
+        made = self._charges.get(charge.cap)
+        if made is None:
+            return ()
+        first = bisect_right(made.times, now - longest(charge))
+        first = max(first, len(made.times) - most(charge) - len(replaced))
+        if not replaced:
+            return made.times[first:]
+        counted = zip(made.times[first:], made.owners[first:], strict=True)
+        return [at for at, owner in counted if owner not in replaced]
 
     def _find(
         self,
         lookup: Lookup,
-        near: Mapping[int, Sequence[Entry]],
+        near: Sequence[Entry],
+        like: Callable[[Entry], Remembered],
         replaced: Collection[str],
         now: float,
     ) -> Found:
+        same = self._digests.get((lookup.compare, lookup.digest), ())
+        if not same and not near:
+            return _NOTHING
         since = now - lookup.within
 
         def is_asked_for(entry: Entry) -> bool:
@@ -253,7 +304,7 @@ class MemoryStore:
 
         posts: list[Remembered] = []
         refused: list[Remembered] = []
-        for write_id in reversed(self._digests.get((lookup.compare, lookup.digest), [])):
+        for write_id in reversed(same):
             entry = self._entries[write_id]
             if entry.at <= since or len(posts) == _FOUND_AT_MOST:
                 break
@@ -261,12 +312,12 @@ class MemoryStore:
                 told = _remembered(entry, now, equal=True)
                 (refused if told.outcome is Outcome.REFUSED else posts).append(told)
         posts += refused[: _FOUND_AT_MOST - len(posts)]
-        like = (
-            _remembered(entry, now, equal=False)
-            for entry in (near.get(searched(lookup), ()) if lookup.near else ())
+        alike = (
+            like(entry)
+            for entry in near
             if getattr(entry, lookup.compare) != lookup.digest and is_asked_for(entry)
         )
-        return Found(posts=(*posts, *islice(like, CANDIDATES)))
+        return Found(posts=(*posts, *islice(alike, CANDIDATES)))
 
     def _replaced(self, write: Write, now: float) -> tuple[str, ...]:
         """The earlier tries of the same request of which nobody can tell that they took effect."""
@@ -328,10 +379,12 @@ class MemoryStore:
 
     def _give_back(self, entry: Entry) -> None:
         for cap in entry.caps:
-            made = self._charges.get(cap, [])
-            _take_out(made, entry.at, entry.id)
-            if not made:
-                self._charges.pop(cap, None)
+            made = self._charges.get(cap)
+            if made is None:
+                continue
+            made.take_out(entry.at, entry.id)
+            if not made.times:
+                del self._charges[cap]
         entry.caps = []
         self._uses.give_back(entry.id)
 
@@ -342,25 +395,16 @@ class MemoryStore:
         self._uses.prune(now)
         forgotten = now - self._keep
         for write_id in list(islice(self._entries, _PRUNED_AT_ONCE)):
-            if self._entries[write_id].at <= forgotten:
-                self._forget(write_id)
+            if self._entries[write_id].at > forgotten:
+                break
+            self._forget(write_id)
         for cap in list(islice(self._charges, _PRUNED_AT_ONCE)):
-            made = self._charges.pop(cap)
-            del made[: bisect_right(made, forgotten, key=_stamp)]
-            if made:
-                self._charges[cap] = made  # back at the end: every cap has its turn
-
-
-def _stamp(charge: tuple[float, str]) -> float:
-    return charge[0]
-
-
-def _take_out(made: list[tuple[float, str]], at: float, write_id: str) -> None:
-    """Take back a write's charge of an instant, if it was not pruned before."""
-    for index in range(bisect_left(made, at, key=_stamp), len(made)):
-        if made[index] == (at, write_id):
-            del made[index]
-            return
+            self._charges.move_to_end(cap)  # every cap has its turn
+            made = self._charges[cap]
+            if made.times[0] <= forgotten:
+                made.forget(forgotten)
+            if not made.times:
+                del self._charges[cap]
 
 
 def _take_away(index: dict[_Key, list[str]], key: _Key, write_id: str) -> None:

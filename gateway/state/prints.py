@@ -24,11 +24,14 @@ from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 from mmap import mmap
-from struct import Struct
-
-import numpy as np
 
 from gateway.model import Lookup, Reservation
+from gateway.state.print_rows import HEAD, ROW, remove, rows_in
+
+try:
+    from gateway.state.print_rows_c import add, hits
+except ImportError:  # no compiler was there when the package was built
+    from gateway.state.print_rows import add, hits
 
 REMEMBERED = 15
 """The smallest prints of a post, under which it is found again: so many, if it has them."""
@@ -42,28 +45,13 @@ CANDIDATES = 24
 AT_LEAST = 2
 """One shared print is chance, or a phrase."""
 
-HEAD = 4096
-"""Bytes before the first row, for whoever keeps the table."""
-
 ACROSS = 0
 """The salt of the list across all teams."""
 
 _READ = 64
 """Candidates that are read: of some, the team, the author or the age is not what was asked for."""
-_ENTRIES = 16
-_OLDEST, _LISTED = 4, 12
-"""The entries of a row that one print keeps for its oldest posts, and those it may take at all."""
-_HALF = np.uint32(16)
 _LARGEST = 2**32 - 1
 """A post with a higher number is not listed: that is some 130 years of a write a second."""
-
-_MARK, _NUMBER = Struct("=H"), Struct("=I")
-_MARKS, _NUMBERS = (
-    Struct(f"={_ENTRIES}H"),
-    Struct(f"={_ENTRIES}I"),
-)  # a row: all marks, then numbers
-_ROW = _MARKS.size + _NUMBERS.size
-_LAYOUT = np.dtype([("marks", np.uint16, _ENTRIES), ("numbers", np.uint32, _ENTRIES)])
 
 
 @lru_cache(1024)
@@ -74,11 +62,6 @@ def salt(team: str | None) -> int:
     """
     digest = blake2b((team or "").encode("utf-8", "replace"), digest_size=4).digest()
     return int.from_bytes(digest, "little") | 1  # not `ACROSS`
-
-
-def salted(prints: bytes, salt: int) -> array[int]:
-    """Read prints, and mix a salt into each: those that differ differ afterwards."""
-    return array("I", [value ^ salt for value in array("I", prints)])
 
 
 def listed(prints: bytes) -> bytes:
@@ -124,7 +107,7 @@ def table_size(rows: int) -> int:
     """The bytes of a table: 96 for each row, and a row does for one post."""
     if rows < 1 or rows & (rows - 1):
         raise ValueError(f"{rows} is no power of two")
-    return HEAD + rows * _ROW
+    return HEAD + rows * ROW
 
 
 def rows_for(posts: int) -> int:
@@ -135,76 +118,19 @@ def rows_for(posts: int) -> int:
 class PrintTable:
     """Rows in a mapping, which may be of a file."""
 
-    def __init__(self, memory: mmap, rows: int) -> None:
-        assert len(memory) == table_size(rows)
+    def __init__(self, memory: mmap) -> None:
+        assert len(memory) == table_size(rows_in(memory))
         self._memory = memory
-        self._mask = rows - 1
-        table = np.frombuffer(memory, _LAYOUT, rows, HEAD)
-        self._marks, self._numbers = table["marks"], table["numbers"]
 
-    def hits(self, prints: array[int]) -> list[int]:
+    def hits(self, prints: bytes | array[int], salt: int = ACROSS) -> list[int]:
         """Give the numbers of the posts that share prints, once for each."""
-        asked = np.frombuffer(prints, np.uint32)
-        rows, marks = asked & self._mask, (asked >> _HALF).astype(np.uint16)
-        shared = self._marks[rows] == marks[:, np.newaxis]
-        return [number for number in self._numbers[rows][shared].tolist() if number]
+        return hits(self._memory, prints, salt)
 
-    def release(self) -> None:
-        """Let the memory go, so that it can be closed."""
-        del self._marks, self._numbers
-
-    def add(self, number: int, prints: array[int], first: int) -> None:
+    def add(self, number: int, prints: bytes | array[int], first: int, salt: int = ACROSS) -> None:
         """List a post under its prints; doing it twice is doing it once."""
-        if number > _LARGEST:
-            return
-        for value in prints:
-            at, mark = self._at(value), value >> 16
-            marks, numbers = self._row(at)
-            if mark in marks:
-                entry = _place(marks, numbers, mark, number, first)
-                if entry is None:
-                    continue
-            else:
-                entry = numbers.index(
-                    min(numbers)
-                )  # free, or of a post that is gone, or the oldest
-            _NUMBER.pack_into(self._memory, at + _MARKS.size + _NUMBER.size * entry, number)
-            _MARK.pack_into(self._memory, at + _MARK.size * entry, mark)
+        if number <= _LARGEST:
+            add(self._memory, prints, salt, number, first)
 
-    def remove(self, number: int, prints: array[int]) -> None:
+    def remove(self, number: int, prints: bytes | array[int], salt: int = ACROSS) -> None:
         """Take a post out of the lists of its prints."""
-        for value in prints:
-            at = self._at(value)
-            for index, entry in enumerate(zip(*self._row(at), strict=True)):
-                if entry == (value >> 16, number):
-                    _NUMBER.pack_into(self._memory, at + _MARKS.size + _NUMBER.size * index, 0)
-
-    def _at(self, value: int) -> int:
-        return HEAD + (value & self._mask) * _ROW
-
-    def _row(self, at: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        return (
-            _MARKS.unpack_from(self._memory, at),
-            _NUMBERS.unpack_from(self._memory, at + _MARKS.size),
-        )
-
-
-def _place(
-    marks: tuple[int, ...], numbers: tuple[int, ...], mark: int, number: int, first: int
-) -> int | None:
-    """Give the entry that a post takes in a row that has its print; None where it is not to have one."""
-    if number in numbers and marks[numbers.index(number)] == mark:
-        return None
-    own = sorted([n for each, n in zip(marks, numbers, strict=True) if each == mark and n >= first])
-    if number in own:
-        return None
-    if len(own) >= _LISTED:
-        leaves = sorted([*own, number])[_OLDEST]  # neither of the oldest few nor of the newest
-        entries = [*zip(marks, numbers, strict=True)]
-        return None if leaves == number else entries.index((mark, leaves))
-    others = [
-        (n, index)
-        for index, n in enumerate(numbers)
-        if marks[index] != mark or n < first  # free, or of a post that is gone, or the oldest
-    ]
-    return min(others)[1]
+        remove(self._memory, prints, salt, number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
@@ -38,7 +39,7 @@ class Uses:
 
     def __init__(self, keep: float) -> None:
         self._keep = keep
-        self._uses: dict[str, dict[tuple[str, str], float]] = {}
+        self._uses: OrderedDict[str, dict[tuple[str, str], float]] = OrderedDict()
         self._open: dict[str, Sequence[Use]] = {}
 
     def of(self, name: str, now: float) -> list[tuple[str, float]]:
@@ -76,7 +77,12 @@ class Uses:
     def prune(self, now: float) -> None:
         """Forget what has expired, some names at a time."""
         for name in list(islice(self._uses, _PRUNED_AT_ONCE)):
-            there = self._uses.pop(name)
+            self._uses.move_to_end(name)  # every name has its turn
+            there = self._uses[name]
+            if min(there.values()) > now - self._keep:
+                continue
             left = {each: at for each, at in there.items() if at > now - self._keep}
             if left:
-                self._uses[name] = left  # back at the end: every name has its turn
+                self._uses[name] = left
+            else:
+                del self._uses[name]

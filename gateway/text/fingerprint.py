@@ -11,7 +11,7 @@ from struct import Struct
 from gateway.model import Fingerprint, Post
 from gateway.text import markdown
 from gateway.text.normalize import Read, normalize_stepwise
-from gateway.text.sketch import SHORT, Samples
+from gateway.text.sketch import SHORT, Samples, sample
 from gateway.text.visible import finish
 
 _ASKED_AT_MOST = 512
@@ -34,7 +34,12 @@ def fingerprint_stepwise(
 ) -> Generator[None, None, Fingerprint]:
     """Digest a post before its author is known, yielding every few milliseconds for others."""
     normal = yield from normalize_stepwise(post.title, post.body, read)
-    samples = Samples(normal)
+    full = own = sample(normal.full)
+    if normal.own != normal.full:
+        yield
+        own = sample(normal.own)
+    yield
+    samples = Samples(normal, full, own)
     yield
     kept, whole = samples.sketches()
     text = _digest(normal.text)

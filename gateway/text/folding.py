@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from gateway.text.lookalikes import LOOKALIKES
 
@@ -25,8 +25,10 @@ _ALIKE = {ord(char): like for like, chars in LOOKALIKES.items() for char in char
 _LONGEST = 8
 """Letters for which one character may stand; the two that stand for more are taken as they are."""
 _SHORT = 2000
-_MANY = 20_000
+_MANY = 1 << 16
 """Folds that are kept: more than any language has, less than all of Unicode."""
+_AT_ONCE = 256
+"""Characters that are folded for the first time in a millisecond or two."""
 
 _BEYOND_ASCII = re.compile("[^\x00-\x7f]+")
 _CONTROLS = bytes(code for code in (*range(32), 127) if chr(code) not in _SPACES)
@@ -46,6 +48,14 @@ def fold(text: str) -> str:
     return text.encode().translate(_LOWER, _CONTROLS).decode()
 
 
+def learn(text: str) -> Generator[None, None, None]:
+    """Fold the characters of a text that were not seen before, yielding every millisecond or two."""
+    for number, code in enumerate({*map(ord, text)} - _FOLDS.keys(), 1):
+        _FOLDS[code]
+        if number % _AT_ONCE == 0:
+            yield
+
+
 def trace(text: str) -> Iterator[tuple[str, int]]:
     """Give each folded character with the index of the one that it comes from."""
     for index, char in enumerate(text):
@@ -62,9 +72,9 @@ class _Folds(dict[int, str]):
     """Folds characters as they come, and keeps the folds: most texts need a few dozen."""
 
     def __missing__(self, code: int) -> str:
-        folded = _fold(chr(code))
-        if len(self) < _MANY:
-            self[code] = folded
+        if len(self) >= _MANY:
+            self.clear()
+        folded = self[code] = _fold(chr(code))
         return folded
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from gateway.model import Counts
 from gateway.text import markdown
 from gateway.text.encoded import decode
-from gateway.text.folding import INVISIBLE
+from gateway.text.folding import INVISIBLE, learn
 from gateway.text.visible import FORM, OWN, QUOTED, Passage, Reading, finish
 from gateway.text.words import count, split
 
@@ -85,14 +85,15 @@ def normalize_stepwise(
     """Normalise, yielding every few milliseconds, so that others can go on meanwhile."""
     post = yield from take_apart(title, body, read)
     alike = post.own is post.full
-    masked = _all(part.masked for part in post.full)
-    text = event = _apart([part.plain for part in post.full])
-    if any(part.masked is not part.plain for part in post.full):
-        event = _apart([part.masked for part in post.full])
+    words = [part.masked for part in post.full]
+    plain = [part.plain for part in post.full]
+    masked = _all(words)
+    text = _apart(plain)
+    event = text if words == plain else _apart(words)
     yield
     return Normal(
         full=masked,
-        own=masked if alike else _all(part.masked for part in post.own),
+        own=masked if alike else _all([part.masked for part in post.own]),
         framed=post.framed,
         words=_real(post.full),
         own_words=_real(post.own),
@@ -139,6 +140,8 @@ def take_apart(title: str, body: str, read: Read) -> Generator[None, None, Apart
             inner = yield from read(each)
             said += [_part(*passage) for passage in inner.passages]
         for piece in _pieces(left):
+            if not piece.isascii():
+                yield from learn(piece)
             parts.append(_part(kind, piece))
             if len(piece) > _SHORT:
                 yield
@@ -194,16 +197,23 @@ def _views(parts: Sequence[Part]) -> tuple[Sequence[Part], Sequence[Part], bool]
 
 
 def _counts(post: Apart) -> Counts:
+    seen = invisible = mixed = quoted = form = 0
+    for part in post.parts:
+        seen += part.letters
+        invisible += part.invisible
+        mixed += part.mixed
+        quoted += part.real if part.kind & QUOTED else 0
+        form += part.real if part.kind & FORM else 0
     return Counts(
         title=post.parts[0].letters,
-        seen=sum([part.letters for part in post.parts]),
+        seen=seen,
         said=sum([part.letters for part in post.said]),
         unseen=split(post.unseen).letters if post.unseen else 0,
         opaque=post.opaque,
-        invisible=sum([part.invisible for part in post.parts]),
-        mixed=sum([part.mixed for part in post.parts]),
-        quoted=_real(part for part in post.parts if part.kind & QUOTED),
-        form=_real(part for part in post.parts if part.kind & FORM),
+        invisible=invisible,
+        mixed=mixed,
+        quoted=quoted,
+        form=form,
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from gateway.model import Post
 from gateway.text import markdown
 from gateway.text.normalize import Read, normalize
-from gateway.text.prints import GRAM, gram_hashes, winnowed
+from gateway.text.prints_numpy import GRAM, gram_hashes, winnowed
 from gateway.text.shown import shown
 from gateway.text.sketch import Sketch
 

@@ -5,81 +5,36 @@ the smallest stays (winnowing: Schleimer, Wilkerson and Aiken, SIGMOD 2003). So 
 letters that two texts share gives both the same print, wherever it stands.
 
 The hashes lie in state for months: they must come out alike on every machine and in every version.
+They are bytes here, in native order, as they lie there: 32 bits each, or the lower 16 of them.
+
+    winnow(letters): the print of each five neighbours, as they stand; fewer than 13 letters have one
+    distinct(hashes): of 32 bits, ascending, each once
+    halved(hashes): the lower 16 bits, ascending, each once
+    common(some, others): how many of 16 bits two have in common, each ascending
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import TypeVar
+from array import array
+from collections.abc import Collection
 from zlib import crc32
 
-import numpy as np
-from numpy.typing import NDArray
+from gateway.text.prints_numpy import GRAM, WINDOW
 
-GRAM = 9
-"""Letters that are hashed together: two short words."""
-_WINDOW = 5
-MIDDLE = (GRAM + _WINDOW - 1) // 2
+try:
+    from gateway.text.prints_c import common, distinct, halved, winnow
+except ImportError:  # no compiler was there when the package was built
+    from gateway.text.prints_numpy import common, distinct, halved, winnow
+
+__all__ = ["MIDDLE", "common", "distinct", "halved", "winnow", "word_hashes"]
+
+MIDDLE = (GRAM + WINDOW - 1) // 2
 """Letters before the middle of those among which a print was chosen."""
 
-Prints = NDArray[np.uint32]
 
-_Bits = TypeVar("_Bits", np.uint16, np.uint32)
-
-_FACTOR = 0x9E3779B97F4A7C15
-_POWERS = np.array([pow(_FACTOR, GRAM - 1 - place, 1 << 64) for place in range(GRAM)], np.uint64)
-_MIXER = np.uint64(0xBF58476D1CE4E5B9)
-_HALF = np.uint64(32)
-_SHIFT = np.uint64(29)
-_FEW = 400
-"""Hashes below which a call of numpy costs more than its work."""
-NONE: Prints = np.zeros(0, np.uint32)
-"""The prints of a text without letters."""
-
-
-def prints(words: Sequence[str]) -> Prints:
-    """Give the prints of a text, ascending, each once; a text below nine letters has one."""
-    return distinct(winnowed(gram_hashes("".join(words))))
-
-
-def distinct(hashes: NDArray[_Bits]) -> NDArray[_Bits]:
-    """Sort hashes, and give each once."""
-    if len(hashes) < _FEW:
-        return np.array(sorted({*hashes.tolist()}), hashes.dtype)
-    hashes = np.sort(hashes)
-    first = np.empty(len(hashes), np.bool_)
-    first[0] = True
-    np.not_equal(hashes[1:], hashes[:-1], out=first[1:])
-    return hashes[first]
-
-
-def gram_hashes(letters: str) -> Prints:
-    """Hash each run of nine letters; all of them together where there are fewer."""
-    code = np.frombuffer(letters.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint64)
-    if not len(code):
-        return NONE
-    if len(code) < GRAM:
-        code = np.concatenate([code, np.zeros(GRAM - len(code), np.uint64)])
-    nine = np.correlate(code, _POWERS)  # a polynomial of nine letters, modulo 2 ** 64
-    nine ^= nine >> _SHIFT
-    nine *= _MIXER
-    return (nine >> _HALF).astype(np.uint32)
-
-
-def winnowed(hashes: Prints) -> Prints:
-    """Give the smallest of every five neighbours; one may come more than once."""
-    windows = len(hashes) - _WINDOW + 1
-    if windows < 2:
-        return np.sort(hashes)[:1]
-    size = hashes.itemsize
-    shifted: Prints = np.ndarray((_WINDOW, windows), hashes.dtype, hashes, 0, (size, size))
-    smallest: Prints = np.minimum.reduce(shifted)
-    return smallest
-
-
-def word_hashes(words: Collection[str]) -> frozenset[int]:
-    """Give 16 bits of each word."""
+def word_hashes(words: Collection[str]) -> array[int]:
+    """Give 16 bits of each word, ascending, each once."""
     if not words:
-        return frozenset()
+        return array("H")
     encoded = "\n".join(words).encode("utf-8", "surrogatepass").split(b"\n")
-    return frozenset([crc32(word) & 0xFFFF for word in encoded])
+    return array("H", sorted({crc32(word) & 0xFFFF for word in encoded}))

@@ -6,10 +6,10 @@ are known: what is written in another language is not taken for prose.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-
-import numpy as np
-from numpy.typing import NDArray
+from itertools import accumulate
+from operator import sub
 
 from gateway.text.small_words import SMALL_WORDS
 from gateway.text.words import MASKS
@@ -21,21 +21,30 @@ _SMALL = 4
 _MASKED = 1
 """So many of them may be numbers, paths or addresses."""
 
-_MASK = 1 << 8
+_MASK = 16
 _KINDS = dict.fromkeys(SMALL_WORDS, 1) | dict.fromkeys(MASKS, _MASK)
-"""What a word counts, so that one sum holds both counts."""
-
-
-def prose(words: Sequence[str]) -> NDArray[np.bool_]:
-    """Tell of each masked word whether it stands in prose."""
-    if len(words) < _AROUND:
-        return np.zeros(len(words), np.bool_)
-    kind = _KINDS.get
-    kinds = np.array([0, *[kind(word, 0) for word in words]], np.uint32)
-    sums = kinds.cumsum(dtype=np.uint32)
-    counts = sums[_AROUND:] - sums[:-_AROUND]
-    found: NDArray[np.bool_] = (counts & (_MASK - 1) >= _SMALL) & (counts < (_MASKED + 1) * _MASK)
-    before = _AROUND // 2
-    return np.concatenate(
-        [found[:1].repeat(before), found, found[-1:].repeat(_AROUND - 1 - before)]
+"""What a word counts, so that one sum of at most 12 words, which is a byte, holds both counts."""
+_SENTENCES = re.compile(
+    b"[%s]++"
+    % b"".join(
+        re.escape(bytes([masked * _MASK + small]))
+        for masked in range(_MASKED + 1)
+        for small in range(_SMALL, _AROUND + 1)
     )
+)
+
+
+def prose(words: Sequence[str]) -> list[tuple[int, int]]:
+    """Give the stretches of masked words that stand in prose: each the first, and the one after."""
+    kind = _KINDS.get
+    sums = [*accumulate([kind(word, 0) for word in words], initial=0)]
+    around = bytes(map(sub, sums[_AROUND:], sums))
+    last = len(around)
+    before = _AROUND // 2  # as many are in front of a word; those at the ends have the next ones'
+    return [
+        (
+            found.start() and found.start() + before,
+            len(words) if found.end() == last else found.end() + before,
+        )
+        for found in _SENTENCES.finditer(around)
+    ]

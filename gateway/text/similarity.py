@@ -24,7 +24,8 @@ from itertools import pairwise
 from math import sqrt
 from typing import NamedTuple
 
-from gateway.text.sketch import SHORT, Part, Sketch, read
+from gateway.text.prints import common
+from gateway.text.sketch import SHORT, Part, Sketch, read, read_own
 
 FEW_WORDS = 8
 """Below this many words honest people repeat themselves ("Done.", "See the docs")."""
@@ -118,7 +119,7 @@ class Comparison:
         self._sets = _sets(new.text, registered)
         self._registered = registered
         self._found: dict[Placed, Likeness] = {}
-        self._most: dict[Placed, float] = {}
+        self._least: dict[float, float] = {}
 
     def likeness(self, post: Placed, at_least: float = 0.0) -> Likeness:
         """Compare with one of the earlier texts; what certainly scores less is `NOTHING`."""
@@ -127,14 +128,16 @@ class Comparison:
         other = post.author != self._new.author
         if other and post.thread == self._new.thread:
             return NOTHING  # who answers repeats what was asked
+        if other and self._shared(read_own(post.text)) < self._needed(at_least):
+            return NOTHING
         if post not in self._found:
-            if other and self._at_most(post) < at_least:
-                return NOTHING
             self._found[post] = self._between(post) if other else self._repetition(post)
         return self._found[post]
 
     def template(self) -> Template | None:
         """Find what the author of the new text has put under three other threads, or more."""
+        if len(self._earlier) < _REPEATED_THREADS:
+            return None
         own = [post for post in self._earlier if self._is_own_elsewhere(post)]
         if len(own) < _REPEATED_THREADS:
             return None
@@ -146,19 +149,23 @@ class Comparison:
 
     # ── parts ────────────────────────────────────────────────────────────────────────────────
 
-    def _at_most(self, post: Placed) -> float:
-        """The score that likeness to another author's text cannot exceed, by its prints alone.
+    def _shared(self, old: Part) -> float:
+        """How many prints of its own another text shares; of what is not kept, by its sample."""
+        hits = common(self._text.own.kept, old.kept)
+        return hits * old.total / len(old.kept) if hits else 0.0
+
+    def _needed(self, at_least: float) -> float:
+        """So many shared prints are needed for a likeness to another author's text of this score.
 
         Leaving out common property makes the shared prints fewer, and so it may lower the amount of
         text or leave two texts identical of which little is left (`_between_authors`). Half a print
         is what rounding adds.
         """
-        if post not in self._most:
-            shared = self._sets.own.shared(post.sketch.own).number + 0.5
-            identical = 2 * shared / (_IDENTICAL * max(1, len(self._text.own.kept)))
-            most = max(sqrt(_amount(shared, _MUCH)), identical)
-            self._most[post] = _calibrated(most, _BETWEEN_AUTHORS)
-        return self._most[post]
+        if at_least not in self._least:
+            raw = _uncalibrated(at_least, _BETWEEN_AUTHORS)
+            identical = raw * _IDENTICAL * len(self._text.own.kept) / 2
+            self._least[at_least] = min(_MUCH * raw**2, identical) - 0.5
+        return self._least[at_least]
 
     def _between(self, post: Placed) -> Likeness:
         raw, new, earlier = self._between_authors(post.sketch)
@@ -423,6 +430,11 @@ def _repeated(
 
 def _amount(number: float, enough: int) -> float:
     return min(1.0, number / enough)
+
+
+def _uncalibrated(score: float, curve: _Curve) -> float:
+    """Give what is read as a score, from which on all scores are at least that."""
+    return _calibrated(score, tuple((y, x) for x, y in curve))
 
 
 def _calibrated(raw: float, curve: _Curve) -> float:

@@ -12,16 +12,15 @@ What compares a text itself is not cut, and tells besides which of its prints st
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import accumulate
 from struct import Struct
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gateway.text.normalize import Normal
-from gateway.text.prints import MIDDLE, NONE, Prints, distinct, gram_hashes, winnowed, word_hashes
+from gateway.text.prints import MIDDLE, distinct, halved, winnow, word_hashes
 from gateway.text.prose import prose
 from gateway.text.small_words import SMALL_WORDS
 from gateway.text.words import MASKS
@@ -32,12 +31,17 @@ _PRINTS_AT_MOST = 128
 _WORDS_AT_MOST = 64
 
 _HEAD = Struct("<H??8H")
+_OWN = Struct("<4xH6xH")
+"""Of the head: how many prints the own view has, and how many of them are kept."""
+_COUNT = Struct("=H")
+_HALF = 2
+"""Bytes of a print or word as they are kept."""
 _TELLS = 3
 """Where the head says whether prose is told."""
 _MOST = 0xFFFF
 _MUCH = 40
 """Words below which prose is not told apart: too little to be telling."""
-_NO_PROSE = np.zeros(0, np.uint16)
+_UNTELLING = SMALL_WORDS.union(MASKS)
 
 
 class Part(NamedTuple):
@@ -67,18 +71,36 @@ class Sketch(NamedTuple):
 @lru_cache(maxsize=256)  # several rules look at the same few posts
 def read(data: bytes) -> Sketch:
     """Read a sketch as `Samples` made it; an empty or damaged one is like nothing."""
-    if len(data) < _HEAD.size or len(data) % 2:
+    if _is_damaged(data):
         return _EMPTY
-    words, framed, tells_prose, *counts = _HEAD.unpack_from(data)
+    words, framed, tells_prose, *totals, own, rest, own_words, rest_words = _HEAD.unpack_from(data)
     values = array("H", data[_HEAD.size :])
-    parts, first = [], 0
-    for total, kept in zip(counts[:4], counts[4:], strict=True):
-        parts.append(Part(values[first : first + kept], total))
-        first += kept
-    own, rest, own_words, rest_words = parts
     end = len(values) - values.pop() - 1 if tells_prose and values else len(values)
-    small, in_prose = values[first:end], values[end:]
-    return Sketch(words, framed, own, rest, own_words, rest_words, small, in_prose)
+    rest += own
+    own_words += rest
+    rest_words += own_words
+    return Sketch(
+        words,
+        framed,
+        Part(values[:own], totals[0]),
+        Part(values[own:rest], totals[1]),
+        Part(values[rest:own_words], totals[2]),
+        Part(values[own_words:rest_words], totals[3]),
+        values[rest_words:end],
+        values[end:],
+    )
+
+
+def read_own(data: bytes) -> Part:
+    """Read of a sketch the prints of its own view alone."""
+    if _is_damaged(data):
+        return _NOTHING
+    total, kept = _OWN.unpack_from(data)
+    return Part(array("H", data[_HEAD.size : _HEAD.size + _HALF * kept]), total)
+
+
+def _is_damaged(data: bytes) -> bool:
+    return len(data) < _HEAD.size or len(data) % _HALF != 0
 
 
 _NOTHING = Part(array("H"), 0)
@@ -95,84 +117,91 @@ _EMPTY = Sketch(
 
 
 class Sample(NamedTuple):
-    """What a view of a text leaves: 16 bits of each word, and its prints.
+    """What a view of a text leaves: its prints, and 16 bits of each word, ascending, each once.
 
     They are `chosen` in the order in which they stand in the text, some more than once.
     """
 
-    chosen: Prints
-    prints: Prints
-    words: frozenset[int]
+    chosen: bytes
+    prints: array[int]
+    words: array[int]
+
+
+class Parted(NamedTuple):
+    """Hashes of the own view, and those that only the full one has."""
+
+    own: array[int]
+    rest: array[int]
 
 
 class Samples:
     """What both views of a text leave."""
 
-    def __init__(self, normal: Normal) -> None:
-        self._words = min(_MOST, normal.words)
-        self._framed = normal.framed
-        self._full = self._own = _sample(normal.full)
-        self._small = SMALL_WORDS.intersection(normal.full) if normal.words < SHORT else ()
-        self.prints = self._full.prints
-        if normal.own != normal.full:
-            self._own = _sample(normal.own)
-            self.prints = distinct(np.concatenate([self._full.prints, self._own.prints]))
-        self._prose = _in_prose(normal.own, self._own.chosen)
+    def __init__(self, normal: Normal, full: Sample, own: Sample) -> None:
+        self.prints = full.prints
+        if own is not full:
+            self.prints = array("I", distinct(full.prints + own.prints))
+        self._prints = Parted(own.prints, _without(full.prints, own.prints))
+        self._words = Parted(own.words, _without(full.words, own.words))
+        small = SMALL_WORDS.intersection(normal.full) if normal.words < SHORT else ()
+        self._small = word_hashes(small)
+        self._head = min(_MOST, normal.words), normal.framed
+        self._prose = _in_prose(normal.own, own)
 
     def sketches(self) -> tuple[bytes, bytes]:
         """Give what state is to keep, and the whole, to compare this text with earlier ones."""
-        kept = whole = self._sketch(_MOST, _MOST)
-        words = max(len(self._full.words), len(self._own.words))
-        if len(self.prints) > _PRINTS_AT_MOST or words > _WORDS_AT_MOST:
-            kept = self._sketch(_PRINTS_AT_MOST, _WORDS_AT_MOST)
-        return kept, _told(whole, self._prose)
+        whole = self._sketch(self._prints, self._words)
+        prints, words = _cut(self._prints, _PRINTS_AT_MOST), _cut(self._words, _WORDS_AT_MOST)
+        cut = prints is not self._prints or words is not self._words
+        return self._sketch(prints, words) if cut else whole, _told(whole, self._prose)
 
-    def _sketch(self, prints_at_most: int, words_at_most: int) -> bytes:
-        full, own = self._full, self._own
-        own_prints, rest_prints = self.prints[:prints_at_most], NONE
-        own_words, rest_words = sorted(full.words | own.words)[:words_at_most], list[int]()
-        if own is not full:
-            places = own.prints.searchsorted(own_prints)
-            is_own = own.prints.searchsorted(own_prints, "right") > places
-            own_prints, rest_prints = own_prints[is_own], own_prints[~is_own]
-            rest_words = [word for word in own_words if word not in own.words]
-            own_words = [word for word in own_words if word in own.words]
-        own_kept, rest_kept = _short(own_prints), _short(rest_prints)
-        counts = (*self._totals, len(own_kept), len(rest_kept), len(own_words), len(rest_words))
-        words = array("H", [*own_words, *rest_words, *sorted(word_hashes(self._small))])
-        head = _HEAD.pack(self._words, self._framed, False, *counts)  # noqa: FBT003 - no prose
-        return b"".join((head, own_kept.tobytes(), rest_kept.tobytes(), words.tobytes()))
-
-    @property
-    def _totals(self) -> tuple[int, ...]:
-        prints, words = len(self._own.prints), len(self._own.words)
-        rest = len(self._full.words - self._own.words)
-        totals = (prints, len(self.prints) - prints, words, rest)
-        return tuple([min(_MOST, total) for total in totals])
+    def _sketch(self, prints: Parted, words: Parted) -> bytes:
+        own, rest = halved(prints.own), halved(prints.rest)
+        totals = [len(part) for part in (*self._prints, *self._words)]
+        kept = (len(own) // _HALF, len(rest) // _HALF, len(words.own), len(words.rest))
+        counts = [min(_MOST, count) for count in (*totals, *kept)]
+        head = _HEAD.pack(*self._head, False, *counts)  # noqa: FBT003 - no prose
+        return b"".join((head, own, rest, *words, self._small))
 
 
-def _told(sketch: bytes, prose: NDArray[np.uint16]) -> bytes:
+def _without(full: array[int], own: array[int]) -> array[int]:
+    """Give what only the full view has."""
+    if full is own:
+        return full[:0]
+    return array(full.typecode, sorted({*full}.difference(own)))
+
+
+def _cut(parted: Parted, most: int) -> Parted:
+    """Keep the smallest."""
+    own, rest = parted
+    if len(own) + len(rest) <= most:
+        return parted
+    last = sorted((*own[:most], *rest[:most]))[most - 1]
+    return Parted(own[: bisect_right(own, last)], rest[: bisect_right(rest, last)])
+
+
+def _told(sketch: bytes, prose: bytes) -> bytes:
     """Tell in a sketch what stands in prose."""
-    if not len(prose):
+    if not prose:
         return sketch
-    told = np.append(prose, np.uint16(len(prose)))
-    return b"".join((sketch[:_TELLS], b"\1", sketch[_TELLS + 1 :], told.tobytes()))
+    told = _COUNT.pack(len(prose) // _HALF)
+    return b"".join((sketch[:_TELLS], b"\1", sketch[_TELLS + 1 :], prose, told))
 
 
-def _short(prints: Prints) -> NDArray[np.uint16]:
-    """Give 16 bits of each, each once."""
-    return distinct(prints.astype(np.uint16))
-
-
-def _in_prose(words: Sequence[str], chosen: Prints) -> NDArray[np.uint16]:
+def _in_prose(words: Sequence[str], own: Sample) -> bytes:
     """Give 16 bits of each print that stands in prose."""
-    if len(words) < _MUCH or not (is_prose := prose(words)).any():
-        return _NO_PROSE
-    letters = is_prose.repeat(np.fromiter(map(len, words), np.intp, len(words)))
-    return _short(chosen[letters[MIDDLE : MIDDLE + len(chosen)]])
+    if len(words) < _MUCH:
+        return b""
+    ends = [*accumulate(map(len, words), initial=0)]
+    stretches = [
+        own.chosen[4 * max(0, ends[first] - MIDDLE) : 4 * max(0, ends[last] - MIDDLE)]
+        for first, last in prose(words)
+    ]
+    return halved(b"".join(stretches))
 
 
-def _sample(words: Sequence[str]) -> Sample:
-    chosen = winnowed(gram_hashes("".join(words)))
-    each = word_hashes({*words}.difference(MASKS, SMALL_WORDS))
-    return Sample(chosen, distinct(chosen), each)
+def sample(words: Sequence[str]) -> Sample:
+    """Take the prints and words of a view."""
+    chosen = winnow("".join(words))
+    telling = word_hashes({*words} - _UNTELLING)
+    return Sample(chosen, array("I", distinct(chosen)), telling)

@@ -45,7 +45,9 @@ class Words(NamedTuple):
 
 def words(text: str) -> list[str]:
     """Give the words of a text, in order."""
-    return split(text).plain
+    folded = fold(text)
+    plain = cut(folded)
+    return cut(join_spaced(folded)) if are_spaced(len(plain), len("".join(plain))) else plain
 
 
 def split(text: str) -> Words:

@@ -12,12 +12,14 @@ from typing import Any
 import orjson
 
 from gateway.audit.chain import Chain
+from gateway.audit.key import only
 from gateway.audit.segments import lines, segments
 from gateway.audit.sinks import Disk, FileSink, Sink
 from gateway.audit.writer import AuditWriter
 from gateway.model import Decision, Effect, Finding, Mode, Result, Violation
 
 KEY = b"k" * 64
+KEYS = only(KEY)
 NOW = 1_795_000_000.0
 ALLOW = Decision(effect=Effect.ALLOW, revision="rev-1", findings=())
 REFUSE = Decision(

@@ -17,7 +17,7 @@ from gateway.audit.recovery import Recovered, recover
 from gateway.audit.segments import lines, segment, segments
 from gateway.errors import AuditError
 from gateway.model import Outcome, Settlement
-from tests.audit.disks import ALLOW, KEY, NOW, a_log, a_sink
+from tests.audit.disks import ALLOW, KEY, KEYS, NOW, a_log, a_sink
 from tests.samples import a_write
 from tests.shared import ROOT
 
@@ -58,7 +58,7 @@ def test_each_write_gets_the_outcome_that_is_certain(tmp_path: Path) -> None:
     """
     killed(tmp_path, "a=decided", "b=sending", "c=settled", "d=refused")
 
-    assert set(recover(tmp_path, KEY, NOW)) == {
+    assert set(recover(tmp_path, KEYS, NOW)) == {
         Recovered("a", Outcome.NOT_SENT),
         Recovered("b", Outcome.UNKNOWN),
         Recovered("c", Outcome.OK, was_open=False),
@@ -69,7 +69,7 @@ def test_each_write_gets_the_outcome_that_is_certain(tmp_path: Path) -> None:
 def test_the_outcomes_stand_in_the_dead_writers_chain(tmp_path: Path) -> None:
     """It verifies to its end, which says that it was closed."""
     killed(tmp_path, "a=decided", "b=sending")
-    recover(tmp_path, KEY, NOW + 9)
+    recover(tmp_path, KEYS, NOW + 9)
     told = [orjson.loads(line) for line in of_victim(tmp_path)]
 
     assert verify(of_victim(tmp_path), KEY) is None
@@ -83,21 +83,21 @@ def test_the_outcomes_stand_in_the_dead_writers_chain(tmp_path: Path) -> None:
 def test_recovering_twice_is_recovering_once(tmp_path: Path) -> None:
     """The second start finds a closed writer, and reads no more of it than its end."""
     killed(tmp_path, "a=decided")
-    recover(tmp_path, KEY, NOW)
+    recover(tmp_path, KEYS, NOW)
     before = sorted(tmp_path.iterdir())
 
-    assert recover(tmp_path, KEY, NOW) == ()
+    assert recover(tmp_path, KEYS, NOW) == ()
     assert sorted(tmp_path.iterdir()) == before
 
 
 def test_a_recovery_that_was_killed_itself_is_finished_by_the_next(tmp_path: Path) -> None:
     """What it had told is not told again."""
     killed(tmp_path, "a=decided", "b=sending")
-    recover(tmp_path, KEY, NOW)
+    recover(tmp_path, KEYS, NOW)
     last = segment(tmp_path, "victim", 2)
     last.write_bytes(b"".join(last.read_bytes().splitlines(keepends=True)[:1]) + b'{"kin')
 
-    assert recover(tmp_path, KEY, NOW) == (
+    assert recover(tmp_path, KEYS, NOW) == (
         Recovered("b", Outcome.UNKNOWN),
         Recovered("a", Outcome.NOT_SENT, was_open=False),
     )
@@ -111,7 +111,7 @@ def test_a_torn_last_line_did_not_happen(tmp_path: Path, cut: int) -> None:
     path = segment(tmp_path, "victim", 1)
     path.write_bytes(path.read_bytes()[:-cut])
 
-    assert recover(tmp_path, KEY, NOW) == (Recovered("a", Outcome.NOT_SENT),)
+    assert recover(tmp_path, KEYS, NOW) == (Recovered("a", Outcome.NOT_SENT),)
     assert verify(of_victim(tmp_path), KEY) is None
 
 
@@ -122,13 +122,13 @@ def test_a_spoilt_line_hides_no_other(tmp_path: Path, spoilt: bytes) -> None:
     path = segment(tmp_path, "victim", 1)
     path.write_bytes(path.read_bytes() + spoilt)
 
-    assert recover(tmp_path, KEY, NOW) == (Recovered("a", Outcome.NOT_SENT),)
+    assert recover(tmp_path, KEYS, NOW) == (Recovered("a", Outcome.NOT_SENT),)
 
 
 def test_a_living_writer_is_left_alone(tmp_path: Path) -> None:
     """It holds its file; its writes are its own business."""
     with victim(tmp_path, "a=decided"):
-        found = recover(tmp_path, KEY, NOW)
+        found = recover(tmp_path, KEYS, NOW)
 
     assert found == ()
 
@@ -140,7 +140,7 @@ async def test_a_writer_that_closed_is_left_alone(tmp_path: Path) -> None:
     await log.settled(a_write(), Settlement(outcome=Outcome.OK), 201)
     await log.close()
 
-    assert recover(tmp_path, KEY, NOW) == ()
+    assert recover(tmp_path, KEYS, NOW) == ()
 
 
 async def test_a_write_that_was_open_at_the_end_is_found(tmp_path: Path) -> None:
@@ -149,19 +149,19 @@ async def test_a_write_that_was_open_at_the_end_is_found(tmp_path: Path) -> None
     await log.decided(a_write(), ALLOW)
     await log.close()
 
-    assert recover(tmp_path, KEY, NOW) == (Recovered("w1", Outcome.NOT_SENT),)
+    assert recover(tmp_path, KEYS, NOW) == (Recovered("w1", Outcome.NOT_SENT),)
 
 
 def test_no_log_yet_is_nothing_to_recover(tmp_path: Path) -> None:
     """As at the first start."""
-    assert recover(tmp_path / "audit", KEY, NOW) == ()
+    assert recover(tmp_path / "audit", KEYS, NOW) == ()
 
 
 def test_a_writer_that_died_before_its_first_line_is_closed(tmp_path: Path) -> None:
     """Its empty file is no mistake."""
     killed(tmp_path)
 
-    assert recover(tmp_path, KEY, NOW) == ()
+    assert recover(tmp_path, KEYS, NOW) == ()
     assert b"audit.closed" in of_victim(tmp_path)[0]
 
 
@@ -170,7 +170,7 @@ def test_a_log_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
     segment(tmp_path, "victim", 1).mkdir()
 
     with pytest.raises(AuditError, match="cannot be recovered"):
-        recover(tmp_path, KEY, NOW)
+        recover(tmp_path, KEYS, NOW)
 
 
 _LIMITED = """

@@ -148,7 +148,7 @@ SETTLEMENTS = st.builds(
 
 def line(told: record.Record) -> dict[str, Any]:
     """The record as it stands in the file."""
-    chained: dict[str, Any] = orjson.loads(Chain(b"k" * 32, "w").line(told))
+    chained: dict[str, Any] = orjson.loads(Chain(b"k" * 32, "w", key_id="2").line(told))
     return chained
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.audit.chain import verify
 from gateway.audit.segments import lines, number_of, segment, segments
-from gateway.audit.sinks import StdoutSink, open_sink
+from gateway.audit.sinks import Disk, FileSink, Rotation, StdoutSink, open_sink
 from gateway.errors import AuditError
 from tests.audit.disks import ALLOW, KEY, a_log, a_sink, raw
 from tests.samples import a_write
@@ -17,7 +17,7 @@ from tests.samples import a_write
 
 async def test_a_full_file_is_followed_by_the_next(tmp_path: Path) -> None:
     """The chain goes on over files, no decision is refused, and all are their owner's alone."""
-    log = a_log(a_sink(tmp_path, segment_bytes=2_000))
+    log = a_log(a_sink(tmp_path, rotation=Rotation(size=2_000)))
     for number in range(12):
         await asyncio.gather(
             *(log.decided(a_write(id=f"{number}-{each}"), ALLOW) for each in range(5))
@@ -30,6 +30,31 @@ async def test_a_full_file_is_followed_by_the_next(tmp_path: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in paths} == {0o600}
     assert len(raw(tmp_path)) == 60
     assert verify(raw(tmp_path), KEY) is None
+
+
+async def test_a_file_that_is_old_is_followed_by_the_next(tmp_path: Path) -> None:
+    """Also where nobody writes; an empty one stays, however old."""
+    now = [0.0]
+    disk = Disk(now=lambda: now[0])
+    sink = FileSink(tmp_path, "w", rotation=Rotation(age=60), disk=disk)
+    counts = []
+    for at, line in ((100, b""), (120, b"1\n"), (159, b""), (160, b""), (300, b"")):
+        now[0] = at
+        if line:
+            sink.append(line)
+        sink.sync()
+        counts.append(len(segments(tmp_path)["w"]))
+    sink.close()
+
+    assert counts == [1, 2, 2, 2, 2]
+
+
+def test_files_go_on_after_those_that_are_there(tmp_path: Path) -> None:
+    """A start that goes on with a writer begins the next file."""
+    segment(tmp_path, "w", 7).with_suffix(".jsonl.gz").touch()
+    FileSink(tmp_path, "w").close()
+
+    assert [number_of(path) for path in segments(tmp_path)["w"]] == [7, 8]
 
 
 def test_a_folder_holds_the_segments_of_several_writers(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from gateway.audit import writer as writer_module
-from gateway.audit.chain import verify
-from gateway.audit.sinks import StdoutSink
+from gateway.audit.chain import Chain, verify
+from gateway.audit.sinks import Disk, FileSink, StdoutSink
 from gateway.audit.writer import AuditWriter
 from gateway.errors import AuditError
 from gateway.model import Outcome, Settlement
@@ -21,6 +21,7 @@ from tests.audit.disks import (
     KEY,
     REFUSE,
     Faulty,
+    StoppedClock,
     a_log,
     a_sink,
     io_error,
@@ -290,6 +291,31 @@ async def test_no_more_than_so_many_may_wait(
     assert [type(end) for end in ends].count(AuditError) == 2
 
 
+async def test_a_disk_with_little_room_refuses_writes_and_records_how_others_end(
+    tmp_path: Path,
+) -> None:
+    """Until there is room again."""
+    room, looked = [100], threading.Semaphore(0)
+
+    def free(_: Path) -> int:
+        looked.release()
+        return room[0]
+
+    sink = FileSink(tmp_path, "w", disk=Disk(free=free))
+    log = AuditWriter([sink], Chain(KEY, "w"), StoppedClock(), min_free=50)
+    await decide(log, "w1")
+    room[0] = 49
+    while log.free_bytes != 49:
+        await until(looked)
+        await asyncio.sleep(0.001)  # it is told a moment after it was looked at
+    with pytest.raises(AuditError, match=r"fewer than audit\.min_free: 50"):
+        await decide(log, "w2")
+    await log.settled(a_write(id="w1"), OK, 201)
+    await log.close()
+
+    assert kinds(tmp_path) == ["decision", "outcome", "audit.closed"]
+
+
 async def test_an_outcome_that_cannot_be_written_is_written_later(tmp_path: Path) -> None:
     """By itself, when there is room again: every sent write has its outcome."""
     faulty = Faulty()
@@ -320,20 +346,34 @@ async def test_sending_fails_where_its_line_cannot_be_written(tmp_path: Path) ->
 
 
 async def test_a_decision_needs_every_sink(tmp_path: Path) -> None:
-    """One that fails refuses the write; the other's chain goes on without a fork."""
+    """One that fails refuses the write; when it works again, it gets the line that it lacks first."""
     faulty = Faulty()
     log = a_log(a_sink(tmp_path / "good"), a_sink(tmp_path / "bad", faulty))
     await decide(log, "w1")
-    faulty.writes.append(no_space())
-    with pytest.raises(AuditError):
-        await decide(log, "w2")
-    await decide(log, "w3")
+    faulty.writes.extend([no_space(), no_space(), 40])
+    for _ in range(3):
+        with pytest.raises(AuditError):
+            await decide(log, "w2")
+    await recovered(log)
     await log.close()
 
-    assert [each["write_id"] for each in told(tmp_path / "good")] == ["w1", "w2", "w3"]
-    assert [each["write_id"] for each in told(tmp_path / "bad")] == ["w1", "w3"]
-    assert verify(raw(tmp_path / "good"), KEY) is None
-    assert verify(raw(tmp_path / "bad"), KEY) == 1
+    assert raw(tmp_path / "good") == raw(tmp_path / "bad")
+    assert [each.get("write_id") for each in told(tmp_path / "bad")][:3] == ["w1", "w2", "later"]
+    assert verify(raw(tmp_path / "bad"), KEY) is None
+
+
+async def test_an_outcome_that_one_sink_took_is_not_recorded_twice(tmp_path: Path) -> None:
+    """The other gets the same line when it works again."""
+    faulty = Faulty()
+    log = a_log(a_sink(tmp_path / "good"), a_sink(tmp_path / "bad", faulty))
+    await decide(log)
+    faulty.writes.append(no_space())
+    with pytest.raises(AuditError):
+        await log.settled(a_write(), OK, 201)
+    await log.close()
+
+    assert kinds(tmp_path / "good") == ["decision", "outcome", "audit.closed"]
+    assert raw(tmp_path / "good") == raw(tmp_path / "bad")
 
 
 async def test_a_decision_needs_the_sync_of_every_sink(tmp_path: Path) -> None:

@@ -121,6 +121,19 @@ def test_another_teams_post_is_not_told_of() -> None:
     assert "soe.example.com" not in violation.message
 
 
+def test_a_flood_is_told_of_the_post_that_stands() -> None:
+    """Of equal texts the one with an address counts, not a later one that was refused itself."""
+    mine = {"author": "token:token-1", "equal": True}
+    refused = a_post(at=1_794_999_500.0, outcome=Outcome.REFUSED, url=None, post=None, **mine)
+    events = Duplicate(within=86_400, compare="event")
+
+    violation = events.judge(a_write(), Found(posts=(refused, a_post(**mine))))
+
+    assert violation is not None
+    assert violation.earlier is not None
+    assert violation.earlier.url == "https://soe.example.com/q/1"
+
+
 def under(*threads: str, **more: Any) -> tuple[Remembered, ...]:
     return tuple(a_post(thread=thread, **more) for thread in threads)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.audit.key import derived, load_or_make_key
+from gateway.audit.key import derived, load_or_make_keys
 from gateway.audit.people import Pseudonyms
 from gateway.cli import main
 from gateway.model import Person
@@ -19,7 +19,7 @@ JANE = Person(id="17", name="Jane Doe", email="jane@example.com")
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """A data directory that knows two people, one of them in two ways."""
-    key = derived(load_or_make_key(tmp_path / "audit.key")[0], "people")
+    key = derived(load_or_make_keys(tmp_path / "audit.key").first, "people")
     people = Pseudonyms(tmp_path / "people.db", key)
     people.person(JANE)
     people.told("jane@example.com")

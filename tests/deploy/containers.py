@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ("buildah", "podman", "runc", "mmdebstrap")
@@ -72,7 +73,7 @@ def _stand_in(directory: Path) -> str:
     """Make a base of Debian's packages, unless it is there."""
     if subprocess.run(["buildah", "inspect", _BASE], capture_output=True, check=False).returncode:
         tree = directory / "base.tar"
-        wanted = "python3,python3-venv,python3-pip,ca-certificates"
+        wanted = "python3,python3-venv,python3-pip,python3-dev,ca-certificates"
         call("mmdebstrap", "--variant=minbase", f"--include={wanted}", "bookworm", str(tree))
         (directory / "Containerfile").write_text("FROM scratch\nADD base.tar /\n")
         call("buildah", "build", "--tag", _BASE, str(directory))
@@ -91,6 +92,7 @@ class Container:
 
     name: str
     proxy: str
+    admin: str
     process: subprocess.Popen[str]
 
     def inspect(self, what: str) -> str:
@@ -110,9 +112,7 @@ class Container:
 @contextlib.contextmanager
 def run(name: str, *options: str, directory: Path) -> Iterator[Container]:
     """Run the image's gateway, as restricted as a cluster would, until it listens."""
-    engine = directory / "containers.conf"
-    engine.write_text(_ENGINE)
-    os.environ["CONTAINERS_CONF"] = str(engine)
+    _configure(directory)
     hardened = ["--read-only", "--cap-drop=all", "--security-opt=no-new-privileges"]
     command = ["podman", "run", "--rm", "--name", name, *hardened, "--memory=256m", *options, IMAGE]
     errors = directory / "stderr"
@@ -121,15 +121,40 @@ def run(name: str, *options: str, directory: Path) -> Iterator[Container]:
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told, text=True) as process,
     ):
         try:
-            yield Container(name, _listening(process, errors), process)
+            yield Container(name, *_listening(process, errors), process)
         finally:
             subprocess.run(["podman", "rm", "--force", name], capture_output=True, check=False)
 
 
-def _listening(process: subprocess.Popen[str], errors: Path) -> str:
+@contextlib.contextmanager
+def play(pod: Mapping[str, Any], directory: Path) -> Iterator[Container]:
+    """Run a pod of one gateway until it listens; the process is that which follows its log."""
+    _configure(directory)
+    name = pod["metadata"]["name"]
+    (directory / "pod.json").write_text(json.dumps(pod))
+    call("podman", "kube", "play", str(directory / "pod.json"))
+    errors = directory / "stderr"
+    follow = ["podman", "logs", "--follow", f"{name}-gateway"]
+    with errors.open("w") as told:
+        process = subprocess.Popen(follow, stdout=subprocess.PIPE, stderr=told, text=True)
+    try:
+        with process:
+            yield Container(f"{name}-gateway", *_listening(process, errors), process)
+            call("podman", "pod", "stop", "--time", "30", name)
+    finally:
+        subprocess.run(["podman", "pod", "rm", "--force", name], capture_output=True, check=False)
+
+
+def _configure(directory: Path) -> None:
+    engine = directory / "containers.conf"
+    engine.write_text(_ENGINE)
+    os.environ["CONTAINERS_CONF"] = str(engine)
+
+
+def _listening(process: subprocess.Popen[str], errors: Path) -> tuple[str, str]:
     assert process.stdout is not None
     for line in process.stdout:
         event = json.loads(line)
         if event["event"] == "server.listening":
-            return str(event["proxy"])
+            return str(event["proxy"]), str(event["admin"])
     raise AssertionError(errors.read_text())

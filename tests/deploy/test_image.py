@@ -84,6 +84,12 @@ def test_the_image_is_small(images: tuple[str, str]) -> None:
 
 
 @built_here
+def test_its_loops_are_compiled(running: Container) -> None:
+    """Prints and their rows are made by C: the first stage has a compiler."""
+    running.run("python", "-c", "import gateway.text.prints_c, gateway.state.print_rows_c")
+
+
+@built_here
 def test_it_runs_as_nobody_who_can_do_nothing(running: Container) -> None:
     """The process has a numeric user, no capability, no way to get one, and nowhere to write."""
     status = running.status()

@@ -11,6 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.audit.key import load_or_make_keys
+from gateway.audit.proof import prove
+from gateway.audit.segments import segments
 from tests.e2e.process import Running, gateway
 from tests.e2e.recorder import Recorded, created, recorder
 
@@ -70,6 +73,7 @@ def test_after_a_kill_every_decision_has_its_one_true_outcome(
         seen = len(soe.requests)
         with gateway(soe.url, tmp_path, *arguments) as restarted:
             records = restarted.audit()
+        [proven] = prove(segments(tmp_path / "audit"), load_or_make_keys(tmp_path / "audit.key"))
 
     allowed = [r["write_id"] for r in records if r["kind"] == "decision" and r["effect"] == "allow"]
     outcomes = Counter(r["write_id"] for r in records if r["kind"] == "outcome")
@@ -78,4 +82,11 @@ def test_after_a_kill_every_decision_has_its_one_true_outcome(
     assert all(outcomes[write_id] == 1 for write_id in allowed)
     assert len(outcomes) == len(allowed)
     assert len(unknown) >= 5
+    assert (proven.fault, proven.last) == (None, len(records) + 1)  # and the end of the second
+    assert [r["event"] for r in records if r["kind"] == "admin"] == [
+        "policies.loaded",
+        "audit.closed",
+        "audit.opened",
+        "policies.loaded",
+    ]
     assert len(allowed) - len(not_sent) >= seen

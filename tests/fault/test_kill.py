@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.audit.key import load_or_make_keys
+from gateway.audit.proof import prove
+from gateway.audit.segments import segments
 from tests.e2e.process import alive, workers
 from tests.fault.checker import RECOVERED_WITHIN, broken
 from tests.fault.conftest import Measured
@@ -49,7 +52,10 @@ async def kill_one(running: Site) -> float:
 async def test_whatever_is_killed_each_write_has_its_outcome_and_nothing_is_doubled(
     tmp_path: Path, measured: Measured
 ) -> None:
-    """Who is killed leaves no write without an outcome, and no copy of it passes afterwards."""
+    """Who is killed leaves no write without an outcome, and no copy of it passes afterwards.
+
+    The audit log that is left is whole: killing leaves the chains as they were.
+    """
     outcomes: Counter[str] = Counter()
     counted: Counter[str] = Counter()
     pauses = []
@@ -71,6 +77,9 @@ async def test_whatever_is_killed_each_write_has_its_outcome_and_nothing_is_doub
         assert broken(books) == []
         assert set(published.values()) == {1}
         assert running.crashes() == ""
+        proven = prove(segments(running.audits[0]), load_or_make_keys(folder / "audit.key"))
+        assert [each.fault for each in proven] == [None] * len(proven)
+        assert sum(each.last for each in proven) > KILLS
     for name, figure in {"kills": ROUNDS * KILLS, **counted, "outcomes": dict(outcomes)}.items():
         measured(name, figure)
     measured("longest pause", f"{max(pauses):.1f} s")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import AuditError
-from gateway.model import Reservation, Reserved
+from gateway.model import Mode, Reservation, Reserved
 from gateway.proxy import pipeline
 from gateway.state.memory import MemoryStore
 from tests.proxy.rig import BROKEN, CUT, HANGS, MOVED, NOT_FOUND, OK, Broken, Rig, Scripted, build
@@ -230,6 +230,27 @@ class Confused(MemoryStore):
         self.confused = False
         answers = dict(zip(reserved.answers, [*reserved.answers.values()][::-1], strict=True))
         return replace(reserved, answers=answers)
+
+
+async def test_a_write_is_judged_under_one_set_whatever_is_reloaded_meanwhile(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Policies that change between its two judgements count for the next write."""
+    before = rig.app.policies.current
+    rules = tuple(replace(rule, mode=Mode.ENFORCE) for rule in before.rules)
+    reserve = MemoryStore.reserve
+
+    async def and_reload(self: MemoryStore, reservation: Reservation) -> Reserved:
+        rig.app.policies.current = replace(before, revision="after", rules=rules)
+        return await reserve(self, reservation)
+
+    monkeypatch.setattr(MemoryStore, "reserve", and_reload)
+    first, fields, _ = await rig.send(title="Rotate the key!")
+    second, _, _ = await rig.send(title="Rotate the other key!")
+
+    assert (first, fields[b"gateway-policy"].decode()) == (201, before.revision)
+    assert second == 400
+    assert [each["revision"] for each in rig.records("decision")] == [before.revision, "after"]
 
 
 async def test_a_fault_after_a_reservation_holds_nothing(tmp_path: Path) -> None:

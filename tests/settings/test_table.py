@@ -9,7 +9,7 @@ import pytest
 from gateway.audit.sinks import SINKS
 from gateway.parse import Mark, Node, Reader, Scalar
 from gateway.settings import TABLE, readers, settings_reference
-from gateway.settings.table import settings_from, variable
+from gateway.settings.table import Written, settings_from, variable
 from gateway.state import STORES
 
 
@@ -26,10 +26,10 @@ def test_every_default_is_read_by_its_own_reader(name: str) -> None:
 def test_every_setting_is_reached_by_its_dotted_name() -> None:
     """Sections and names are the attributes of the settings."""
     values: dict[str, Any] = {name: f"value of {name}" for name in TABLE}
-    settings = settings_from(values, ("a warning",))
+    settings = settings_from(values, {"a.b": Written("1", "default")})
 
     assert {name: settings[name] for name in TABLE} == values
-    assert settings.warnings == ("a warning",)
+    assert settings.written == {"a.b": Written("1", "default")}
 
 
 def test_the_reference_has_every_setting() -> None:

@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model import Lookup, Reservation
+from gateway.state import print_rows
+from gateway.state.print_rows import salted
 from gateway.state.prints import (
     ACROSS,
     REMEMBERED,
@@ -20,7 +22,6 @@ from gateway.state.prints import (
     most_hits,
     rows_for,
     salt,
-    salted,
     salts,
     table_size,
 )
@@ -31,7 +32,7 @@ ROWS = 1 << 6
 
 def a_table(rows: int = ROWS) -> PrintTable:
     """An empty table."""
-    return PrintTable(mmap(-1, table_size(rows)), rows)
+    return PrintTable(mmap(-1, table_size(rows)))
 
 
 def some(seed: int, size: int = REMEMBERED) -> array[int]:
@@ -183,3 +184,38 @@ def test_a_full_table_forgets_the_oldest() -> None:
 
     assert not any(near[:700])
     assert all(near[-60:])
+
+
+@given(
+    rows=st.sampled_from([1, 2, 64]),
+    posts=st.lists(
+        st.tuples(
+            st.integers(1, 60),
+            st.lists(st.integers(0, 3 << 17) | st.integers(0, 2**32 - 1), max_size=8),
+            st.integers(1, 30),
+            st.sampled_from([ACROSS, salt("red")]),
+        ),
+        max_size=60,
+    ),
+)
+def test_rows_are_the_same_with_a_compiler_and_without(
+    rows: int, posts: list[tuple[int, list[int], int, int]]
+) -> None:
+    """What one process wrote another reads, and a row never depends on how it was written."""
+    compiled = pytest.importorskip("gateway.state.print_rows_c")
+    one, other = mmap(-1, table_size(rows)), mmap(-1, table_size(rows))
+    for number, values, first, mixed in posts:
+        prints = array("I", values)
+        compiled.add(one, prints, mixed, number, first)
+        print_rows.add(other, prints.tobytes(), mixed, number, first)
+        found = compiled.hits(one, prints, mixed)
+
+        assert found == print_rows.hits(other, prints, mixed)
+        assert one[:] == other[:]
+
+
+def test_what_is_no_table_is_not_written_to() -> None:
+    """Its size tells."""
+    compiled = pytest.importorskip("gateway.state.print_rows_c")
+    with pytest.raises(ValueError, match="no table"):
+        compiled.add(mmap(-1, table_size(4) - 1), some(1), ACROSS, 1, 1)

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from gateway.text.folding import learn
 from gateway.text.normalize import normalize, normalize_stepwise
 from tests.pace import grows_linearly
 from tests.text.texts import MARKS
@@ -69,3 +70,11 @@ def longest_step(text: str) -> float:
         ended = next(steps, True) is True
         taken.append(time.thread_time() - started)
     return max(taken) / sum(taken)
+
+
+def test_characters_that_were_never_read_are_learned_in_steps() -> None:
+    """A text may have tens of thousands of them; once learned, they take no step."""
+    text = "".join(map(chr, range(0x30000, 0x31000)))
+
+    assert len(list(learn(text))) >= 10
+    assert not list(learn(text))

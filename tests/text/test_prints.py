@@ -1,19 +1,31 @@
-"""Prints are the same wherever a passage stands, and on every machine."""
+"""Prints are the same wherever a passage stands, on every machine, and however they are made."""
 
 from __future__ import annotations
 
+from array import array
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.text.prints import GRAM, gram_hashes, prints, winnowed, word_hashes
+from gateway.text import prints_numpy
+from gateway.text.prints import common, distinct, halved, winnow, word_hashes
+from gateway.text.prints_numpy import GRAM, gram_hashes, winnowed
 
 letters = st.text("abcdefghijklmnopqrstuvwxyzäж中0", min_size=0, max_size=200)
+any_letters = st.text(st.characters(), max_size=60)
+hashes = st.lists(st.integers(0, 2**32 - 1) | st.integers(0, 300), max_size=600)
+halves = st.sets(st.integers(0, 2**16 - 1) | st.integers(0, 30), max_size=60)
+
+
+def prints(text: str) -> list[int]:
+    return list(array("I", distinct(winnow(text))))
 
 
 def test_the_hashes_of_a_text_never_change() -> None:
     """They lie in state for months."""
-    assert prints(["restart", "the", "agent"]).tolist() == [136853581, 1411186456]
-    assert word_hashes(["restart"]) == {8711}
+    assert prints("restarttheagent") == [136853581, 1411186456]
+    assert list(word_hashes(["restart"])) == [8711]
 
 
 @given(before=letters, passage=st.text("abcdefghij", min_size=13, max_size=60), after=letters)
@@ -21,19 +33,46 @@ def test_a_passage_of_thirteen_letters_has_a_print_wherever_it_stands(
     before: str, passage: str, after: str
 ) -> None:
     """Winnowing's guarantee: the window of five grams of nine letters."""
-    assert set(prints([passage])) & set(prints([before, passage, after]))
+    assert set(prints(passage)) & set(prints(before + passage + after))
 
 
 @given(text=letters)
 def test_prints_are_chosen_from_the_grams(text: str) -> None:
     """Ascending, each once; between two chosen ones there are four at most."""
-    hashes, chosen = gram_hashes(text), prints([text])
+    grams = gram_hashes(text)
 
-    assert chosen.tolist() == sorted(set(winnowed(hashes).tolist())) if text else not len(chosen)
-    assert len(hashes) == (max(1, len(text) - GRAM + 1) if text else 0)
+    assert prints(text) == sorted(set(winnowed(grams).tolist()))
+    assert len(grams) == (max(1, len(text) - GRAM + 1) if text else 0)
 
 
-@given(words=st.lists(st.text("abcdef", min_size=1, max_size=5), max_size=40))
-def test_where_words_are_parted_does_not_matter(words: list[str]) -> None:
-    """Letters that are spaced out or glued together leave the same prints."""
-    assert prints(words).tolist() == prints(["".join(words)]).tolist()
+@given(text=letters | any_letters)
+def test_a_compiler_changes_no_print(text: str) -> None:
+    """Machines with one and without share a state."""
+    assert winnow(text) == prints_numpy.winnow(text)
+
+
+@given(several=hashes)
+def test_a_compiler_changes_no_set(several: list[int]) -> None:
+    """Of whole hashes and of halves."""
+    given = array("I", several)
+
+    assert (
+        distinct(given) == prints_numpy.distinct(given) == array("I", sorted({*several})).tobytes()
+    )
+    assert halved(given) == prints_numpy.halved(given)
+    assert [*array("H", halved(given))] == sorted({each & 0xFFFF for each in several})
+
+
+@given(one=halves, other=halves)
+def test_what_two_have_in_common_is_counted(one: set[int], other: set[int]) -> None:
+    """With a compiler and without."""
+    some, others = array("H", sorted(one)), array("H", sorted(other))
+
+    assert common(some, others) == prints_numpy.common(some, others) == len(one & other)
+
+
+@pytest.mark.parametrize("wrong", [b"letters", 1])
+def test_letters_are_a_text(wrong: object) -> None:
+    """Nothing else is read."""
+    with pytest.raises((TypeError, AttributeError)):
+        winnow(wrong)  # type: ignore[arg-type] # that is what is tried

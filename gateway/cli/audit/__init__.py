@@ -14,6 +14,7 @@ SUBCOMMANDS: Mapping[str, str] = {
     "query": "ask what was written: by whom, on whose word, and what became of it",
     "export": "give the records in the words of a SIEM: Elastic Common Schema or OCSF",
     "verify": "prove that no record was changed, dropped or moved, and name the first that was",
+    "cut": "remove what is older than a day, so that the rest verifies",
     "people": "tell who stands behind a pseudonym",
     "forget": "cut somebody off from the records, for good",
 }

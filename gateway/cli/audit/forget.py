@@ -19,7 +19,7 @@ import os
 from pathlib import Path
 from typing import TextIO
 
-from gateway.cli.assembly import audit_key, open_audit
+from gateway.cli.assembly import audit_keys, open_audit
 from gateway.cli.audit.people import known, open_pseudonyms
 from gateway.clock import SystemClock
 from gateway.errors import AuditError, ProblemsError
@@ -61,7 +61,7 @@ async def _forget(settings: Settings, who: str) -> list[str]:
     pseudonyms = [entry.pseudonym for entry in known(settings, who)]
     if not pseudonyms:
         return []
-    audit = open_audit(settings, audit_key(settings), SystemClock())
+    audit = open_audit(settings, audit_keys(settings), SystemClock())
     try:
         audit.told("people.forget", person=getpass.getuser(), pseudonyms=pseudonyms)
         file = open_pseudonyms(settings)

@@ -65,10 +65,15 @@ class Rejudging:
     def begin(self, decision: Recorded) -> Judged:
         """Judge without answers of state."""
         judged, seen = Judged(), decision.seen
+        is_kept = decision.lacking <= _TEXT  # but for text, which few rules look at
         for rule in self._candidates(decision):
-            if not self._selects(rule, seen, decision, judged):
+            always = is_kept and rule.condition is None and not rule.tags
+            if not always and not self._selects(rule, seen, decision, judged):
                 continue
-            finding = self._first(rule, seen, decision, judged)
+            if is_kept and rule.check is not None and rule.check.needs_state:
+                finding = self._first(rule, seen, decision, judged)
+            else:
+                finding = self._finding(rule, seen, decision, judged)
             if finding is not None:
                 judged.rules.append(rule)
                 judged.findings.append(finding)
@@ -103,8 +108,6 @@ class Rejudging:
         return self._narrowed[key]
 
     def _selects(self, rule: Rule, write: Write, decision: Recorded, judged: Judged) -> bool:
-        if decision.lacking <= _TEXT and rule.condition is None and not rule.tags:
-            return True
         try:
             return judges(rule, write, self._policies)
         except NotKeptError as lacking:
@@ -117,10 +120,8 @@ class Rejudging:
 
     def _first(self, rule: Rule, seen: Write, decision: Recorded, judged: Judged) -> Finding | None:
         """Judge without state; that a rule waits for its answer is always the same finding."""
-        check = rule.check
-        if check is None or not check.needs_state or not decision.lacking <= _TEXT:
-            return self._finding(rule, seen, decision, judged)
-        if rule.id not in self._open or check.need(decision.write, rule.id) is None:
+        assert rule.check is not None
+        if rule.id not in self._open or rule.check.need(decision.write, rule.id) is None:
             finding = self._finding(rule, seen, decision, judged)
             if finding is not None and finding.result is Result.SKIP:
                 self._open[rule.id] = finding
@@ -185,13 +186,17 @@ def reasons(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 def same(before: Iterable[Mapping[str, Any]], now: Sequence[Finding]) -> bool:
     """Whether a recorded judgement found the same as one of now."""
-    told = [tuple(each[name] for name in _ESSENCE) for each in before]
-    return told == [_essence(each) for each in now]
+    told = [*before]
+    return len(told) == len(now) and all(map(_is_same, told, now))
 
 
-_ESSENCE = ("rule", "check", "mode", "result", "code", "open")
-
-
-def _essence(finding: Finding) -> tuple[object, ...]:
+def _is_same(told: Mapping[str, Any], finding: Finding) -> bool:
     code = finding.violation.code if finding.violation else None
-    return finding.rule, finding.check, finding.mode, finding.result, code, finding.open
+    return bool(
+        told["rule"] == finding.rule
+        and told["result"] == finding.result
+        and told["code"] == code
+        and told["mode"] == finding.mode
+        and told["check"] == finding.check
+        and told["open"] == finding.open
+    )

@@ -268,6 +268,8 @@ class Replay:
     def _note(self, decision: Recorded, judged: Judged) -> None:
         found = self.found
         found.unjudged += bool(judged.unjudged)
+        if not (judged.unjudged or judged.assumed or judged.fixed):
+            return
         for place, told in enumerate((judged.unjudged, {**judged.assumed, **judged.fixed})):
             for rule, fact in told.items():
                 found.lacking.setdefault((rule, fact), [0, 0])[place] += 1

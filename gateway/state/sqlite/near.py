@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from gateway.model import Lookup, Reservation
 from gateway.state import prints
-from gateway.state.prints import AT_LEAST, salt, salted
+from gateway.state.prints import AT_LEAST, salt
 from gateway.state.sqlite.rows import Row, Rows
 from gateway.state.sqlite.schema import ACROSS
 from gateway.state.sqlite.table import MappedTable
@@ -76,7 +76,7 @@ class Neighbours(Edges):
         last, self._first = self._db.execute(_ENDS).fetchone()
         search = Search(asked=frozenset(array("I", found.prints)), last=last)
         for each in salts:
-            hits = self._table.prints.hits(salted(found.prints, each))
+            hits = self._table.prints.hits(found.prints, each)
             numbers = prints.most_hits(hits, self._first, last)
             search.rows[each] = _in_list(self._rows.numbered(numbers), each) if numbers else []
         return search
@@ -86,8 +86,8 @@ class Neighbours(Edges):
     def begun(self) -> None:
         """As `Edges.begun`: take out what is gone since."""
         for row in self._owed:
-            for each in _lists(row.prints, row.team, row.flags):
-                self._table.prints.remove(row.number, each)
+            for each in _lists(row.team, row.flags):
+                self._table.prints.remove(row.number, row.prints or b"", each)
         self._owed = []
 
     def complete(self, search: Search, last: int) -> Search:
@@ -100,8 +100,9 @@ class Neighbours(Edges):
 
     def add(self, number: int, stored: bytes | None, team: str | None, flags: int) -> None:
         """List a post under the prints that are stored; again where it was pushed out."""
-        for each in _lists(stored, team, flags):
-            self._table.prints.add(number, each, self._first)
+        if stored:
+            for each in _lists(team, flags):
+                self._table.prints.add(number, stored, self._first, each)
 
     def leave(self, row: Row) -> None:
         """Take a post out when this transaction is through."""
@@ -142,12 +143,9 @@ class Neighbours(Edges):
             self._table.sync(last)
 
 
-def _lists(stored: bytes | None, team: str | None, flags: int) -> Sequence[array[int]]:
-    """A post's prints as they stand in the lists of its team and of all teams."""
-    if not stored:
-        return ()
-    own = salted(stored, salt(team))
-    return (own, salted(stored, prints.ACROSS)) if flags & ACROSS else (own,)
+def _lists(team: str | None, flags: int) -> tuple[int, ...]:
+    """The salts of the lists in which a post's prints stand."""
+    return (salt(team), prints.ACROSS) if flags & ACROSS else (salt(team),)
 
 
 def _in_list(rows: Sequence[Row], list_: int) -> list[Row]:

@@ -17,7 +17,8 @@ import os
 from pathlib import Path
 from struct import Struct
 
-from gateway.state.prints import HEAD, PrintTable, rows_for, table_size
+from gateway.state.print_rows import HEAD
+from gateway.state.prints import PrintTable, rows_for, table_size
 
 _KIND = b"prints 1"
 _HEAD = Struct("=8sIII16s")  # kind, rows, kept for alignment, synced, epoch
@@ -47,7 +48,7 @@ class MappedTable:
         except OSError:
             os.close(self._descriptor)
             raise
-        self.prints = PrintTable(self._memory, rows)
+        self.prints = PrintTable(self._memory)
 
     @property
     def synced(self) -> int:
@@ -62,7 +63,6 @@ class MappedTable:
     def close(self) -> None:
         """Let it go; closing again is nothing."""
         if not self._memory.closed:
-            self.prints.release()
             self._memory.close()
             os.close(self._descriptor)
 
