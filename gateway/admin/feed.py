@@ -65,7 +65,7 @@ class Feed:
             "older": None if more is None else _address(given, more),
             "newest": _address(given) if before is not None else None,
             "again": _address(given, before),
-            "index": self.followed.told(visit),
+            "index": self.followed.told(),
         }
 
     def _choices(

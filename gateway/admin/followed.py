@@ -15,7 +15,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
 
-from gateway.admin.visit import Visit
 from gateway.audit.entries import Entry, Hour, IntegrationTotals, RuleHour, RuleTotals
 from gateway.audit.index import Index
 from gateway.audit.places import Lines
@@ -129,7 +128,7 @@ class Followed:
             return await self.sums(now)
         return None
 
-    def told(self, _: Visit) -> dict[str, Any]:
+    def told(self) -> dict[str, Any]:
         """Say how far it is, for the foot of a page."""
         return {
             "shared": self._shared,

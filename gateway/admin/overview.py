@@ -40,7 +40,7 @@ class Overview:
                 reverse=True,
             ),
             "off": off,
-            "index": self.followed.told(visit),
+            "index": self.followed.told(),
         }
 
 

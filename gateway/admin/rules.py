@@ -46,7 +46,7 @@ class PoliciesPage:
             "changes": changes(deeds)[:_CHANGES_AT_MOST],
             "rules": [_row(rule, policies, sums, now) for rule in policies.rules],
             "warnings": list(policies.warnings) if visit.who.may_act else [],
-            "index": self.followed.told(visit),
+            "index": self.followed.told(),
         }
 
 

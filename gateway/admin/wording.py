@@ -76,6 +76,8 @@ def sentence(code: str | None, evidence: Mapping[str, Any]) -> str:
         return f"It is {told('similarity'):.0%} like {whose} earlier post. From {told('threshold'):.0%} on that is too much."
     if code in ("duplicate", "boilerplate", "duplicate_in_flight"):
         return "It is too much like an earlier post in another private team."
+    if code == "integration_disabled":
+        return "An operator had switched the integration off."
     if code == "rate_cap" and {"used", "limit", "window"} <= evidence.keys():
         return f"{evidence['used']} of {evidence['limit']} writes in {in_words(evidence['window'])} were used already."
     return ""

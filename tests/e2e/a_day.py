@@ -116,6 +116,21 @@ def send(
     )
 
 
+def write_now(running: Running) -> None:
+    """Send what a gateway decides in different ways: some posts, a copy of one, one of a team."""
+    said = [
+        send(running, "help-bot", *QUESTION),
+        send(running, "docs-sync", "Where is the manual of the badge reader?", "Facility management moved it, and the old address leads nowhere since Monday."),
+        send(running, "build-alerts", *COPY),
+        send(running, "docs-sync", *SECRET, team="platform"),
+        send(running, "help-bot", "May I order a second monitor?", "The shop offers one but asks for a number of a cost centre.", act=""),
+        send(running, "docs-sync", *SECRET, team="platform"),
+        send(running, "help-bot", "Does the canteen take cards in the evening?", "I left my purse at home, and the machine at the entrance is broken."),
+        send(running, "build-alerts", "ERROR disk full on build-3", "    2026-01-05 08:00:12,441 ERROR [main] com.example.Disk: disk full on build-3, 0 bytes left"),
+    ]  # fmt: skip
+    assert [each.status_code for each in said] == [201, 201, 400, 201, 403, 400, 201, 400]
+
+
 def begin(data: Path, policies: Path) -> None:
     """Lay down policies and what was recorded."""
     policies.mkdir()
