@@ -85,9 +85,7 @@ class Explained:
         await self._trace(rules)
         return {
             "decision": _told(entry, record, hidden=hidden) | row(entry, visit.who),
-            "groups": [
-                (name, [each for each in rules if each["group"] == name]) for name in _GROUPS
-            ],
+            "groups": {name: [each for each in rules if each["group"] == name] for name in _GROUPS},
             "then": record["revision"],
             "now": policies.revision,
             "hidden": HIDDEN if hidden else "",

@@ -148,7 +148,7 @@ async def test_a_decision_is_explained_rule_by_rule(tmp_path: Path) -> None:
         told = await show(Explained(followed=followed, policies=shipped).view, rest="copy")
         page = rendered("decision.html", package="gateway.admin", **told, **frame()).decode()
 
-    groups = dict(told["groups"])
+    groups = told["groups"]
     [decided], [beside], [passed] = groups["decided"], groups["found"], groups["passed"]
     assert (decided["rule"], beside["rule"], passed["rule"]) == (
         *("already-posted", "much-like-another"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -19,6 +18,9 @@ from tests.shared import ROOT
 
 pytestmark = pytest.mark.slow
 OPERATOR, VIEWER = "sgw_of-an-operator", "sgw_of-a-viewer"
+WHOLE = ("console-overview", "console-decision", "console-policies", "console-caps")
+SHOWN = (*WHOLE, "console-decisions", "console-overview-phone", "console-decision-phone")
+"""Pictures for the documentation: of the whole page, or of what a screen shows of it."""
 PAGES = ("overview", "decisions", "integrations", "policies", "caps", "holds")
 
 
@@ -29,17 +31,18 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A gateway after a busy day, which keeps texts."""
-    begin(tmp_path, tmp_path / "policies")
+    folder = tmp_path_factory.mktemp("console")
+    begin(folder, folder / "policies")
     environ = {
         "SOE_GATEWAY_CONSOLE_OPERATORS": f"sha256:{digest(OPERATOR.encode())}",
         "SOE_GATEWAY_CONSOLE_VIEWERS": f"sha256:{digest(VIEWER.encode())}",
         "SOE_GATEWAY_AUDIT_CONTENT": "full",
     }
-    words = ("--policies", str(tmp_path / "policies"))
-    with sandbox() as soe, gateway(soe, tmp_path, *words, environ=environ) as process:
+    words = ("--policies", str(folder / "policies"))
+    with sandbox() as soe, gateway(soe, folder, *words, environ=environ) as process:
         write_now(process)
         yield process
 
@@ -56,7 +59,7 @@ class Walk:
             viewport={"width": width, "height": 900},
             bypass_csp=not script,  # axe is a script, and ours must run under the policy as it is
         )
-        self._width, self._axe = width, not script
+        self._width = width
         self.page: Page = self._context.new_page()
         self.errors: list[str] = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -74,9 +77,9 @@ class Walk:
 
     def look(self, name: str) -> list[tuple[str, str]]:
         """What axe finds on this page, and whether it is wider than the screen; take its picture."""
-        folder = os.environ.get("PICTURES")
-        if folder and self._width > 1000:
-            self.page.screenshot(path=ROOT / folder / f"{name}.png", full_page=True)
+        folder, name = os.environ.get("PICTURES"), name if self._width > 1000 else f"{name}-phone"
+        if folder and name in SHOWN:
+            self.page.screenshot(path=ROOT / folder / f"{name}.png", full_page=name in WHOLE)
         found = [(name, each["id"]) for each in Axe().run(self.page).response["violations"]]
         if self.page.evaluate("document.documentElement.scrollWidth") > self._width:
             found.append((name, "wide"))
@@ -85,6 +88,37 @@ class Walk:
     def close(self) -> None:
         """End it."""
         self._context.close()
+
+
+def test_everybody_can_read_every_page(browser: Browser, running: Running) -> None:
+    """No finding of axe, in light and dark, at a desk and on a phone; a viewer sees no team's text."""
+    found: list[tuple[str, str]] = []
+    bearer = {"authorization": f"Bearer {VIEWER}"}
+    for scheme, width, token in (("light", 1180, OPERATOR), ("dark", 390, VIEWER)):
+        walk = Walk(browser, running.admin, scheme, width, script=False)
+        walk.sign_in(token)
+        for name in PAGES:
+            walk.go(name)
+            found += walk.look(f"console-{name}")
+        for query in (
+            "integration=build-alerts&effect=refuse",
+            "integration=docs-sync&effect=refuse",
+        ):
+            walk.go(f"decisions?{query}")
+            walk.page.get_by_role("row", name="already-posted").first.get_by_role("link").click()
+            found += walk.look("console-team" if "docs" in query else "console-decision")
+        is_told = SECRET[1] in walk.page.content()
+        assert is_told is (token == OPERATOR)
+        walk.close()
+    assert found == []
+    context = browser.new_context(java_script_enabled=False, extra_http_headers=bearer)
+    page = context.new_page()
+    page.goto(f"{running.admin}/console/decisions?effect=refuse")
+    page.get_by_role("link", name="Refresh").click()
+    expect(page.get_by_role("row")).not_to_have_count(0)
+    sent = context.request.post(f"{running.admin}/console/caps/reset", form={"cap": "questions-per-integration"})  # fmt: skip
+    assert (sent.status, sent.json()["code"]) == (403, "viewer")
+    context.close()
 
 
 def test_a_refusal_is_found_and_its_integration_shut_out(
@@ -125,34 +159,3 @@ def test_a_refusal_is_found_and_its_integration_shut_out(
     expect(page.get_by_role("button", name="Go on")).to_be_visible()
     walk.close()
     assert walk.errors == []
-
-
-def test_everybody_can_read_every_page(browser: Browser, running: Running) -> None:
-    """No finding of axe, in light and dark, at a desk and on a phone; a viewer sees no team's text."""
-    found: list[tuple[str, str]] = []
-    bearer = {"authorization": f"Bearer {VIEWER}"}
-    for scheme, width, token in (("light", 1180, OPERATOR), ("dark", 390, VIEWER)):
-        walk = Walk(browser, running.admin, scheme, width, script=False)
-        walk.sign_in(token)
-        for name in PAGES:
-            walk.go(name)
-            found += walk.look(f"console-{name}")
-        for query in (
-            "integration=build-alerts&effect=refuse",
-            "integration=docs-sync&effect=refuse",
-        ):
-            walk.go(f"decisions?{query}")
-            walk.page.get_by_role("row", name="already-posted").first.get_by_role("link").click()
-            found += walk.look("console-team" if "docs" in query else "console-decision")
-        is_told = SECRET[1] in walk.page.content()
-        assert is_told is (token == OPERATOR)
-        walk.close()
-    assert found == []
-    context = browser.new_context(java_script_enabled=False, extra_http_headers=bearer)
-    page = context.new_page()
-    page.goto(f"{running.admin}/console/decisions?effect=refuse")
-    page.get_by_role("link", name="Refresh").click()
-    expect(page.get_by_role("row")).not_to_have_count(0)
-    sent = context.request.post(f"{running.admin}/console/caps/reset", form={"cap": "questions-per-integration"})  # fmt: skip
-    assert (sent.status, sent.json()["code"]) == (403, "viewer")
-    context.close()
