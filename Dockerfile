@@ -14,7 +14,7 @@ COPY requirements/build.txt requirements/run.txt requirements/
 RUN /build/bin/pip install --require-hashes -r requirements/build.txt \
  && /build/bin/pip --python /opt/soe-gateway/bin/python install --require-hashes --only-binary :all: -r requirements/run.txt \
  && find /opt/soe-gateway -depth -type d -name tests -path '*/numpy/*' -exec rm -r {} +
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY gateway gateway
 COPY policies policies
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /wheels . \
@@ -27,6 +27,7 @@ ARG VERSION=0
 ARG REVISION=
 LABEL org.opencontainers.image.title="soe-write-gateway" \
       org.opencontainers.image.description="The reverse proxy that judges what integrations write to Stack Overflow Enterprise" \
+      org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /opt/soe-gateway /opt/soe-gateway

@@ -2,25 +2,32 @@
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
 SHARED ?= ../shared
+VERSION_NOW = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' gateway/__init__.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check gen lock bench eval security fault dashboard chart chart-run image-test clean
+.PHONY: help setup run test check gen lock bench eval security fault dashboard chart chart-run image-test dist dist-test sbom release clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 18
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
 
 setup: $(READY) ## make .venv, with soe-gateway in it
 
-$(READY): requirements/dev.txt pyproject.toml $(wildcard gateway/*/*_c.c)
+# What runs it is there in a third of the time of what tests it.
+$(RUNS): requirements/run.txt requirements/build.txt pyproject.toml $(wildcard gateway/*/*_c.c)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 is needed"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt -r requirements/build.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
 	@touch $@
 
-run: setup ## start the gateway before a sandbox, or before UPSTREAM=https://…
+$(READY): $(RUNS) requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+run: $(RUNS) ## start the gateway before a sandbox, or before UPSTREAM=https://…
 	$(BIN)/soe-gateway demo $(if $(UPSTREAM),--upstream $(UPSTREAM))
 
 test: setup ## run all tests
@@ -76,6 +83,27 @@ chart-run: setup ## run the pod that the chart renders, where podman and the ima
 
 image-test: setup ## build the image and run it as restricted as a cluster would, where buildah and podman are
 	CONTAINERS=build $(BIN)/pytest -rs tests/deploy/test_image.py $(ARGS)
+
+dist: setup ## build the sdist, and of it the wheel, in dist/; the same commit gives the same wheel
+	rm -f dist/*.whl dist/*.tar.gz
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(BIN)/uv build --quiet --offline \
+	  --no-build-isolation --python $(BIN)/python --out-dir dist
+
+dist-test: setup ## build twice and compare, install the wheel where nothing else is, run the demo of it, read the SBOM
+	DIST=install $(BIN)/pytest -rs --timeout 300 tests/release $(ARGS)
+
+sbom: setup ## list what the gateway is made of in dist/sbom.json (CycloneDX), from the hashed lock
+	mkdir -p dist
+	sed "s/^dynamic = .*/version = \"$(VERSION_NOW)\"/" pyproject.toml > dist/pyproject.toml
+	$(BIN)/cyclonedx-py requirements requirements/run.txt --pyproject dist/pyproject.toml \
+	  --output-reproducible --validate -o dist/sbom.json 2>/dev/null
+	rm dist/pyproject.toml
+
+release: setup ## write VERSION into its one place, and its changelog from the fragments
+	@echo "$(VERSION)" | grep -qxE '[0-9]+\.[0-9]+\.[0-9]+' || { echo "make release VERSION=1.2.3"; exit 2; }
+	sed -i 's/^__version__ = .*/__version__ = "$(VERSION)"/' gateway/__init__.py
+	$(BIN)/towncrier build --yes --version $(VERSION)
+	@echo 'Now: git commit -am "Release $(VERSION)" && git tag v$(VERSION) && git push --tags'
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .cache .run build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -254,7 +254,8 @@ class Reader:
             self.problem(node, "expected a text here")
             return None
         if not node.quoted and _GUESSED.fullmatch(node.text):
-            self.problem(node, f"{_shown(node.text)} is not read as text by YAML; quote it")
+            told = f"{node.text!r} is not read as text by YAML; quote it"
+            self.problem(node, told if node.text else "a text is missing here")
             return None
         return node.text
 

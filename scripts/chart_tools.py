@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import platform
 import subprocess
 import sys
 import tarfile
@@ -32,6 +33,9 @@ json.dump({kind: getattr(v1, kind).model_json_schema() for kind in ("PrometheusR
 
 def main() -> int:
     """Make the folder, unless it was made by this lock."""
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        print("helm comes as a wheel for Linux on x86-64 alone: the tests of the chart are skipped")
+        return 0
     lock = ROOT / "requirements" / "chart.txt"
     made_by = TOOLS / "made-by.txt"
     if made_by.exists() and made_by.read_text() == lock.read_text():

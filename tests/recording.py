@@ -65,9 +65,9 @@ class Log:
         pass
 
     def _append(self, told: record.Record) -> None:
-        line = self._chain.line(told)
-        self._chain.advance(line)
-        self.lines.append(line)
+        lines = self._chain.lines([orjson.dumps(told)])
+        self._chain.advance(lines)
+        self.lines += lines
 
     def write(self, directory: Path) -> Path:
         """Put the lines into a segment."""

@@ -72,14 +72,17 @@ def recover(directory: Path, keys: Keys, at: float) -> tuple[Recovered, ...]:
         at: the instant to record.
 
     Raises:
-        AuditError: the log cannot be read or written.
+        AuditError: the log cannot be read or written, or a newer gateway wrote there.
     """
     if not directory.is_dir():
         return ()
     try:
+        written = segments(directory)
+        for paths in written.values():
+            _refuse_newer(paths[-1])
         return tuple(
             found
-            for writer, paths in segments(directory).items()
+            for writer, paths in written.items()
             for found in _close(directory, writer, paths, keys, at)
         )
     except OSError as error:
@@ -109,6 +112,17 @@ def continued(directories: Sequence[Path], host: str, keys: Keys) -> Chain | Non
     except OSError as error:
         raise AuditError(f"the audit log cannot be read: {error}") from error
     return None
+
+
+def _refuse_newer(path: Path) -> None:
+    """Raise where a segment is of a newer schema: what its records ask of us is not known."""
+    first = next((line.raw for line in raw_lines([path])), b"")
+    schema = _told(first).get("schema", 0)
+    if schema > record.SCHEMA:
+        raise AuditError(
+            f"{path} was written by a newer gateway: its schema is {schema}, and this one knows "
+            f"{record.SCHEMA}; start the newer one, or give this one a directory of its own"
+        )
 
 
 def _end_of(paths: Sequence[Path]) -> bytes | None:
@@ -151,10 +165,7 @@ def _close(
 
 def _append(sink: FileSink, chain: Chain, endings: Iterable[Record]) -> None:
     with contextlib.closing(sink):  # a lock that stays would keep the next try away
-        for ending in endings:
-            line = chain.line(ending)
-            sink.append(line)
-            chain.advance(line)
+        sink.append(chain.lines(map(orjson.dumps, endings)))
         sink.sync()
 
 
@@ -190,10 +201,17 @@ def _since_opened(paths: Sequence[Path]) -> Sequence[Path]:
 
 
 def _instant(line: bytes) -> float | None:
+    at = _told(line).get("at")
+    return float(at) if isinstance(at, int | float) else None
+
+
+def _told(line: bytes) -> dict[str, Any]:
+    """Read a record; nothing where it is none."""
     try:
-        return float(orjson.loads(line)["at"])
-    except (LookupError, TypeError, ValueError):
-        return None
+        told = orjson.loads(line)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 class _Left:

@@ -5,12 +5,16 @@ Nothing that is meant to carry a credential comes into a record; this is for wha
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import re2
 
 MASK = "-"
 """Shorter than anything that it stands for, so that a length tells that something is missing."""
 LOOKED_AT = 2048
 """Characters that are looked at; what comes after them is left out."""
+_REMEMBERED = 256
+"""Texts: callers say the same of themselves with each write."""
 _NAMES = (
     r"[a-z_-]*(?:token|secret|password|passwd|pwd|credential|signature|cookie|session|bearer)[a-z_-]*"
     r"|(?:api|access|gateway|client|private)?[_-]?key|code|state|authorization|auth|sig"
@@ -33,6 +37,11 @@ def masked(text: str) -> str:
 
 def masked_words(text: str) -> str:
     """Mask that, and every long word of letters and digits: tokens and keys are such words."""
+    return _masked_words(text[:LOOKED_AT])
+
+
+@lru_cache(_REMEMBERED)
+def _masked_words(text: str) -> str:
     found: str = _LONG.sub(lambda met: MASK if _is_mixed(met[0]) else met[0], masked(text))
     return found
 

@@ -174,7 +174,7 @@ DECISION: Mapping[str, Field] = {
     "write_id": _WRITE_ID,
     "effect": Field(type=_one_of(Effect), meaning="What was decided. `replay`: the stored answer to the same request was given again."),
     "revision": Field(type=TEXT, meaning="The revision of the policies that decided; it ends in `+discover` where they only warned."),
-    "repeats": Field(type=TEXT, meaning="The decision id of the earlier write that decided in place of the rules; else null.", nullable=True),
+    "repeats": Field(type=TEXT, meaning="The decision id of the earlier write that decided in place of the rules; else null.", nullable=True, since=2),
     "state": Field(type=STATE, meaning="How state was asked; null where it was not, or told of a repeat.", nullable=True, since=2),
     "integration": Field(type=TEXT, meaning="Which integration wrote, by its name in the registry; `anonymous` where nobody registered it.", privacy=Privacy.NOBODY),
     "tier": Field(type=TEXT, meaning="Its tier; empty for `anonymous`.", since=2),
@@ -225,6 +225,8 @@ OUTCOME: Mapping[str, Field] = {
 _BY = Field(type=TEXT, meaning="Who did it; empty where `audit.people` is `none`, or the people file could not be used.", privacy=Privacy.PSEUDONYM)
 _WHAT = Field(type=TEXT, meaning="To what: a post, a decision id, or a counter, without the person in it.")
 _PSEUDONYMS = Field(type=TEXTS, meaning="The pseudonyms that lead to nobody from here on.")
+_TEAM = Field(type=TEXT, meaning="The team's slug; null for the main site.", nullable=True)
+_URL = Field(type=TEXT, meaning="Where the post stands; null where SOE did not say.", privacy=Privacy.PUBLIC, nullable=True)
 _HOLD: Mapping[str, Field] = {
     "by": Field(type=TEXT, meaning="Who decided; empty where `audit.people` is `none`.", privacy=Privacy.PSEUDONYM, absent="whoever had the link did"),
     "hold": Field(type=TEXT, meaning="The decision id of the write that was held."),
@@ -290,6 +292,18 @@ EVENTS: Mapping[str, Event] = {
     "state.release_done": Event("He did.", _DONE),
     "state.reset": Event("An operator is about to empty counters of a cap.", _DEED),
     "state.reset_done": Event("He did.", _DONE),
+    "reconcile.around": Event("The site has a post by an account of an integration that no record tells of.", {
+        "by": _BY, "team": _TEAM, "post": Field(type=TEXT, meaning="The post, as `question/123`.", privacy=Privacy.PUBLIC), "url": _URL,
+        "written": Field(type=INSTANT, meaning="When it was written, as the site tells."),
+        "integration": Field(type=TEXT, meaning="Whose account it is; empty for one that was named to the command.")}),
+    "reconcile.outcome": Event("The site was asked for a write whose outcome the log leaves open.", {
+        "by": _BY, "write_id": _WRITE_ID, "team": _TEAM,
+        "answer": Field(type={"type": "string", "enum": ["found", "not_found", "undecidable"]}, meaning="Whether its text stands there."),
+        "post": Field(type=TEXT, meaning="The post, as `question/123`; null where none was found.", privacy=Privacy.PUBLIC, nullable=True), "url": _URL}),
+    "reconcile.done": Event("The log was held against the site, and what was found is recorded.", {
+        "by": _BY, "since": Field(type=INSTANT, meaning="From when on."), "until": Field(type=INSTANT, meaning="Up to when."),
+        "around": Field(type=COUNT, meaning="Posts without a record, those of earlier records among them."),
+        "answers": Field(type=COUNT, meaning="Writes whose outcome the log leaves open.")}),
     "people.forget": Event("An operator is about to cut somebody off from the records.", {"by": _BY, "pseudonyms": _PSEUDONYMS}),
     "people.forget_done": Event("He did.", {"by": _BY, "pseudonyms": _PSEUDONYMS}),
 }

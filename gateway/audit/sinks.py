@@ -14,7 +14,7 @@ import fcntl
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -46,11 +46,23 @@ class Segment:
     opened: float = 0.0
 
 
+class NotTakenError(AuditError):
+    """Not all lines were taken.
+
+    Attributes:
+        whole: how many, from the first, stand all the same.
+    """
+
+    def __init__(self, message: str, whole: int = 0) -> None:
+        super().__init__(message)
+        self.whole = whole
+
+
 class Sink(Protocol):
     """Takes whole lines in order. `append` and `sync` may run in two threads."""
 
-    def append(self, line: bytes) -> Segment:
-        """Hand a line to the operating system: it survives kill -9. Raises `AuditError`."""
+    def append(self, lines: Sequence[bytes]) -> Segment:
+        """Hand lines to the operating system: they survive kill -9. Raises `NotTakenError`."""
 
     def sync(self) -> None:
         """Make what was appended before durable, or mark its segment as failed.
@@ -110,24 +122,26 @@ class FileSink:
         except OSError as error:
             raise AuditError(f"{directory} cannot be written: {error.strerror}") from error
 
-    def append(self, line: bytes) -> Segment:
+    def append(self, lines: Sequence[bytes]) -> Segment:
         """As `Sink.append`. A line that is written in part seals the segment, torn at its end."""
+        together = b"".join(lines)
         with self._lock:
             current = self._current
             if current is None:
-                raise AuditError("the audit log failed and cannot be reopened yet")
+                raise NotTakenError("the audit log failed and cannot be reopened yet")
             try:
-                written = self._disk.write(current.fd, line)
+                written = self._disk.write(current.fd, together)
             except OSError as error:
                 # A full disk took nothing: the segment is as it was, and goes on when there is
                 # room. Opening another would leave one empty file after the other.
                 if error.errno not in _NO_SPACE:
                     self._seal(current)
-                raise AuditError(f"the audit log cannot be written: {error.strerror}") from error
+                raise NotTakenError(f"the audit log cannot be written: {error.strerror}") from error
             current.size += written
-            if written != len(line):
+            if written != len(together):
                 self._seal(current)
-                raise AuditError("the audit log took a part of a line only")
+                whole = together.count(b"\n", 0, written)
+                raise NotTakenError("the audit log took a part of a line only", whole)
             return current
 
     def sync(self) -> None:
@@ -220,12 +234,13 @@ class StdoutSink:
         self._lines: deque[tuple[bytes, Segment]] = deque()
         self._current = Segment(fd)
 
-    def append(self, line: bytes) -> Segment:
+    def append(self, lines: Sequence[bytes]) -> Segment:
         """As `Sink.append`, for as long as there is room before a slow reader."""
-        if len(self._lines) >= _STDOUT_LINES_AT_MOST:
-            raise AuditError("nobody reads standard output")
-        self._lines.append((line, self._current))
-        return self._current
+        if len(self._lines) + len(lines) > _STDOUT_LINES_AT_MOST:
+            raise NotTakenError("nobody reads standard output")
+        current = self._current
+        self._lines.extend((line, current) for line in lines)
+        return current
 
     def sync(self) -> None:
         """Write what waits, each line whole."""

@@ -1,12 +1,14 @@
 """The writer: lines in order, and one sync for all that wait.
 
-A line is handed to the operating system at once, in the caller's thread: it survives kill -9, and
-`sending` need not wait for anybody. A thread of its own syncs, again and again while a decision
-waits: each that was written before a sync began is durable when it ends, so the more wait, the less
-each costs. The lock is held for building and writing a line, never during a sync.
+Decisions of one turn of the loop are handed to the operating system at its end, with one write; of
+a write that is not yet durable nothing goes anywhere. All else is written at once, in the caller's
+thread: it survives kill -9, and `sending` need not wait for anybody. A thread of its own syncs,
+again and again while a decision waits: each that was written before a sync began is durable when
+it ends, so the more wait, the less each costs. The lock is held for building and writing lines,
+never during a sync.
 
-Where there are several sinks, a line that one of them could not take is the first that it gets when
-it works again, and until then no other line is written: each holds the whole chain.
+Where there are several sinks, the lines that one of them could not take are the first that it gets
+when it works again, and until then no other line is written: each holds the whole chain.
 """
 
 from __future__ import annotations
@@ -16,14 +18,18 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic, perf_counter
 from typing import Protocol
+
+import orjson
 
 from gateway.audit import record
 from gateway.audit.chain import Chain, Head
 from gateway.audit.record import NOTHING, Keeping, Record
-from gateway.audit.sinks import Segment, Sink
+from gateway.audit.sinks import NotTakenError, Segment, Sink
 from gateway.errors import AuditError
 from gateway.model import Decision, Effect, Settlement, Write
 from gateway.ports import Clock
@@ -53,24 +59,44 @@ class Upkeep(Protocol):
         """Tell elsewhere how far a log has come."""
 
 
+_LATE = "the audit log was not synced in time"
+_LOST = "the audit log could not be synced"
+
+_Told = tuple[Record, bytes]
+"""A record, and how it is written."""
+
+
+class _Batch:
+    """The decisions of one turn of the loop: one write carries them, and they share its fate."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, durable_within: float) -> None:
+        self.loop = loop
+        self.told: list[_Told] = []
+        self.durable: list[asyncio.Future[None]] = []
+        self._late = loop.call_later(durable_within, self.end, _LATE)
+
+    def end(self, failure: str = "") -> None:
+        """Tell all that wait how it ended."""
+        self._late.cancel()
+        for each in self.durable:
+            if each.done():
+                continue
+            if failure:
+                each.set_exception(AuditError(failure))
+            else:
+                each.set_result(None)
+
+
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A decision that was written, and who waits until it is durable."""
+    """What was written and waits for a sync.
 
-    durable: asyncio.Future[None]
-    segments: tuple[Segment, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Unhurried:
-    """A record that a thread waits for."""
+    Attributes:
+        tell: called in the thread, with why it is not durable, or nothing.
+    """
 
     segments: tuple[Segment, ...]
-    synced: threading.Event
-
-
-class _BehindError(AuditError):
-    """A record stands in the chain, and one of several sinks could not take it yet."""
+    tell: Callable[[str], object]
 
 
 class AuditWriter:
@@ -117,18 +143,16 @@ class AuditWriter:
         self._durable_within = durable_within
         self._lock = threading.Lock()
         self._open: set[str] = set()  # writes that may be sent and have no outcome yet
-        self._owed: deque[Record] = deque()
+        self._owed: deque[_Told] = deque()
+        self._undecided = 0
+        self._gathering: _Batch | None = None
         self._waiting: deque[_Waiting] = deque()
         self._wake = threading.Event()
-        self._promised: deque[tuple[float, asyncio.Future[None]]] = deque()
-        self._unhurried: deque[_Unhurried] = deque()
-        self._behind: dict[int, bytes] = {}  # by sink, the line that it could not take
+        self._behind: dict[int, Sequence[bytes]] = {}  # by sink, the lines that it could not take
         self._min_free = min_free
         self._looked = -_LOOKS_EVERY
         self._look_for_room()
         self.durable = chain.head
-        self._syncing = 0
-        self._waking = False
         self._stopping = False
         self._upkeep = upkeep
         self._thread = threading.Thread(target=self._sync_on, name="audit", daemon=True)
@@ -144,34 +168,28 @@ class AuditWriter:
     @property
     def waiting(self) -> int:
         """Decisions that are not yet durable, and records that are owed."""
-        return len(self._waiting) + self._syncing + len(self._owed)
+        return self._undecided + len(self._owed)
 
     async def decided(self, write: Write, decision: Decision) -> None:
         """As `ports.AuditLog.decided`."""
-        if len(self._waiting) >= WAITING_AT_MOST:
+        if self._undecided >= WAITING_AT_MOST:
             raise AuditError("too many decisions wait for the audit log")
         if self.free_bytes is not None and self.free_bytes < self._min_free:
             raise AuditError(
                 f"the disk of the audit log has {self.free_bytes} bytes left, "
                 f"fewer than audit.min_free: {self._min_free}"
             )
-        loop = asyncio.get_running_loop()
-        durable: asyncio.Future[None] = loop.create_future()
-        told = record.decision(write, decision, self._clock.now(), self._keeping)
-        segments = self._append(told)
-        self._waiting.append(_Waiting(durable, segments))
-        if not self._waking:
-            # At the end of this turn of the loop: who comes in the same turn shares the sync.
-            self._waking = True
-            loop.call_soon(self._wake_up)
-        self._promised.append((loop.time() + self._durable_within, durable))
-        if len(self._promised) == 1:
-            loop.call_later(self._durable_within, self._give_up, loop)
+        told = _told(record.decision(write, decision, self._clock.now(), self._keeping))
+        batch = self._gathering or self._gather()
+        durable: asyncio.Future[None] = batch.loop.create_future()
+        batch.told.append(told)
+        batch.durable.append(durable)
+        self._undecided += 1
         await durable
 
     def sending(self, write_id: str) -> None:
         """As `ports.AuditLog.sending`."""
-        self._append(record.sending(write_id, self._clock.now()))
+        self._append([_told(record.sending(write_id, self._clock.now()))])
 
     async def settled(self, write: Write, settlement: Settlement, status: int | None) -> None:
         """As `ports.AuditLog.settled`; where it cannot be written now, it is owed.
@@ -196,13 +214,15 @@ class AuditWriter:
         """
         if person:
             facts["by"] = self._by(person)
-        segments = self._append(record.admin(event, self._clock.now(), **facts))
-        told = _Unhurried(segments, threading.Event())
-        self._unhurried.append(told)
-        self._wake.set()
-        in_time = told.synced.wait(_PATIENCE)
-        if not in_time or any(segment.failed for segment in segments):
-            raise AuditError("the audit log could not be synced")
+        segments = self._append([_told(record.admin(event, self._clock.now(), **facts))])
+        ended: Future[str] = Future()
+        self._wait(segments, ended.set_result)
+        try:
+            failure = ended.result(_PATIENCE)
+        except TimeoutError:
+            failure = _LATE
+        if failure:
+            raise AuditError(failure)
 
     def _by(self, person: str) -> str:
         try:
@@ -222,10 +242,11 @@ class AuditWriter:
         try:
             if self._upkeep is not None:
                 await asyncio.to_thread(self._upkeep.stop)
+            self._hand_over()
             with self._lock:
                 self._pay()
             if not self._open:
-                self._append(record.admin("audit.closed", self._clock.now()))
+                self._append([_told(record.admin("audit.closed", self._clock.now()))])
         finally:
             self._stopping = True
             self._wake.set()
@@ -236,77 +257,104 @@ class AuditWriter:
             if self._upkeep is not None:
                 await asyncio.to_thread(self._upkeep.checkpoint, self.durable)
 
-    def _wake_up(self) -> None:
-        self._waking = False
-        self._wake.set()
+    # ── decisions ────────────────────────────────────────────────────────────────────────────
 
-    def _give_up(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Give up what is late; one timer for all, since one for each would cost more than a line."""
-        while self._promised and (
-            self._promised[0][1].done() or self._promised[0][0] <= loop.time()
-        ):
-            durable = self._promised.popleft()[1]
-            if not durable.done():
-                durable.set_exception(AuditError("the audit log was not synced in time"))
-        if self._promised:
-            loop.call_at(self._promised[0][0], self._give_up, loop)
+    def _gather(self) -> _Batch:
+        """Begin the batch of this turn of the loop."""
+        loop = asyncio.get_running_loop()
+        loop.call_soon(self._hand_over)
+        self._gathering = _Batch(loop, self._durable_within)
+        return self._gathering
+
+    def _hand_over(self) -> None:
+        """Write the batch, and have it synced."""
+        batch, self._gathering = self._gathering, None
+        if batch is None:  # the log was closed in the same turn
+            return
+        try:
+            segments = self._append(batch.told)
+        except AuditError as error:
+            self._end(batch, str(error))
+        else:
+            tell = partial(self._end, batch)
+            self._wait(segments, lambda failure: batch.loop.call_soon_threadsafe(tell, failure))
+
+    def _end(self, batch: _Batch, failure: str) -> None:
+        self._undecided -= len(batch.durable)
+        batch.end(failure)
 
     # ── lines ────────────────────────────────────────────────────────────────────────────────
 
-    def _append(self, told: Record) -> tuple[Segment, ...]:
+    def _append(self, told: Sequence[_Told]) -> tuple[Segment, ...]:
         with self._lock:  # a line has the same place in the chain and in the files
             self._pay()
             return self._write(told)
 
     def _append_or_owe(self, told: Record) -> None:
-        try:
-            self._append(told)
-        except _BehindError:
-            raise  # it stands in the chain: the sink that lacks it gets it first
-        except AuditError:
-            # Only what was sent before the disk failed is settled after it: they are few.
-            if len(self._owed) < OWED_AT_MOST:
-                self._owed.append(told)
-            raise
+        with self._lock:
+            self._owed.append(_told(told))
+            try:
+                self._pay()
+            except AuditError:
+                # Only what was sent before the disk failed is settled after it: they are few.
+                if len(self._owed) > OWED_AT_MOST:
+                    self._owed.pop()
+                raise
 
     def _pay(self) -> None:
+        """Write first what should have been written before."""
         for number, missed in list(self._behind.items()):
-            self._sinks[number].append(missed)
+            try:
+                self._sinks[number].append(missed)
+            except NotTakenError as error:
+                self._behind[number] = missed[error.whole :]
+                raise
             del self._behind[number]
         while self._owed:
             try:
-                self._write(self._owed[0])
-            except _BehindError:
-                self._owed.popleft()
+                self._write([self._owed[0]])
+            except NotTakenError as error:
+                if error.whole:  # it stands: the sink that lacks it gets it first
+                    self._owed.popleft()
                 raise
             self._owed.popleft()
 
-    def _write(self, told: Record) -> tuple[Segment, ...]:
-        line = self._chain.line(told)
+    def _write(self, told: Sequence[_Told]) -> tuple[Segment, ...]:
+        """Write records as the next of the chain. Raises `NotTakenError`."""
+        lines = self._chain.lines(encoded for _, encoded in told)
         segments = []
-        failures: dict[int, AuditError] = {}
+        failures: dict[int, NotTakenError] = {}
         for number, sink in enumerate(self._sinks):
             try:
-                segments.append(sink.append(line))
-            except AuditError as error:
+                segments.append(sink.append(lines))
+            except NotTakenError as error:
                 failures[number] = error
-        if segments:  # one sink has it: no other line may take its place in the chain
-            self._chain.advance(line)
-            self._keep_account(told)
-            self._behind = dict.fromkeys(failures, line)
-            self._on_write(told["kind"])
+        # What one sink has stands: no other line may take its place in the chain.
+        whole = len(lines) if segments else max(each.whole for each in failures.values())
+        if whole:
+            self._chain.advance(lines[:whole])
+            for each, _ in told[:whole]:
+                self._keep_account(each)
         if not failures:
             return tuple(segments)
+        self._behind = {
+            number: lines[each.whole : whole]
+            for number, each in failures.items()
+            if each.whole < whole
+        }
         failure = next(iter(failures.values()))
-        if segments:
-            raise _BehindError(str(failure)) from failure
-        raise failure
+        raise NotTakenError(str(failure), whole) from failure
 
     def _keep_account(self, told: Record) -> None:
+        self._on_write(told["kind"])
         if told["kind"] == "decision" and told["effect"] == Effect.ALLOW:
             self._open.add(told["write_id"])
         elif told["kind"] == "outcome":
             self._open.discard(told["write_id"])
+
+    def _wait(self, segments: tuple[Segment, ...], tell: Callable[[str], object]) -> None:
+        self._waiting.append(_Waiting(segments, tell))
+        self._wake.set()
 
     # ── the thread ───────────────────────────────────────────────────────────────────────────
 
@@ -317,17 +365,15 @@ class AuditWriter:
             self._wake.clear()
             stopping = self._stopping
             # Who is in the queue wrote before; who comes now waits for the next sync.
-            self._syncing = len(self._waiting)
-            waiting = [self._waiting.popleft() for _ in range(self._syncing)]
-            unhurried = [self._unhurried.popleft() for _ in range(len(self._unhurried))]
+            waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
             started = perf_counter()
             self._sync()
-            for each in unhurried:
-                each.synced.set()
             if waiting:
                 self._on_sync(perf_counter() - started)
-                _tell(waiting)
-            self._syncing = 0
+            for each in waiting:
+                lost = any(segment.failed for segment in each.segments)
+                with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+                    each.tell(_LOST if lost else "")
             self._look_for_room()
             if self._owed or self._behind:
                 with self._lock, contextlib.suppress(AuditError):
@@ -352,17 +398,5 @@ class AuditWriter:
             self.free_bytes = min(rooms, default=None)
 
 
-def _tell(waiting: list[_Waiting]) -> None:
-    """Tell all that waited at once: waking the loop costs more than telling."""
-    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
-        waiting[0].durable.get_loop().call_soon_threadsafe(_tell_each, waiting)
-
-
-def _tell_each(waiting: list[_Waiting]) -> None:
-    for each in waiting:
-        if each.durable.done():
-            continue
-        if any(segment.failed for segment in each.segments):
-            each.durable.set_exception(AuditError("the audit log could not be synced"))
-        else:
-            each.durable.set_result(None)
+def _told(told: Record) -> _Told:
+    return told, orjson.dumps(told)

@@ -95,10 +95,10 @@ def _replay(
     replay = Replay(policies, anonymous=args.anonymous, limit=args.limit)
     with contextlib.closing(progress(None, unit="B")) as watcher:
         watcher.begins("audit log", sum(path.stat().st_size for path in paths))
-        read = events(paths, spoilt, watcher.advances)
         gc.disable()  # nothing that is made here is a cycle, and looking for some takes a sixth
         try:
-            return asyncio.run(replay.run(read))
+            with contextlib.closing(events(paths, spoilt, watcher.advances)) as read:
+                return asyncio.run(replay.run(read))
         finally:
             gc.enable()
 

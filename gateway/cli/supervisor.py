@@ -41,6 +41,7 @@ from gateway.cli.started import InForce, tell_started
 from gateway.cli.worker import VARIABLE, one_at_a_time
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError, StoreError
+from gateway.observe.fate import FATE_FILE, FateMetrics
 from gateway.observe.logs import Output, logger
 from gateway.observe.metrics import FILES, Metrics, WorkersMetrics
 from gateway.observe.observer import Observer
@@ -113,6 +114,7 @@ class Supervisor:
         with tempfile.TemporaryDirectory(prefix="soe-gateway-") as files:
             self._files = files
             self._metrics = WorkersMetrics(Path(files), self._processes)
+            self._metrics.registry.register(FateMetrics(settings["data.directory"] / FATE_FILE))
             with _reserved(*settings["server.listen"]) as self._port:
                 async with self._console() as console:
                     admin = Listener(

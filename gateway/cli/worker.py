@@ -45,6 +45,7 @@ from gateway.clock import SystemClock
 from gateway.errors import AuditError, StoreError
 from gateway.model import Settlement
 from gateway.observe.caps import CapUse
+from gateway.observe.fate import FATE_FILE, FateMetrics
 from gateway.observe.levels import Levels
 from gateway.observe.logs import Output, logger
 from gateway.observe.metrics import Metrics, keep_in_files
@@ -129,6 +130,8 @@ class Alone:
         console: Callable[[], Console | None],
     ) -> None:
         """As `Front.open`."""
+        fate = FateMetrics(self._settings["data.directory"] / FATE_FILE)
+        metrics.registry.register(fate)
         self._console = console()
         self._admin = Listener(
             admin_app(

@@ -30,6 +30,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.registry import Collector
 
 from gateway import __version__
+from gateway.observe.fate import FATE
 
 FILES = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that names where the workers keep their values; read by prometheus_client."""
@@ -391,12 +392,15 @@ def metrics_reference() -> str:
         f"| `{name}` | {kind} | `worker` (with --workers) | {meaning} |"
         for name, (kind, meaning) in PROCESS.items()
     ]
+    for name, (names, meaning) in FATE.items():
+        shown = ", ".join(f"`{label}`" for label in names) or "–"
+        rows.append(f"| `{name}` | gauge | {shown} | {meaning} |")
     for metric in (*vars(Metrics()).values(), *vars(WorkersMetrics(Path())).values()):
         if isinstance(metric, MetricWrapperBase):
             described = next(iter(metric.describe()))
             suffix = "_total" if described.type == "counter" else ""
-            names = metric._labelnames  # noqa: SLF001  # it has no public name
-            labels = ", ".join(f"`{name}`" for name in names) or "–"
+            labelled = metric._labelnames  # noqa: SLF001  # it has no public name
+            labels = ", ".join(f"`{name}`" for name in labelled) or "–"
             rows.append(
                 f"| `{described.name}{suffix}` | {described.type} | {labels} | "
                 f"{described.documentation} |"

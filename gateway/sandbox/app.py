@@ -105,6 +105,7 @@ def sandbox_app(sandbox: Sandbox) -> Starlette:
         Route("/", pages.home),
         Route("/_sandbox/next", pages.behave, methods=["POST"]),
         Route("/_sandbox/log", pages.log),
+        Route("/_sandbox/close/{number:int}", pages.close, methods=["POST"]),
         Route("/_sandbox/reset", pages.reset, methods=["POST"]),
         *sandbox.oidc.routes(),
         Route("/oauth", sandbox.oauth.authorize),
@@ -133,6 +134,14 @@ class _Pages:
 
     async def log(self, _: Request) -> Response:
         return JSONResponse(list(self.sandbox.log))
+
+    async def close(self, request: Request) -> Response:
+        team = request.query_params.get("team")
+        try:
+            self.sandbox.site.close(self.sandbox.site.space(team), request.path_params["number"])
+        except SiteError as error:
+            return JSONResponse({"status": error.title}, error.status)
+        return JSONResponse({"status": "closed"})
 
     async def reset(self, _: Request) -> Response:
         self.sandbox.reset()
@@ -272,7 +281,7 @@ async def _v23(sandbox: Sandbox, request: Request, raw: bytes) -> Response:
             client=headers.get("user-agent", ""),
             fields=fields,
             key=headers.get("x-api-key") or headers.get("key") or fields.get("key", ""),
-            id=found.id,
+            ids=found.ids,
             word=found.word,
         )
         return JSONResponse(v23.wrapper(found.method(call), call.filter))

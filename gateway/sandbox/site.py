@@ -46,6 +46,7 @@ class Post:
     contents: tuple[int, ...] = ()
     client: str = ""
     accepted: bool = False
+    closed: datetime.datetime | None = None
     edited: datetime.datetime | None = None
     answered: datetime.datetime | None = None
     up: set[int] = field(default_factory=set)
@@ -235,6 +236,14 @@ class Site:
         for key, other in list(space.posts.items()):
             if other is post or (post.kind == "question" and other.parent == post.id):
                 del space.posts[key]
+
+    def close(self, space: Space, number: int) -> None:
+        """Close a question, as moderators do on its page: no API does.
+
+        Raises:
+            SiteError: 404.
+        """
+        self.get(space, "question", number).closed = _now()
 
     def _insert(self, space: Space, post: Post) -> Post:
         space.posts[post.kind, post.id] = post

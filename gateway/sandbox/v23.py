@@ -9,7 +9,7 @@ from typing import Any
 from gateway.sandbox import v23_tokens
 from gateway.sandbox.people import People, User
 from gateway.sandbox.site import BUILT_IN, Filter, SiteError
-from gateway.sandbox.v23_lists import create_filter, listed, mine, one
+from gateway.sandbox.v23_lists import create_filter, listed, mine, named
 from gateway.sandbox.v23_shapes import Call, Method, Page, item, owner, required, tags_of
 
 _ERRORS = {
@@ -164,13 +164,15 @@ _READS: dict[str, Method] = {
     "sites": _site,
     "info": lambda _: [{"total_questions": 1}],
     "questions": listed("question"),
-    "questions/{id}": one("question"),
+    "questions/{ids}": named("question"),
     "questions/{id}/answers": listed("answer"),
     "answers": listed("answer"),
-    "answers/{id}": one("answer"),
+    "answers/{ids}": named("answer"),
     "posts/{id}/comments": listed("comment"),
     "articles": listed("article"),
-    "articles/{id}": one("article"),
+    "articles/{ids}": named("article"),
+    "comments": listed("comment"),
+    "comments/{ids}": named("comment"),
     "tags": lambda call: [{"name": n, "count": 1, "has_synonyms": False} for n in call.space.tags],
     "users": lambda call: [owner(call, who) for who in call.site.people.users.values()],
     "users/{id}": _user,
@@ -187,15 +189,16 @@ class Found:
     """A method, what its path names, and whether it needs a token."""
 
     method: Method
-    id: int
+    ids: tuple[int, ...]
     word: str
     needs_token: bool
 
 
 def _pattern(path: str) -> re.Pattern[str]:
     either = re.sub(r"(question|answer|comment|article|post)s", r"\1s?", path)
-    named = either.replace("{id}", r"(?P<id>\d{1,10})").replace("{word}", "(?P<word>[^/]+)")
-    return re.compile(named, re.IGNORECASE)
+    many = either.replace("{ids}", r"(?P<ids>\d{1,10}(?:;\d{1,10}){0,99})")
+    one = many.replace("{id}", r"(?P<ids>\d{1,10})").replace("{word}", "(?P<word>[^/]+)")
+    return re.compile(one, re.IGNORECASE)
 
 
 _METHODS = [
@@ -216,11 +219,11 @@ def find(verb: str, path: str) -> Found:
     Raises:
         SiteError: 404.
     """
-    for named, pattern, method, needs_token in _METHODS:
-        if named == verb and (found := pattern.fullmatch(path)):
+    for asked, pattern, method, needs_token in _METHODS:
+        if asked == verb and (found := pattern.fullmatch(path)):
             groups = found.groupdict()
-            number, word = int(groups.get("id") or 0), groups.get("word") or ""
-            return Found(method, number, word, needs_token)
+            ids = tuple(map(int, filter(None, (groups.get("ids") or "").split(";"))))
+            return Found(method, ids, groups.get("word") or "", needs_token)
     raise SiteError(404, "no_method", "no method found with this name")
 
 

@@ -82,6 +82,13 @@ def create_filter(call: Call) -> list[dict[str, Any]]:
     return [{"filter": name, "filter_type": kind, "included_fields": sorted(made.include)}]
 
 
-def one(kind: str) -> Method:
-    """The post that the path names."""
-    return lambda call: [item(call, call.site.get(call.space, kind, call.id))]
+def named(kind: str) -> Method:
+    """The posts that the path names, but for those that are not there."""
+
+    def method(call: Call) -> Page:
+        if call.site.lenient:
+            return _page(call, [call.site.get(call.space, kind, number) for number in call.ids])
+        found = (call.space.posts.get((kind, number)) for number in call.ids)
+        return _page(call, [post for post in found if post is not None])
+
+    return method

@@ -23,8 +23,13 @@ class Call:
     client: str
     fields: Mapping[str, str]
     key: str
-    id: int
+    ids: tuple[int, ...]
     word: str
+
+    @property
+    def id(self) -> int:
+        """The number in the path; 0 without one."""
+        return next(iter(self.ids), 0)
 
     @property
     def preview(self) -> bool:
@@ -74,6 +79,10 @@ def item(call: Call, post: Post) -> dict[str, Any]:
     }
     if post.kind != "comment":
         told["last_activity_date"] = int(post.active.timestamp())
+    if post.kind != "comment" and post.edited is not None:
+        told["last_edit_date"] = int(post.edited.timestamp())
+    if post.closed is not None:
+        told |= {"closed_date": int(post.closed.timestamp()), "closed_reason": "Not suitable"}
     if f"{post.kind}.body" in asked.include:
         told["body"] = post.html
     if f"{post.kind}.body_markdown" in asked.include:

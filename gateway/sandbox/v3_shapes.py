@@ -127,7 +127,7 @@ def _article_or_question(call: Call, post: Post) -> dict[str, Any]:
         "shareUrl": f"{call.base}/{post.kind[0]}/{post.id}",
         "isDeleted": False,
         "isObsolete": False,
-        "isClosed": False,
+        "isClosed": post.closed is not None,
         "userIsFollowing": False,
         "userHasUpvoted": call.user.id in post.up,
         "userHasDownvoted": call.user.id in post.down,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import orjson
+
 from gateway.audit import record
 from gateway.audit.chain import Chain, Head, begun
 from gateway.audit.checkpoints import Checkpoint
@@ -28,13 +30,18 @@ def append(folder: Path, chain: Chain, told: Sequence[Record], size: int = 2**20
     """Write records as a process that lives so long."""
     sink = FileSink(folder, chain.writer, rotation=Rotation(size=size), disk=UNSYNCED)
     for number, each in enumerate(told, 1):
-        line = chain.line(each)
-        sink.append(line)
-        chain.advance(line)
+        lines = [a_line(chain, each)]
+        sink.append(lines)
+        chain.advance(lines)
         if number % _SYNC_EVERY == 0:
             sink.sync()
     sink.sync()
     sink.close()
+
+
+def a_line(chain: Chain, told: Record) -> bytes:
+    """The next line of a chain."""
+    return chain.lines([orjson.dumps(told)])[0]
 
 
 def outcomes(count: int, at: float = NOW) -> list[Record]:

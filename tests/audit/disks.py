@@ -48,12 +48,12 @@ class StoppedClock:
 class Faulty:
     """The disk's calls, with faults for the next of each.
 
-    `writes` are errors, or the numbers of bytes that a write takes; `syncs` are errors. `synced`
+    `writes` are errors, or the numbers of bytes that a write takes, or None; `syncs` are errors. `synced`
     counts the syncs of each file. A sync announces itself with `syncing` and waits for `may_sync`.
     """
 
     def __init__(self) -> None:
-        self.writes: deque[OSError | int] = deque()
+        self.writes: deque[OSError | int | None] = deque()
         self.syncs: deque[OSError] = deque()
         self.synced: Counter[str] = Counter()
         self.lines = 0

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import hmac
+
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.audit import record
-from gateway.audit.chain import Chain, verify
+from gateway.audit.chain import Chain, signing, verify
 from gateway.model import Outcome
 from tests.audit.disks import KEY, NOW
 
 
 def chained(count: int, *, writer: str = "w", key: bytes = KEY) -> list[bytes]:
     """The lines of a writer."""
-    chain, lines = Chain(key, writer), []
-    for number in range(count):
-        line = chain.line(record.recovered(f"write-{number}", Outcome.UNKNOWN, NOW + number))
-        chain.advance(line)
-        lines.append(line)
-    return lines
+    return Chain(key, writer).lines(
+        orjson.dumps(record.recovered(f"write-{number}", Outcome.UNKNOWN, NOW + number))
+        for number in range(count)
+    )
 
 
 LINES = chained(12)
@@ -82,3 +82,24 @@ def test_a_line_of_another_writer_is_found() -> None:
 def test_without_the_key_no_line_can_be_made() -> None:
     """Lines under another key are wrong from the first."""
     assert verify(chained(2, key=b"another"), KEY) == 0
+
+
+@given(st.binary(max_size=200), st.binary(max_size=2000))
+def test_a_line_is_signed_as_the_standard_library_signs(key: bytes, body: bytes) -> None:
+    """By HMAC-SHA256, also where a key is longer than a block."""
+    assert signing(key)(body) == hmac.new(key, body, "sha256").hexdigest()
+
+
+@given(st.lists(st.integers(1, 4), max_size=5))
+def test_lines_are_the_same_however_many_are_made_at_once(turns: list[int]) -> None:
+    """Those of a chain that goes on under another key too, which names it once."""
+    encoded = [b'{"number":%d}' % number for number in range(sum(turns))]
+    whole, chain = Chain(KEY, "w", key_id="2"), Chain(KEY, "w", key_id="2")
+    lines: list[bytes] = []
+    for count in turns:
+        some = chain.lines(encoded[len(lines) : len(lines) + count])
+        chain.advance(some)
+        lines += some
+
+    assert lines == whole.lines(encoded)
+    assert b"".join(lines).count(b"key_id") == min(1, len(lines))

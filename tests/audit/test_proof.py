@@ -22,6 +22,7 @@ from tests.audit.chains import (
     OLD,
     WRITER,
     a_checkpoint,
+    a_line,
     a_long_log,
     append,
     closed,
@@ -161,7 +162,7 @@ def test_a_record_that_stands_twice_is_found(log: Log, seq: int, place: int) -> 
 def test_a_record_that_was_put_in_is_found(log: Log, place: int, told: str) -> None:
     """Under a key that is not ours, though number and predecessor are right."""
     before = Head(place, log.line(place - 1)[-67:-3].decode() if place else "")
-    forged = Chain(b"x" * 64, WRITER, before).line(record.admin(told, NOW))
+    forged = a_line(Chain(b"x" * 64, WRITER, before), record.admin(told, NOW))
     with log.changed((place, forged + log.line(place))):
         fault = log.fault()
 
@@ -219,7 +220,7 @@ def test_a_key_that_was_replaced_signs_nothing_any_more(tmp_path: Path) -> None:
     """Whoever has it can put nothing after the record that says that the key changed."""
     a_long_log(tmp_path, 20)
     last = of_writer(tmp_path)[-1]
-    forged = Chain(KEY, WRITER, a_checkpoint(last, 20).head).line(closed())
+    forged = a_line(Chain(KEY, WRITER, a_checkpoint(last, 20).head), closed())
     path = segments(tmp_path)[WRITER][-1]
     path.write_bytes(path.read_bytes() + forged)
     [found] = proven(tmp_path)
@@ -233,7 +234,7 @@ def test_nor_does_saying_so_help(tmp_path: Path) -> None:
     """A key that is older than the one before it is no change of keys."""
     a_long_log(tmp_path, 20)
     last = of_writer(tmp_path)[-1]
-    forged = Chain(KEY, WRITER, a_checkpoint(last, 20).head, "1").line(closed())
+    forged = a_line(Chain(KEY, WRITER, a_checkpoint(last, 20).head, "1"), closed())
     path = segments(tmp_path)[WRITER][-1]
     path.write_bytes(path.read_bytes() + forged)
     [found] = proven(tmp_path)

@@ -148,7 +148,8 @@ SETTLEMENTS = st.builds(
 
 def line(told: record.Record) -> dict[str, Any]:
     """The record as it stands in the file."""
-    chained: dict[str, Any] = orjson.loads(Chain(b"k" * 32, "w", key_id="2").line(told))
+    [line] = Chain(b"k" * 32, "w", key_id="2").lines([orjson.dumps(told)])
+    chained: dict[str, Any] = orjson.loads(line)
     return chained
 
 

@@ -41,7 +41,7 @@ async def test_a_file_that_is_old_is_followed_by_the_next(tmp_path: Path) -> Non
     for at, line in ((100, b""), (120, b"1\n"), (159, b""), (160, b""), (300, b"")):
         now[0] = at
         if line:
-            sink.append(line)
+            sink.append([line])
         sink.sync()
         counts.append(len(segments(tmp_path)["w"]))
     sink.close()
@@ -96,8 +96,8 @@ def test_a_slow_reader_of_standard_output_is_waited_for_within_bounds(
     """Beyond them a line is refused; none is dropped."""
     monkeypatch.setattr("gateway.audit.sinks._STDOUT_LINES_AT_MOST", 2)
     sink = StdoutSink()
-    sink.append(b"1\n")
-    sink.append(b"2\n")
+    sink.append([b"1\n"])
+    sink.append([b"2\n"])
 
     with pytest.raises(AuditError, match="nobody reads"):
-        sink.append(b"3\n")
+        sink.append([b"3\n"])

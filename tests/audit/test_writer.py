@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
+import tempfile
 import threading
+import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.audit import writer as writer_module
 from gateway.audit.chain import Chain, verify
@@ -94,6 +101,32 @@ async def test_all_that_wait_share_a_sync(tmp_path: Path) -> None:
     await log.close()
 
 
+async def test_the_decisions_of_one_turn_share_a_write(tmp_path: Path) -> None:
+    """A hundred that come at once are a hundred lines, in the order in which they came."""
+    faulty = Faulty()
+    log = a_log(a_sink(tmp_path, faulty))
+    await asyncio.gather(*(decide(log, f"w{number}") for number in range(100)))
+    writes = faulty.lines
+    await log.close()
+
+    assert writes == 1
+    assert [each["write_id"] for each in told(tmp_path)] == [f"w{number}" for number in range(100)]
+    assert verify(raw(tmp_path), KEY) is None
+
+
+async def test_a_decision_that_cannot_be_encoded_refuses_no_other(tmp_path: Path) -> None:
+    """It never comes into the write that the others of its turn share."""
+    log = a_log(a_sink(tmp_path))
+    half = log.decided(a_write(id="bad", integration="\ud800"), REFUSE)
+    ends = await asyncio.gather(half, decide(log, "good"), return_exceptions=True)
+    await log.settled(a_write(id="good"), OK, 201)
+    await log.close()
+
+    assert isinstance(ends[0], TypeError)
+    assert ends[1] is None
+    assert kinds(tmp_path) == ["decision", "outcome", "audit.closed"]
+
+
 async def test_sending_does_not_wait_for_a_sync(tmp_path: Path) -> None:
     """The line is with the operating system while the disk is busy with others."""
     faulty = Faulty()
@@ -108,7 +141,8 @@ async def test_sending_does_not_wait_for_a_sync(tmp_path: Path) -> None:
     await other
     await log.close()
 
-    assert seen == ["decision", "decision", "sending"]
+    assert seen == ["decision", "sending"]
+    assert kinds(tmp_path) == ["decision", "sending", "decision"]
 
 
 async def test_an_outcome_is_synced_though_nobody_waits(tmp_path: Path) -> None:
@@ -223,6 +257,72 @@ async def test_a_decision_written_during_a_sync_that_fails_is_lost_too(tmp_path:
     assert [type(end) for end in ends] == [AuditError, AuditError]
 
 
+async def test_a_sync_that_fails_later_refuses_nothing_that_is_durable(tmp_path: Path) -> None:
+    """Also where the loop hears of both at once."""
+    faulty = Faulty()
+    sink = a_sink(tmp_path, faulty)
+    log = a_log(sink)
+    first = asyncio.ensure_future(decide(log, "w1"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    stand_still(lambda: log.durable.seq == 1)
+    faulty.syncs.append(io_error())
+    log.told("policies.loaded")
+    stand_still(lambda: sink._current is None)
+    await first
+    await recovered(log)
+    await log.settled(a_write(), OK, 201)
+    await log.close()
+
+    assert verify(raw(tmp_path), KEY) is None
+
+
+def stand_still(until: Callable[[], bool]) -> None:
+    """Keep the loop from hearing of anything until something happened in the log's thread."""
+    ends = time.monotonic() + 10
+    while not until() and time.monotonic() < ends:
+        time.sleep(0.001)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_thread_that_dies_fails_the_decision_in_time(tmp_path: Path) -> None:
+    """The loop gives up by itself; nobody has to tell it."""
+
+    def die(_: float) -> None:
+        raise SystemExit
+
+    log = a_log(a_sink(tmp_path), durable_within=0.05)
+    log._on_sync = die
+    with pytest.raises(AuditError, match="in time"):
+        await decide(log)
+    await log.close()
+
+
+async def test_a_write_that_took_some_decisions_refuses_all_that_it_carried(
+    tmp_path: Path,
+) -> None:
+    """Those that stand whole have their place in the chain, and get their outcome."""
+    faulty = Faulty()
+    log = a_log(a_sink(tmp_path, faulty))
+    await decide(log, "w0")
+    faulty.writes.append(2 * len(raw(tmp_path)[0]) + 200)  # the first is shorter
+    names = ["w1", "w2", "w3"]
+    ends = await asyncio.gather(*(decide(log, name) for name in names), return_exceptions=True)
+    await recovered(log)
+    for name in names:
+        await log.settled(a_write(id=name), Settlement(outcome=Outcome.NOT_SENT), None)
+    await log.settled(a_write(id="w0"), OK, 201)
+    await log.close()
+
+    assert [type(end) for end in ends] == [AuditError] * 3
+    decided = [each["write_id"] for each in told(tmp_path) if each["kind"] == "decision"]
+    ended = [each["write_id"] for each in told(tmp_path) if each["kind"] == "outcome"]
+    assert decided == ["w0", "w1", "w2", "later"]
+    assert sorted(ended) == sorted(decided)
+    assert kinds(tmp_path)[-1] == "audit.closed"
+    assert verify(raw(tmp_path), KEY) is None
+
+
 async def test_a_full_disk_refuses_writes_until_there_is_room(tmp_path: Path) -> None:
     """Nothing was written, so the same file goes on and the chain has no gap."""
     faulty = Faulty()
@@ -288,7 +388,7 @@ async def test_no_more_than_so_many_may_wait(
     ends = await asyncio.gather(first, *others, return_exceptions=True)
     await log.close()
 
-    assert [type(end) for end in ends].count(AuditError) == 2
+    assert [type(end) for end in ends].count(AuditError) == 3
 
 
 async def test_a_disk_with_little_room_refuses_writes_and_records_how_others_end(
@@ -360,6 +460,58 @@ async def test_a_decision_needs_every_sink(tmp_path: Path) -> None:
     assert raw(tmp_path / "good") == raw(tmp_path / "bad")
     assert [each.get("write_id") for each in told(tmp_path / "bad")][:3] == ["w1", "w2", "later"]
     assert verify(raw(tmp_path / "bad"), KEY) is None
+
+
+FAULTS = st.sampled_from([None, no_space(), io_error(), 0, 40, 700, 1500])
+"""Of the next write: none, an error, or how many bytes it takes."""
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    turns=st.lists(st.integers(1, 4), min_size=1, max_size=6),
+    good=st.lists(FAULTS, max_size=6),
+    bad=st.lists(FAULTS, max_size=6),
+)
+def test_whatever_fails_every_sink_holds_the_whole_chain(
+    turns: list[int], good: list[OSError | int | None], bad: list[OSError | int | None]
+) -> None:
+    """And all that was told to be durable, once, and an outcome for each that may pass."""
+
+    async def run(folder: Path) -> list[str]:
+        disks = Faulty(), Faulty()
+        log = a_log(*(a_sink(folder / str(n), disk) for n, disk in enumerate(disks)))
+        for disk, faults in zip(disks, (good, bad), strict=True):
+            disk.writes.extend(faults)
+        passed = []
+        for turn, count in enumerate(turns):
+            names = [f"{turn}-{number}" for number in range(count)]
+            ends = await asyncio.gather(*(decide(log, n) for n in names), return_exceptions=True)
+            passed += [name for name, end in zip(names, ends, strict=True) if end is None]
+            for name in names:
+                with contextlib.suppress(AuditError):
+                    await log.settled(a_write(id=name), OK, 201)
+            await asyncio.sleep(0.002)
+        for disk in disks:
+            disk.writes.clear()
+        await recovered(log)
+        await log.close()
+        return passed
+
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writer_module, "LAZY_SECONDS", 0.001)
+        folder = Path(name)
+        passed = asyncio.run(run(folder))
+        records = told(folder / "0")
+        chains = [raw(folder / str(number)) for number in range(2)]
+
+    assert chains[0] == chains[1]
+    assert verify(chains[0], KEY) is None
+    ids = [(each["kind"], each.get("write_id", "later")) for each in records]
+    decided = Counter(name for kind, name in ids if kind == "decision" and name != "later")
+    ended = Counter(name for kind, name in ids if kind == "outcome" and name != "later")
+    assert set(passed) <= decided.keys()
+    assert decided == ended
+    assert set(decided.values()) <= {1}
 
 
 async def test_an_outcome_that_one_sink_took_is_not_recorded_twice(tmp_path: Path) -> None:

@@ -61,9 +61,13 @@ def rendered(values: Mapping[str, Any], by: str = HELMS[0]) -> list[Object]:
 
 @functools.cache
 def _rendered(values: str, by: str) -> tuple[Object, ...]:
-    ended = template(json.loads(values), by)
+    return tuple(objects_of(template(json.loads(values), by)))
+
+
+def objects_of(ended: subprocess.CompletedProcess[str]) -> list[Object]:
+    """Give the objects that helm rendered."""
     assert ended.returncode == 0, ended.stderr
-    return tuple(filter(None, yaml.load_all(ended.stdout, yaml.CSafeLoader)))
+    return list(filter(None, yaml.load_all(ended.stdout, yaml.CSafeLoader)))
 
 
 def site(name: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from tests.deploy.chart import (
     SITES,
     Object,
     needs_tools,
+    objects_of,
     one,
     pod,
     pods,
@@ -31,6 +32,7 @@ from tests.deploy.chart import (
     site,
     with_values,
 )
+from tests.docs.pages import Block, blocks
 from tests.shared import ROOT
 
 pytestmark = needs_tools
@@ -230,6 +232,34 @@ def test_the_gateway_takes_its_policies(name: str, tmp_path: Path) -> None:
     assert policies.enforcing
     assert {"person-asked"} <= {rule.id for rule in policies.rules}
     assert ("help-bot" in policies.registry.names) is (name == "replicas-redis")
+
+
+@pytest.mark.parametrize("block", blocks("values"), ids=str)
+def test_values_that_are_shown_are_right(block: Block, tmp_path: Path) -> None:
+    """What a page tells to write into values.yaml renders, and the gateway takes its settings."""
+    objects = rendered(yaml.safe_load(block.text))
+
+    assert settings(objects, tmp_path).site.contact.email == "knowledge@example.com"
+
+
+def test_settings_arrive_as_they_were_written(tmp_path: Path) -> None:
+    """A day stays a day, a number a number, and a word in the place of a section that section."""
+    (tmp_path / "values.yaml").write_text(
+        """\
+settings:
+  posture: {mode: discover, until: 2026-12-24}
+  state: {posts: 1048576}
+  identify: {anonymous: allow}
+  server: {workers: 4}
+"""
+    )
+    default = CHART / "ci" / "default-values.yaml"
+    words = ("--values", default, "--values", tmp_path / "values.yaml")
+    read = settings(objects_of(chart.helm("template", "gw", CHART, *words)), tmp_path / "pod")
+
+    assert read.posture.until == date(2026, 12, 24)
+    assert (read.state.posts, read.server.workers) == (1048576, 4)
+    assert read.identify.anonymous.write == "allow"
 
 
 @every_site
@@ -489,9 +519,8 @@ def test_the_package_holds_all_that_is_rendered(by: str, tmp_path: Path) -> None
     (package,) = tmp_path.glob("*.tgz")
     values = CHART / "ci" / "replicas-redis-values.yaml"
     words = ("--namespace", "soe", "--values", values)
-    ended = chart.helm("template", "gw", package, *words, by=by)
+    objects = objects_of(chart.helm("template", "gw", package, *words, by=by))
 
-    objects = list(filter(None, yaml.load_all(ended.stdout, yaml.CSafeLoader)))
     assert sorted(objects, key=named) == sorted(rendered(REPLICAS, by), key=named)
 
 

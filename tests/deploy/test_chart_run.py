@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.deploy import containers
-from tests.deploy.chart import Object, needs_tools, pod, rendered, site, with_values
+from tests.deploy.chart import Object, needs_tools, one, pod, rendered, site, with_values
 from tests.deploy.containers import IMAGE, Container
 from tests.deploy.test_chart import files, gateway
 from tests.e2e.stack import sandbox
@@ -127,6 +127,15 @@ def write(running: Container) -> httpx.Response:
         return client.post(f"{running.proxy}/api/v3/questions", json=QUESTION, headers=fields)
 
 
+def asking(proxy: str) -> str:
+    """The program by which helm test asks the Service, asking the proxy."""
+    (*_, container) = one(rendered(VALUES), "Pod")["spec"]["containers"]
+    script: str = container["args"][0]
+    asked = script.replace("http://gw-soe-write-gateway:80", proxy)
+    assert asked != script
+    return asked
+
+
 def revision(running: Container) -> str:
     """The policy revision in force, as readiness tells it."""
     answer = httpx.get(f"{running.admin}/readyz", trust_env=False)
@@ -141,6 +150,8 @@ def test_the_pod_runs_as_the_chart_says_and_follows_its_policies(
     status = running.status()
     began = running.inspect("{{.State.StartedAt}}")
     before = revision(running)
+    running.run("soe-gateway", "healthcheck", "--ready", f"--admin={running.admin}")
+    running.run("python", "-c", asking(running.proxy))
     refused = write(running)
     tuned = VALUES | {"policies": {"files": {"overrides.yaml": "person-asked: {mode: warn}\n"}}}
     objects = rendered(tuned)

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.observe.fate import FATE_FILE, Fate, write_fates
 from tests.e2e.process import Running, gateway
 from tests.e2e.recorder import recorder
 from tests.observe.test_metrics import described
@@ -115,6 +116,8 @@ def test_promtool_finds_nothing_in_what_a_gateway_tells(tmp_path: Path, workers:
     (policies / "driven.yaml").write_text(POLICIES)
     arguments = ("--policies", str(policies), "--workers", str(workers))
     with recorder() as soe, gateway(soe.url, tmp_path, *arguments) as running:
+        counted = [Fate(integration="help-bot", operation="answer.create", published=3)]
+        write_fates(tmp_path / FATE_FILE, counted, 1_795_000_000.0)
         decided = drive(running)
         text, totals = scraped(
             running,
@@ -139,6 +142,7 @@ def test_promtool_finds_nothing_in_what_a_gateway_tells(tmp_path: Path, workers:
     assert 0 < totals["soe_gateway_outcomes_total"] <= 8
     assert 0 < totals["soe_gateway_holds_total"] <= ROUNDS
     assert totals["soe_gateway_audit_records_total"] > totals["soe_gateway_decisions_total"]
+    assert totals["soe_gateway_fate_posts"] == 3
     assert totals["soe_gateway_store_up"] == 1
     assert 0 < totals["soe_gateway_audit_free_bytes"] < float("inf")
     assert totals["process_resident_memory_bytes"] > 1e7

@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.observe import metrics as module
+from gateway.observe.fate import FATE
 from gateway.observe.metrics import (
     UPSTREAM_CODES,
     Metrics,
@@ -71,7 +72,7 @@ def test_the_reference_has_all_that_is_rendered() -> None:
     rendered = {each.name + ("_total" if each.type == "counter" else "") for each in families}
     supervisor = {"soe_gateway_workers", "soe_gateway_worker_restarts_total"}
 
-    assert rendered | supervisor == set(described())
+    assert rendered | supervisor | set(FATE) == set(described())
 
 
 def test_names_without_end_share_one_value(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 {{- $settings := .Values.settings }}
 {{- $secrets := include "gateway.secretKeys" . | fromJsonArray }}
 {{- $stateUrl := dig "state" "url" "" $settings }}
-{{- $shared := or (has "state-url" $secrets) (regexMatch "^(rediss?|unix)://" $stateUrl) }}
+{{- $shared := or (has "state-url" $secrets) (regexMatch "^rediss?://" $stateUrl) }}
 {{- if not (dig "upstream" "url" "" $settings) }}
 {{- fail "settings.upstream.url is missing: where Stack Overflow Enterprise is, as https://soe.example.com" }}
 {{- end }}
@@ -39,7 +39,7 @@
 {{- if not .to.soe.to }}
 {{- fail "networkPolicy.to.soe.to is empty, so pods could not reach SOE: name its addresses, as [{ipBlock: {cidr: 203.0.113.7/32}}], or set networkPolicy.enabled to false" }}
 {{- end }}
-{{- if and $shared (not (hasPrefix "unix:" $stateUrl)) (not .to.redis.to) }}
+{{- if and $shared (not .to.redis.to) }}
 {{- fail "networkPolicy.to.redis.to is empty, so pods could not reach their state: name where Redis or Valkey is" }}
 {{- end }}
 {{- if and (dig "sign_in" "issuer" "" $settings) (not .to.signIn.to) }}

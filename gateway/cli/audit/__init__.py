@@ -13,6 +13,8 @@ from typing import TextIO
 SUBCOMMANDS: Mapping[str, str] = {
     "query": "ask what was written: by whom, on whose word, and what became of it",
     "export": "give the records in the words of a SIEM: Elastic Common Schema or OCSF",
+    "reconcile": "find what was written around the gateway, and what became of writes left open",
+    "fate": "count which posts of each integration were deleted, closed or voted down",
     "verify": "prove that no record was changed, dropped or moved, and name the first that was",
     "cut": "remove what is older than a day, so that the rest verifies",
     "people": "tell who stands behind a pseudonym",

@@ -44,11 +44,16 @@ class FilterError(ValueError):
     """A filter says what cannot be: the command was called wrongly."""
 
 
-def add_filters(parser: argparse.ArgumentParser) -> None:
-    """Declare which log is asked, and for which writes."""
+def add_log(parser: argparse.ArgumentParser) -> None:
+    """Declare which log is asked."""
     parser.add_argument("--config", type=Path, help="the settings file (gateway.yaml)")
     parser.add_argument("--data", help="the gateway's data directory (data)")
     parser.add_argument("--audit", type=Path, metavar="DIRECTORY", help="the log; that of the settings without it")  # fmt: skip
+
+
+def add_filters(parser: argparse.ArgumentParser) -> None:
+    """Declare which log is asked, and for which writes."""
+    add_log(parser)
     which = parser.add_argument_group("which writes", "all that fit every filter; one that is given again, any of its words")  # fmt: skip
     which.add_argument("--since", metavar="TIME", help="from then on: 2h, 3d, 2026-11-26, 2026-11-26T14:00 (UTC)")  # fmt: skip
     which.add_argument("--until", metavar="TIME", help="up to then")
@@ -155,8 +160,8 @@ def selection_of(args: argparse.Namespace, settings: Settings, index: Index) -> 
         raise FilterError(f"--post: {args.post!r} is neither an address nor a post as answer/12")
     names = _Names(settings, index)
     return Selection(
-        since=_instant("--since", args.since, now),
-        until=_instant("--until", args.until, now),
+        since=instant_of("--since", args.since, now),
+        until=instant_of("--until", args.until, now),
         ids=tuple(args.id),
         integrations=names.known("integration", args.integration, names.integrations),
         rules=names.known("rule", args.rule, names.rules),
@@ -169,7 +174,12 @@ def selection_of(args: argparse.Namespace, settings: Settings, index: Index) -> 
     )
 
 
-def _instant(flag: str, text: str | None, now: float) -> float | None:
+def instant_of(flag: str, text: str | None, now: float) -> float | None:
+    """Read an instant, or how long ago it was; None without one.
+
+    Raises:
+        FilterError: it is neither.
+    """
     if text is None:
         return None
     if ago := _AGO.fullmatch(text):

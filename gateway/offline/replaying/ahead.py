@@ -10,12 +10,13 @@ import gc
 import io
 import pickle
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from itertools import islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.resource_tracker import ensure_running
 from pathlib import Path
 from typing import Any
 
@@ -40,25 +41,27 @@ class _Part:
 
 def events(
     paths: Sequence[Path], spoilt: Spoilt, advanced: Callable[[int], None] = lambda _: None
-) -> Iterator[Event]:
-    """Give what happened, as state saw it; of decisions that come from afar without their records.
+) -> Generator[Event, None, None]:
+    """Give what happened, as state saw it; of a long log, decisions come without their records.
 
     Args:
         spoilt: takes what cannot be read.
         advanced: is told of bytes that were read, as they lie on the disk.
     """
     if sum(path.stat().st_size for path in paths) < _WORTH:
-        return in_order(records(paths, spoilt, advanced))
-    return read_ahead(paths, spoilt, advanced)
+        yield from in_order(records(paths, spoilt, advanced))
+    else:
+        yield from read_ahead(paths, spoilt, advanced)
 
 
 def read_ahead(
     paths: Sequence[Path], spoilt: Spoilt, advanced: Callable[[int], None]
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Give events as `events`, from a process that ends with this iterator."""
     context = get_context("spawn")  # as the progress bar may have threads
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_send, args=(paths, sender), daemon=True)
+    ensure_running()  # which would unblock signals, were it done below
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
     try:
         process.start()  # Ctrl-C is not for the process, which inherits what is blocked
@@ -126,9 +129,9 @@ def _packed(part: _Part) -> bytes:
 class _Packer(pickle.Pickler):
     """Packs a value as a call of its class, which is read twice as fast as what it packs itself."""
 
-    def reducer_override(self, value: object) -> Any:
+    def reducer_override(self, value: Any) -> Any:
         """As `pickle.Pickler.reducer_override`."""
-        names = _names(type(value))
+        names = _names(value.__class__)
         if not names:
             return NotImplemented
         return _made, (type(value), *[getattr(value, name) for name in names])

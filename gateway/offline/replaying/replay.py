@@ -9,6 +9,7 @@ and every finding comes out as recorded (docs/operations.md says what concurrenc
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -43,6 +44,8 @@ from gateway.state.memory import MemoryStore
 
 _KEEP = 90 * 86_400.0
 _POSTS = 1 << 18
+_AT_A_STRETCH = 256
+"""Events that are replayed before Ctrl-C is heard."""
 _AWAY = StoreError("state was out of reach then")
 
 
@@ -133,7 +136,9 @@ class Replay:
 
     async def run(self, events: Iterable[Event]) -> Replayed:
         """Replay all."""
-        for event in events:
+        for count, event in enumerate(events):
+            if count % _AT_A_STRETCH == 0:
+                await asyncio.sleep(0)  # nothing else here waits, so Ctrl-C would not be heard
             if isinstance(event, Decided):
                 self._tell(event.decision, await self._decided(event.decision, event.writer))
             elif isinstance(event, Ended):

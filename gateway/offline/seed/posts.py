@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gateway.model import Post, Published
-from gateway.offline.seed.reader import SeedError
+from gateway.offline.reading.reader import ReadingError
 from gateway.soe.answers import link_of
 from gateway.text import markdown
 from gateway.text.fingerprint import fingerprint
@@ -78,7 +78,7 @@ def published(
         read: how the body is written; `page.read` for HTML.
 
     Raises:
-        SeedError: it has no number.
+        ReadingError: it has no number.
     """
     person = _number(item.get("owner") or {}, "user_id", "id")
     author = f"person:{'unknown' if person is None else person}"
@@ -88,7 +88,7 @@ def published(
     number = _number(item, f"{kind}_id", "id")
     question = _number(item, "question_id", "questionId") if kind == "answer" else None
     if number is None or (kind == "answer" and question is None):
-        raise SeedError(f"SOE lists {kind}s that have no number")
+        raise ReadingError(f"SOE lists {kind}s that have no number")
     return Published(
         post=f"{kind}/{number}",
         author=author,
@@ -98,18 +98,6 @@ def published(
         url=link_of(item),
         fingerprint=found,
     )
-
-
-def items_of(document: Mapping[str, Any], path: str) -> list[dict[str, Any]]:
-    """Give the items of a page.
-
-    Raises:
-        SeedError: there are none, or they are no objects.
-    """
-    items = document.get("items")
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise SeedError(f"SOE gives no items for {path}; is upstream.url right?")
-    return items
 
 
 def _number(item: Mapping[str, Any], *names: str) -> int | None:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.model import Published
+from gateway.offline.reading.reader import NotThereError, Reader, ReadingError
+from gateway.offline.reading.v23 import API as V23
 from gateway.offline.seed import v3, v23
 from gateway.offline.seed.posts import Batch, Source
 from gateway.offline.seed.progress import Progress
-from gateway.offline.seed.reader import NotThereError, Reader, SeedError
 
 AUTO = "auto"
-APIS = (AUTO, v23.API, v3.API)
+APIS = (AUTO, V23, v3.API)
 _AT_ONCE = 100
 """Posts in one call of state, which has little time for each."""
 
@@ -64,7 +65,7 @@ async def choose(
     """Give the lists that are to be read: of v2.3, or of v3 where v2.3 is not there.
 
     Raises:
-        SeedError: the site does not answer, or has not the API that was asked for.
+        ReadingError: the site does not answer, or has not the API that was asked for.
     """
     if api != v3.API:
         listed = v23.sources(reader, teams)
@@ -90,7 +91,7 @@ async def seed(
     """Read every source from where it was left, and remember its posts; without a store, count.
 
     Raises:
-        SeedError: SOE does not let it go on.
+        ReadingError: SOE does not let it go on.
         StoreError: state does not.
     """
     for source in sources:
@@ -99,8 +100,8 @@ async def seed(
         except NotThereError:
             counts.missing.append(source.name)
             watcher.note(f"{source.name}: the site has no such list.")
-        except SeedError as error:
-            raise SeedError(f"{source.name}: {error}") from error
+        except ReadingError as error:
+            raise ReadingError(f"{source.name}: {error}") from error
 
 
 async def _read(

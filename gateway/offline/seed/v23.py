@@ -7,65 +7,22 @@ gone on with like one that was broken off: what was written or edited since stan
 
 from __future__ import annotations
 
-import html
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.model import Post, Published
-from gateway.offline.seed.posts import Batch, Position, items_of, published, source_name
-from gateway.offline.seed.reader import Reader, RefusedError
-from gateway.text import markdown, page
-from gateway.text.normalize import Read
+from gateway.model import Published
+from gateway.offline.reading.reader import Reader, items_of
+from gateway.offline.reading.v23 import API, PAGE, PREFIX, Filter, Filters, text_of
+from gateway.offline.seed.posts import Batch, Position, published, source_name
 
-API = "v2.3"
-_PREFIX = "/api/2.3"
-_PAGE = 100
 _KINDS = ("question", "answer", "article")
-_IN_HTML = "withbody"
-"""A filter that every site has; it gives bodies in HTML."""
 
 
 def sources(reader: Reader, teams: Sequence[str | None]) -> list[Listed]:
     """Give every list of each team, None being the main site."""
-    filters = _Filters(reader)
+    filters = Filters(reader)
     return [Listed(reader, filters, team, kind) for team in teams for kind in _KINDS]
-
-
-@dataclass(frozen=True, slots=True)
-class _Filter:
-    """A filter's name, and whether its texts are escaped for HTML."""
-
-    name: str
-    escaped: bool
-
-
-class _Filters:
-    """Makes a filter for each kind of post; SOE keeps them, and the same words make the same one."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._made: dict[str, _Filter] = {}
-
-    async def of(self, kind: str) -> _Filter:
-        """Give the filter that shows Markdown, or the one of every site where it cannot be made."""
-        if kind not in self._made:
-            try:
-                self._made[kind] = await self._make(kind)
-            except RefusedError as error:
-                self._reader.note(f"{kind}s are read in HTML: {error}")
-                self._made[kind] = _Filter(_IN_HTML, escaped=True)
-        return self._made[kind]
-
-    async def _make(self, kind: str) -> _Filter:
-        path = f"{_PREFIX}/filters/create"
-        shown = f"{kind}.body_markdown" + (";answer.link" if kind == "answer" else "")
-        query = {"include": shown, "base": "default", "unsafe": "true"}
-        told = await self._reader.get(API, path, query)
-        item = next(iter(items_of(told, path)), {})
-        if not isinstance(item.get("filter"), str):
-            raise RefusedError("SOE makes no filter")
-        return _Filter(item["filter"], escaped=item.get("filter_type") != "unsafe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +30,7 @@ class Listed:
     """One list of one team: a `posts.Source`."""
 
     reader: Reader
-    filters: _Filters
+    filters: Filters
     team: str | None
     kind: str
 
@@ -85,7 +42,7 @@ class Listed:
     @property
     def path(self) -> str:
         """Where the list is."""
-        return f"{_PREFIX}/{self.kind}s"
+        return f"{PREFIX}/{self.kind}s"
 
     async def count(self, position: Position) -> int | None:
         """As `posts.Source.count`."""
@@ -118,7 +75,7 @@ class Listed:
             )
 
     def _query(self, since: int | None) -> dict[str, str | int]:
-        query: dict[str, str | int] = {"pagesize": _PAGE, "order": "asc", "sort": "activity"}
+        query: dict[str, str | int] = {"pagesize": PAGE, "order": "asc", "sort": "activity"}
         # `team` is safe only because no credential is in the query: SOE would end a token there.
         query |= {"team": self.team} if self.team else {}
         return query | ({"min": since} if since is not None else {})
@@ -127,21 +84,11 @@ class Listed:
         """Tell a post from others, and from itself before it was edited."""
         return item.get(f"{self.kind}_id"), _active(item)
 
-    def _published(self, item: Mapping[str, Any], asked: _Filter) -> Published | None:
-        post, read = _post(item, escaped=asked.escaped)
+    def _published(self, item: Mapping[str, Any], asked: Filter) -> Published | None:
+        post, read = text_of(item, escaped=asked.escaped)
         return published(self.kind, item, post, team=self.team, read=read)
 
 
 def _active(item: Mapping[str, Any]) -> int | None:
     at = item.get("last_activity_date")
     return at if isinstance(at, int) else None
-
-
-def _post(item: Mapping[str, Any], *, escaped: bool) -> tuple[Post, Read]:
-    """Give title and body as they were written, or the body in HTML, and how it reads."""
-    title, body = (str(item.get(name) or "") for name in ("title", "body_markdown"))
-    if escaped:  # a safe filter's strings can be put into HTML as they are
-        title, body = html.unescape(title), html.unescape(body)
-    if "body_markdown" not in item:
-        return Post(title=title, body=str(item.get("body") or "")), page.read
-    return Post(title=title, body=body), markdown.read

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.model import Post, Published
-from gateway.offline.seed.posts import Batch, Position, items_of, published, source_name
-from gateway.offline.seed.reader import NotThereError, Reader
+from gateway.offline.reading.reader import NotThereError, Reader, items_of
+from gateway.offline.seed.posts import Batch, Position, published, source_name
 from gateway.text import page
 
 API = "v3"

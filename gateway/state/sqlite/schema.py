@@ -131,7 +131,10 @@ def migrate(db: sqlite3.Connection) -> None:
     db.execute("BEGIN IMMEDIATE")  # of several processes that start at once, one migrates
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > len(MIGRATIONS):
-        raise sqlite3.DatabaseError(f"its schema {version} is of a newer gateway")
+        raise sqlite3.DatabaseError(
+            f"its schema {version} is of a newer gateway, and this one knows {len(MIGRATIONS)}; "
+            "start the newer one, or put back the copy that was taken before the upgrade"
+        )
     db.create_function("digest", 1, digest, deterministic=True)
     db.create_function("packed", 1, packed, deterministic=True)
     for migration in MIGRATIONS[version:]:

@@ -54,7 +54,7 @@ def test_who_reads_ahead_ends_when_nobody_wants_more(log: Path) -> None:
     """So nothing runs on after Ctrl-C."""
     read = read_ahead([log], Spoilt(), lambda _: None)
     next(read)
-    read.close()  # type: ignore[attr-defined]  # it is a generator
+    read.close()
 
     assert not multiprocessing.active_children()
 

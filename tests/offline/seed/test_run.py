@@ -9,13 +9,13 @@ import pytest
 
 from gateway.errors import StoreError
 from gateway.model import Found, Lookup, Post, Published, Remembered, Reservation
+from gateway.offline.reading.reader import NotThereError, ReadingError
 from gateway.offline.seed.posts import Source
 from gateway.offline.seed.progress import Progress
-from gateway.offline.seed.reader import NotThereError, SeedError
 from gateway.offline.seed.run import Counts, Remembers, choose, seed
 from gateway.state.memory import MemoryStore
 from gateway.text.fingerprint import fingerprint
-from tests.offline.seed.rig import Rig
+from tests.offline.rig import Rig
 from tests.samples import a_write
 
 KEEP = 90 * 86_400.0
@@ -143,7 +143,7 @@ async def test_a_run_that_soe_ended_names_the_list(tmp_path: Path) -> None:
     rig.next(status=403, count=9)
 
     progress = Progress(tmp_path / "seed.json", {}, rig.time.now(), KEEP)
-    with pytest.raises(SeedError, match=r"v2\.3 team red questions: SOE refuses"):
+    with pytest.raises(ReadingError, match=r"v2\.3 team red questions: SOE refuses"):
         await seed(sources, None, progress, Counts(), Watching(), rig.time.now)
 
 

@@ -9,7 +9,7 @@ import pytest
 from gateway.model import Post
 from gateway.offline.seed import v23
 from gateway.text.fingerprint import fingerprint
-from tests.offline.seed.rig import Rig, numbers, read
+from tests.offline.rig import Rig, numbers, read
 
 TITLE = "How do I rotate the <signing> key & when?"
 BODY = (

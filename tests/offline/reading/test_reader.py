@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gateway.offline.seed.reader import NotThereError, RefusedError, SeedError
-from tests.offline.seed.rig import Rig
+from gateway.offline.reading.reader import NotThereError, ReadingError, RefusedError
+from tests.offline.rig import Rig
 
 PATH = "/api/2.3/questions"
 
@@ -99,7 +99,7 @@ async def test_what_fails_again_and_again_is_told() -> None:
     rig = Rig()
     rig.way.broken = 100
 
-    with pytest.raises(SeedError, match=r"cannot be reached \(closed\), 6 times in a row"):
+    with pytest.raises(ReadingError, match=r"cannot be reached \(closed\), 6 times in a row"):
         await get(rig)
 
 
@@ -119,7 +119,7 @@ async def test_nobody_waits_for_an_hour(behaviour: dict[str, Any]) -> None:
     rig = Rig()
     rig.next(**behaviour)
 
-    with pytest.raises(SeedError, match=r"asks to wait \d+ s; a later run goes on"):
+    with pytest.raises(ReadingError, match=r"asks to wait \d+ s; a later run goes on"):
         await get(rig)
     assert rig.time.waits == []
 
@@ -130,7 +130,7 @@ async def test_the_last_answer_of_a_quota_is_used() -> None:
     rig.next(members={"quota_remaining": 0})
 
     told = await get(rig)
-    with pytest.raises(SeedError, match="quota"):
+    with pytest.raises(ReadingError, match="quota"):
         await get(rig)
 
     assert told["items"]
@@ -158,7 +158,7 @@ async def test_a_list_that_is_not_there_is_told_apart(api: str, path: str) -> No
 
 async def test_a_page_for_people_is_no_answer() -> None:
     """A wrong address often answers with a page to sign in."""
-    with pytest.raises(SeedError, match="no JSON object"):
+    with pytest.raises(ReadingError, match="no JSON object"):
         await get(Rig(), path="/")
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 
 from gateway.model import Published
-from gateway.offline.seed.pace import Pace
+from gateway.offline.reading.pace import Pace
+from gateway.offline.reading.reader import Reader
 from gateway.offline.seed.posts import Position, Source
-from gateway.offline.seed.reader import Reader
 from gateway.sandbox.app import Behaviour, Sandbox, sandbox_app
 from gateway.sandbox.site import Post, Site
 
@@ -72,6 +72,7 @@ class Rig:
             "http://soe",
             pace=Pace(RATE, sleep=self.time.sleep, now=self.time.now),
             credentials=CREDENTIALS,
+            purpose="seed",
             contact=self.contact,
             note=self.notes.append,
         )

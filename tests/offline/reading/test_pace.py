@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.offline.seed.pace import Pace, until_again, until_next
-from tests.offline.seed.rig import Time
+from gateway.offline.reading.pace import Pace, until_again, until_next
+from tests.offline.rig import Time
 
 
 async def test_requests_keep_their_distance() -> None:

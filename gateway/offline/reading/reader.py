@@ -12,7 +12,7 @@ import orjson
 
 from gateway import __version__
 from gateway.errors import GatewayError
-from gateway.offline.seed.pace import Pace, until_again, until_next
+from gateway.offline.reading.pace import Pace, until_again, until_next
 
 _TRIES = 6
 _FIRST_PAUSE = 0.5
@@ -24,11 +24,11 @@ _FAILED = (500, 503)
 _NO_METHOD = 404
 
 
-class SeedError(GatewayError):
-    """Reading cannot go on; what was remembered stays, and a later run goes on from there."""
+class ReadingError(GatewayError):
+    """Reading cannot go on now; a later run may."""
 
 
-class RefusedError(SeedError):
+class RefusedError(ReadingError):
     """SOE answers, and says no."""
 
 
@@ -51,7 +51,8 @@ class Reader:
         transport: the way to SOE.
         url: the site's origin.
         credentials: header fields by API, `v2.3` and `v3`.
-        contact: stands in `User-Agent`, as the vendor wants it.
+        purpose: stands in `User-Agent`: which command reads.
+        contact: stands there as well, as the vendor wants it.
         note: hears of every wait that is longer than usual.
 
     Attributes:
@@ -65,6 +66,7 @@ class Reader:
         *,
         pace: Pace,
         credentials: Mapping[str, Mapping[str, str]],
+        purpose: str,
         contact: str = "",
         note: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -74,7 +76,7 @@ class Reader:
         self._credentials = credentials
         self._spent = False
         whom = "".join(char for char in contact if " " <= char <= "~" and char not in "()\\")
-        agent = f"soe-write-gateway/{__version__} (seed{'; ' if whom else ''}{whom})"
+        agent = f"soe-write-gateway/{__version__} ({purpose}{'; ' if whom else ''}{whom})"
         self._http = httpx.AsyncClient(
             transport=transport,
             base_url=url,
@@ -90,10 +92,10 @@ class Reader:
         Raises:
             NotThereError: there is nothing under this path.
             RefusedError: SOE refuses, as for a token that it does not know.
-            SeedError: SOE's quota is used up, or it fails again and again.
+            ReadingError: SOE's quota is used up, or it fails again and again.
         """
         if self._spent:
-            raise SeedError("the day's quota of SOE's API is used up; a later run goes on")
+            raise ReadingError("the day's quota of SOE's API is used up; a later run goes on")
         headers = self._credentials.get(api, {})
         why = ""
         for attempt in range(_TRIES):
@@ -107,7 +109,7 @@ class Reader:
                 why, seconds = str(error), error.seconds
             pause = _FIRST_PAUSE * 2**attempt * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
             self._hold(seconds or pause, f"{why}: ")
-        raise SeedError(f"{why}, {_TRIES} times in a row; a later run goes on")
+        raise ReadingError(f"{why}, {_TRIES} times in a row; a later run goes on")
 
     async def aclose(self) -> None:
         """Close the transport."""
@@ -128,16 +130,28 @@ class Reader:
         if status != httpx.codes.OK or error_id is not None:
             raise RefusedError(f"SOE refuses {path} with {error_id or status}{_named(document)}")
         if not document:
-            raise SeedError(f"SOE gives no JSON object for {path}; is upstream.url right?")
+            raise ReadingError(f"SOE gives no JSON object for {path}; is upstream.url right?")
         self._hold(until_next(headers, document))
         return document
 
     def _hold(self, seconds: float, why: str = "") -> None:
         if seconds > _LONGEST_WAIT:
-            raise SeedError(f"SOE asks to wait {seconds:.0f} s; a later run goes on")
+            raise ReadingError(f"SOE asks to wait {seconds:.0f} s; a later run goes on")
         if seconds > 1:
             self.note(f"{why or 'SOE asks for it: '}waiting {seconds:.0f} s")
         self.pace.hold(seconds)
+
+
+def items_of(document: Mapping[str, Any], path: str) -> list[dict[str, Any]]:
+    """Give the items of a page.
+
+    Raises:
+        ReadingError: there are none, or they are no objects.
+    """
+    items = document.get("items")
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise ReadingError(f"SOE gives no items for {path}; is upstream.url right?")
+    return items
 
 
 def _document(response: httpx.Response) -> dict[str, Any]:
