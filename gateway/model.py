@@ -260,6 +260,14 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What a counter of a cap has counted: its name, as `Charge.cap`, and how many charges."""
+
+    cap: str
+    used: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
     """Ask for one write out of a cap; all windows of it or none.
 

@@ -11,6 +11,7 @@ from typing import Final, Literal, Protocol
 
 from gateway.model import (
     Api,
+    Counted,
     Decision,
     Headers,
     Person,
@@ -130,7 +131,23 @@ class Store(Protocol):
         """The switches of integrations, in the same state."""
 
 
-class Administered(Store, Protocol):
+class Caps(Protocol):
+    """What operators see of caps, and do about them. Raises `StoreError` only."""
+
+    async def counters(
+        self, asked: Sequence[tuple[str, float]], at: float
+    ) -> list[tuple[Counted, ...]]:
+        """Give, for each rule and seconds, its counters that counted most in the last seconds.
+
+        The fullest first: 20 at most, of 10,000 that are looked at; those that counted nothing are
+        left out. No write waits for this.
+        """
+
+    async def reset(self, cap: str) -> int:
+        """Empty a cap's counters: all of a rule, or those with `rule|part=value…`; gives how many."""
+
+
+class Administered(Store, Caps, Protocol):
     """What operators ask of state, and `seed`. Raises `StoreError` only."""
 
     async def remember(self, posts: Sequence[Published], at: float) -> int:
@@ -148,9 +165,6 @@ class Administered(Store, Protocol):
 
     async def release(self, write_id: str) -> bool:
         """Take back a reservation that is in flight, or whose outcome nobody knows."""
-
-    async def reset(self, cap: str) -> int:
-        """Empty a cap's counters: all of a rule, or those with `rule|part=value…`; gives how many."""
 
     async def accept_loss(self) -> bool:
         """Let writes pass again although data was lost; whether a loss stood in their way."""

@@ -2,7 +2,8 @@
 
 To add a page, add a `View` to `views`; to add something that operators do, an `Act` to `acts`.
 Laws: nobody sees anything before he signed in; who may only look changes nothing; what a browser
-sends comes from a form of ours, in the session that was shown it. No page runs a script.
+sends comes from a form of ours, in the session that was shown it. No page needs a script; the only
+one is a file of ours, and runs on pages that are `live`.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from urllib.parse import quote
 
 import orjson
 
+from gateway.admin.followed import Followed
 from gateway.admin.roles import Doors, Tries, Who
 from gateway.admin.visit import Act, Told, View, Visit
 from gateway.errors import AuditError, RequestError, StoreError
 from gateway.observe.observer import Observer
 from gateway.pages.forms import check_token, fields_of, form_of, query_of
 from gateway.pages.oidc import ProviderError
-from gateway.pages.page import CSS, HTML, JSON, answer, rendered, see_other, style
+from gateway.pages.page import CSS, HTML, JSON, SCRIPT, answer, part, rendered, see_other, style
 from gateway.pages.session import Session, Sessions, is_secure
 from gateway.pages.signin import SignIn
 from gateway.proxy.exchange import ClientGoneError, Exchange, Receive, Response, Send, one
@@ -62,6 +64,7 @@ class Console:
     Attributes:
         views: the pages, as they stand in the navigation; the first is where people arrive.
         sign_in: None where people cannot sign in by name, but by token alone.
+        followed: what the pages know of the audit log.
         public_url: where people reach the console, as `https://host`; empty where nobody said so.
     """
 
@@ -72,7 +75,12 @@ class Console:
     observer: Observer
     views: Sequence[View]
     acts: Sequence[Act]
+    followed: Followed
     public_url: str = ""
+
+    async def close(self) -> None:
+        """Cease to follow the audit log."""
+        await self.followed.close()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -152,6 +160,8 @@ class Console:
         path, reads = came.path, came.exchange.method in _READING
         if path == "style.css" and reads:
             return answer(CSS, style(_PACKAGE))
+        if path == "live.js" and reads:
+            return answer(SCRIPT, part("live.js", _PACKAGE))
         if path == "sign-in":
             return self._door(came) if reads else await self._enter(came)
         if self.sign_in is not None and reads and path == "sign-in/by-name":
@@ -221,7 +231,8 @@ class Console:
         # A proxy that says who it is says so with each request; what binds our forms is ours to keep.
         kept = session is not None and session.proxied
         fields = (self.sessions.kept(session, came.own),) if session is not None and kept else ()
-        return answer(HTML, html, status=status, forms=True, fields=fields)
+        live = here is not None and here.live
+        return answer(HTML, html, status=status, forms=True, live=live, fields=fields)
 
     def _wrong(self, came: _Came, status: int, heading: str, error: RequestError) -> Response:
         told = {"heading": heading, "code": error.code, "detail": error.detail}

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.admin.followed import Followed
 from gateway.admin.visit import Act, Done, Told, View, Visit
+from gateway.audit.entries import IntegrationTotals
 from gateway.errors import RequestError
 from gateway.model import ANONYMOUS, Switch
 from gateway.policy.registry import Integration
-from gateway.ports import Recorder
+from gateway.ports import Clock, Recorder
 from gateway.proxy.switches import REASON_AT_MOST, Switches, switched
 
 PATH = "integrations"
@@ -33,6 +35,8 @@ class Integrations:
     registered: Callable[[], Sequence[Integration]]
     switches: Switches
     audit: Recorder
+    followed: Followed
+    clock: Clock
 
     @property
     def view(self) -> View:
@@ -49,8 +53,11 @@ class Integrations:
 
     async def _show(self, visit: Visit) -> Told:
         await self.switches.look()  # what another process switched a moment ago
+        rows = list(listed(self.registered(), self.switches.current))
+        sums = await self.followed.sums_if_any(self.clock.now())
+        totals = None if sums is None else sums.integrations
         return {
-            "integrations": list(listed(self.registered(), self.switches.current)),
+            "integrations": [row | {"day": _day(totals, row["name"])} for row in rows],
             "done": _SWITCHED.get(visit.query.get("done", ""), ""),
             "reason_at_most": REASON_AT_MOST,
         }
@@ -77,6 +84,16 @@ class Integrations:
         event = "disabled" if off else "enabled"
         told = {"integration": name, "disabled": off, "everywhere": everywhere}
         return Done(place=f"{PATH}?done={event if everywhere else 'later'}", told=told)
+
+
+def _day(totals: Mapping[str, IntegrationTotals] | None, name: str) -> dict[str, Any] | None:
+    """Give what an integration wrote in the last day; None where the records cannot be asked."""
+    if totals is None:
+        return None
+    one = totals.get(name)
+    if one is None:
+        return {"writes": 0, "held": 0, "refused": 0, "last": None}
+    return {"writes": one.writes, "held": one.held, "refused": one.refused, "last": one.last}
 
 
 def names(registered: Sequence[Integration], switches: Mapping[str, Switch]) -> list[str]:

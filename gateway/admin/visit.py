@@ -34,6 +34,7 @@ class View:
         path: below `/console/`; with a slash at its end it takes whatever follows.
         title: in the navigation; a page without one does not stand there.
         template: a file of `templates`, which extends `frame.html`.
+        live: it keeps itself up to date by `live.js`, where scripts run.
         show: gives what there is to tell; raises `RequestError` where there is no such thing.
     """
 
@@ -41,6 +42,7 @@ class View:
     title: str = ""
     template: str
     show: Callable[[Visit], Awaitable[Told]]
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -138,6 +138,13 @@ def _finding(finding: Finding) -> Record:
     }
     if violation:
         told |= {"status": violation.status, "evidence": dict(violation.evidence)}
+    if violation and violation.earlier:
+        earlier = violation.earlier
+        told["earlier"] = {
+            "url": earlier.url,
+            "at": earlier.at,
+            "integration": earlier.integration,
+        }
     if violation and violation.confirmable:
         told["confirmable"] = True
     if finding.consented:

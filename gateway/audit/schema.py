@@ -115,6 +115,12 @@ CONFIRMED = Table({
     "rules": Field(type=TEXTS, meaning="The rules that he was told of."),
 })
 
+EARLIER = Table({
+    "url": Field(type=TEXT, meaning="Where it stands, as SOE told it; null where that is not known.", nullable=True),
+    "at": Field(type=INSTANT, meaning="When it was written."),
+    "integration": Field(type=TEXT, meaning="Which integration wrote it."),
+})
+
 FINDING = Table({
     "rule": Field(type=TEXT, meaning="The rule's id."),
     "check": Field(type=TEXT, meaning="Its check; empty for a rule that is conditions alone."),
@@ -124,6 +130,7 @@ FINDING = Table({
     "open": Field(type=BOOLEAN, meaning="True where it could not judge and lets pass (`on_error: allow`)."),
     "status": Field(type=COUNT, meaning="The HTTP status that it refuses with.", absent="there was no violation"),
     "evidence": Field(type={"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}, meaning="The check's figures, by name; no text of a post. The [checks](checks.md) list the names.", absent="there was no violation"),
+    "earlier": Field(type=EARLIER, meaning="The earlier post that it speaks of.", absent="it speaks of none, or of one in another private team"),
     "confirmable": Field(type=BOOLEAN, meaning="True where the acting person's confirmation would satisfy it.", absent="it would not"),
     "consented": Field(type=BOOLEAN, meaning="True where somebody confirmed what it held.", absent="nobody did"),
 })

@@ -28,7 +28,7 @@ from gateway.pages.signin import SignIn
 from gateway.policy.load import load
 from gateway.policy.policyset import PolicySet
 from gateway.policy.posture import discovering, ends
-from gateway.ports import Administered, Clock, Store
+from gateway.ports import Administered, Clock, Recorder, Store
 from gateway.proxy.holds import Holds
 from gateway.proxy.reload import Policies
 from gateway.proxy.switches import Switches
@@ -261,6 +261,26 @@ def open_pool(settings: Settings) -> Pool:
             total=settings["upstream.total_timeout"],
         ),
         connections=settings["upstream.connections"],
+    )
+
+
+def open_holds(
+    settings: Settings, store: Store, audit: Recorder, key: bytes, clock: Clock, observer: Observer
+) -> Holds:
+    """Give the holds of the site, which stand in the state.
+
+    Args:
+        key: of the audit log, so that all replicas read what one of them sealed.
+    """
+    return Holds(
+        store=store,
+        audit=audit,
+        clock=clock,
+        observer=observer,
+        seal=Seal(derived(key, "holds")),
+        new_id=lambda: secrets.token_hex(16),
+        open_for=settings["holds.open_for"],
+        per_integration=settings["holds.per_integration"],
     )
 
 

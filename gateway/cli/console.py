@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+from gateway.admin.caps import CapsPage
 from gateway.admin.console import BACK, Console, place
+from gateway.admin.decision import Explained
+from gateway.admin.feed import Feed
+from gateway.admin.followed import Followed
+from gateway.admin.held import Held
 from gateway.admin.integrations import Integrations
+from gateway.admin.overview import Overview
 from gateway.admin.roles import Doors, Tries
+from gateway.admin.rules import PoliciesPage
+from gateway.audit.index_file import path_in
 from gateway.audit.key import derived
-from gateway.cli.assembly import open_provider
+from gateway.cli.assembly import audit_directories, open_provider, state_url
 from gateway.observe.observer import Observer
 from gateway.pages.session import Sessions
 from gateway.pages.signin import SignIn
 from gateway.policy.policyset import PolicySet
-from gateway.ports import AuditLog, Clock, Recorder
+from gateway.ports import AuditLog, Caps, Clock, Recorder
+from gateway.proxy.holds import Holds
 from gateway.proxy.switches import Switches
 from gateway.seal import Seal
 from gateway.settings import Settings
@@ -58,12 +68,15 @@ def open_console(
     audit: Recorder,
     switches: Switches,
     policies: Callable[[], PolicySet],
+    store: Caps,
+    holds: Holds,
 ) -> Console | None:
     """Make the console; None where nobody is let in.
 
     Args:
         key: of the audit log, so that all replicas read the same cookies.
         policies: gives those that are in force.
+        store: of which caps are asked.
     """
     if not is_on(settings):
         return None
@@ -80,9 +93,20 @@ def open_console(
         lasts=_LASTS,
     )
     provider = open_provider(settings, clock, doors.groups)
+    followed = _followed(settings)
+    feed = Feed(followed=followed, policies=policies)
+    explained = Explained(followed=followed, policies=policies)
+    overview = Overview(followed=followed, clock=clock, switches=switches)
     integrations = Integrations(
-        registered=lambda: policies().registry.integrations, switches=switches, audit=audit
+        registered=lambda: policies().registry.integrations,
+        switches=switches,
+        audit=audit,
+        followed=followed,
+        clock=clock,
     )
+    rules = PoliciesPage(followed=followed, policies=policies, clock=clock)
+    caps = CapsPage(policies=policies, caps=store, audit=audit, clock=clock)
+    held = Held(holds=holds)
     sign_in = None
     if provider is not None:
         sign_in = SignIn(provider=provider, sessions=sessions, back=BACK, place=place)
@@ -93,7 +117,26 @@ def open_console(
         tries=Tries(),
         sign_in=sign_in,
         observer=observer,
-        views=(integrations.view,),
-        acts=integrations.acts,
+        views=(
+            overview.view,
+            feed.view,
+            explained.view,
+            integrations.view,
+            rules.view,
+            caps.view,
+            held.view,
+        ),
+        acts=(*integrations.acts, *caps.acts),
+        followed=followed,
         public_url=public.url.decode() if public else "",
     )
+
+
+def _followed(settings: Settings) -> Followed:
+    """Begin to follow the audit log in its first directory."""
+    directory = next(iter(audit_directories(settings)), None)
+    path = path_in(settings["data.directory"], directory) if directory else Path()
+    shared = not state_url(settings).startswith(("sqlite:", "memory:"))
+    followed = Followed(directory, path, shared=shared)
+    followed.start()
+    return followed

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+from collections.abc import Sequence
 
 from gateway.errors import AuditError, GatewayError, StoreError
-from gateway.model import Decision, Reservation, Reserved, Settlement, Write
-from gateway.ports import AuditLog, Notes, Store, Switches
+from gateway.model import Counted, Decision, Reservation, Reserved, Settlement, Write
+from gateway.ports import Administered, AuditLog, Notes, Switches
 
 AGAIN_AFTER = 1.0
 """Seconds after which opening is tried again."""
@@ -37,9 +38,9 @@ class LateStore:
     """State, from when it is opened on."""
 
     def __init__(self) -> None:
-        self._store: Store | None = None
+        self._store: Administered | None = None
 
-    def opened(self, store: Store) -> None:
+    def opened(self, store: Administered) -> None:
         """Let calls through."""
         self._store = store
 
@@ -59,6 +60,16 @@ class LateStore:
         """As `Store.peek`."""
         return await self._there().peek(reservation)
 
+    async def counters(
+        self, asked: Sequence[tuple[str, float]], at: float
+    ) -> list[tuple[Counted, ...]]:
+        """As `Caps.counters`."""
+        return await self._there().counters(asked, at)
+
+    async def reset(self, cap: str) -> int:
+        """As `Caps.reset`."""
+        return await self._there().reset(cap)
+
     async def close(self) -> None:
         """As `Store.close`."""
         if self._store is not None:
@@ -74,7 +85,7 @@ class LateStore:
         """As `Store.switches`; raises `StoreError` while there are none."""
         return self._there().switches
 
-    def _there(self) -> Store:
+    def _there(self) -> Administered:
         if self._store is None:
             raise StoreError("the state could not be opened yet")
         return self._store

@@ -18,7 +18,6 @@ import asyncio
 import getpass
 import json
 import os
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TextIO
@@ -28,15 +27,13 @@ from gateway.clock import SystemClock
 from gateway.errors import AuditError, ProblemsError, StoreError
 from gateway.ports import Administered
 from gateway.settings import Settings, load_settings
+from gateway.state.accounting import without_people
 
 _FLAGS: Mapping[str, tuple[str, str]] = {
     "--state": ("state.url", "the state, as `serve` was given it"),
     "--data": ("data.directory", "the gateway's data directory (data)"),
     "--audit": ("audit.sinks", "where the audit log goes, as `serve` was given it"),
 }
-
-_PERSON = re.compile(r"\bperson=[^|]*")
-"""Names a person in the counter of a cap; a record has no key that can be made again from a person."""
 
 Deed = Callable[[Administered, str], Awaitable[int]]
 
@@ -110,7 +107,7 @@ async def _do(settings: Settings, action: str, what: str) -> int:
         store = open_state(settings, state_terms(settings, _unheard))
         try:
             event, by = f"state.{action.replace('-', '_')}", getpass.getuser()
-            shown = _PERSON.sub("person=-", what)
+            shown = without_people(what)
             audit.told(event, person=by, what=shown)
             count = await _DEEDS[action][0](store, what)
             audit.told(f"{event}_done", person=by, what=shown, count=count)

@@ -29,6 +29,7 @@ from gateway.cli.assembly import (
     audit_directories,
     audit_keys,
     open_audit,
+    open_holds,
     open_policies,
     open_state,
     open_switches,
@@ -150,16 +151,20 @@ class Supervisor:
         switches = open_switches(
             settings, store, clock, tell=lambda _: None, fails=observer.switches_failed
         )
+        holds = open_holds(settings, store, audit, key, clock, observer)
         background = [
             asyncio.create_task(self._open_state(store, key, observer)),
             asyncio.create_task(policies.watch()),
             asyncio.create_task(watch(switches, observer)),
         ]
+        console = open_console(
+            settings, key, clock, observer, audit, switches, lambda: policies.current, store, holds
+        )
         try:
-            yield open_console(
-                settings, key, clock, observer, audit, switches, lambda: policies.current
-            )
+            yield console
         finally:
+            if console is not None:
+                await console.close()
             for task in background:
                 task.cancel()
             await store.close()

@@ -28,6 +28,7 @@ from gateway.canary import CanaryRun
 from gateway.cli.assembly import (
     audit_directories,
     audit_keys,
+    open_holds,
     open_people,
     open_policies,
     open_pool,
@@ -53,7 +54,7 @@ from gateway.observe.observer import Observer
 from gateway.observe.state import WatchedStore
 from gateway.pages.pages import Pages
 from gateway.policy.load import Source, sources
-from gateway.ports import AuditLog, Store
+from gateway.ports import Administered, AuditLog, Store
 from gateway.proxy.app import ProxyApp
 from gateway.proxy.forward import Forwarding
 from gateway.proxy.holds import EXPIRE_EVERY, Holds
@@ -131,8 +132,11 @@ class Alone:
         """As `Front.open`."""
         fate = FateMetrics(self._settings["data.directory"] / FATE_FILE)
         metrics.registry.register(fate)
+        self._console = console()
         self._admin = Listener(
-            admin_app(metrics, lambda: self._ready, lambda: policies.current.revision, console()),
+            admin_app(
+                metrics, lambda: self._ready, lambda: policies.current.revision, self._console
+            ),
             self._settings["server.admin_listen"],
         )
         admin = await self._admin.start()
@@ -150,6 +154,8 @@ class Alone:
     async def close(self) -> None:
         """As `Front.close`."""
         await self._admin.stop(0)
+        if self._console is not None:
+            await self._console.close()
 
 
 class Member:
@@ -254,7 +260,7 @@ class Gateway:
             timeout=settings["identify.person_timeout"],
             tell=observer.person_looked_up,
         )
-        holds = self._holds(store, audit, key, clock, observer)
+        holds = open_holds(settings, store, audit, key, clock, observer)
         switches = open_switches(
             settings, store, clock, tell=observer.switched, fails=observer.switches_failed
         )
@@ -286,7 +292,15 @@ class Gateway:
             metrics,
             policies,
             lambda: open_console(
-                settings, key, clock, observer, audit, switches, lambda: policies.current
+                settings,
+                key,
+                clock,
+                observer,
+                audit,
+                switches,
+                lambda: policies.current,
+                opened,
+                holds,
             ),
         )
         output.held = False
@@ -308,7 +322,7 @@ class Gateway:
 
     async def _open(
         self, keys: Keys, clock: SystemClock, observer: Observer, levels: Levels
-    ) -> tuple[Store, AuditLog, asyncio.Future[None]]:
+    ) -> tuple[Administered | LateStore, AuditLog, asyncio.Future[None]]:
         """Open state and audit log; where their disk is full, the future does when it is not."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
@@ -333,7 +347,7 @@ class Gateway:
 
     async def _opened(
         self, keys: Keys, clock: SystemClock, observer: Observer, levels: Levels
-    ) -> tuple[Store, AuditLog]:
+    ) -> tuple[Administered, AuditLog]:
         settings = self._settings
         store = open_state(settings, state_terms(settings, observer.state_told, keys.first))
         try:
@@ -346,20 +360,6 @@ class Gateway:
         except AuditError:
             await store.close()
             raise
-
-    def _holds(
-        self, store: Store, audit: AuditLog, key: bytes, clock: SystemClock, observer: Observer
-    ) -> Holds:
-        return Holds(
-            store=store,
-            audit=audit,
-            clock=clock,
-            observer=observer,
-            seal=Seal(derived(key, "holds")),
-            new_id=lambda: secrets.token_hex(16),
-            open_for=self._settings["holds.open_for"],
-            per_integration=self._settings["holds.per_integration"],
-        )
 
     def _app(
         self,

@@ -15,9 +15,11 @@ from gateway.proxy.exchange import Response
 
 PAGES = "gateway.pages"
 HTML, JSON, CSS = b"text/html; charset=utf-8", b"application/json", b"text/css"
+SCRIPT = b"text/javascript"
 _POLICY = (
     b"default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action "
 )
+_LIVE = b"; script-src 'self'; connect-src 'self'"
 _SAFE: Headers = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -36,16 +38,21 @@ def answer(
     *,
     status: int = 200,
     forms: bool = False,
+    live: bool = False,
     fields: Iterable[tuple[bytes, bytes]] = (),
 ) -> Response:
     """Give an answer that runs no script, is framed by nobody, and is kept nowhere.
 
     Args:
         forms: it may hold forms, which go to this very origin.
+        live: it runs scripts that are files of this origin, which may ask this origin.
         fields: header fields beside.
     """
     length = (b"content-length", b"%d" % len(body))
-    policy = (b"content-security-policy", _POLICY + (b"'self'" if forms else b"'none'"))
+    policy = (
+        b"content-security-policy",
+        _POLICY + (b"'self'" if forms else b"'none'") + (_LIVE if live else b""),
+    )
     return Response(
         status, ((b"content-type", content_type), length, policy, *_SAFE, *fields), body
     )
@@ -72,6 +79,8 @@ def _templates(package: str) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["moment"] = _moment
+    environment.filters["second"] = _second
+    environment.filters["machine"] = _machine
     return environment
 
 
@@ -80,7 +89,22 @@ def _moment(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
+def _second(at: float) -> str:
+    """An instant, to the second; the year is left to who can tell it from the page."""
+    return datetime.fromtimestamp(at, UTC).strftime("%d %b %H:%M:%S")
+
+
+def _machine(at: float) -> str:
+    """An instant, as the attribute `datetime` of HTML has it."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 @cache
+def part(name: str, package: str = PAGES) -> bytes:
+    """Give a file that the pages of a package share, as it is."""
+    return files(package).joinpath("templates", name).read_bytes()
+
+
 def style(package: str = PAGES) -> bytes:
     """Give the stylesheet of all pages of a package."""
-    return files(package).joinpath("templates/style.css").read_bytes()
+    return part("style.css", package)

@@ -20,13 +20,14 @@ class Rule:
 
     Empty `integrations`, `tiers`, `teams` and `tags` narrow nothing. Where there is a check,
     `condition` narrows; where there is none, it is the rule: a write of which it holds fails.
-    `owner` answers for its policy; `approver` says who may confirm what it holds: the acting
+    `owner` answers for its policy, which stands in the file `source`; `approver` says who may confirm what it holds: the acting
     `person`, the `owner` of the integration, or whoever has the `link`.
     """
 
     id: str
     policy: str
     owner: str = ""
+    source: str = ""
     title: str
     mode: Mode
     operations: frozenset[str]

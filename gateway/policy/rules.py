@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gateway.checks import CHECKS, Check
@@ -63,6 +64,7 @@ def make_rule(
         id=name,
         policy=policy.name,
         owner=policy.owner,
+        source=Path(reader.path).name,
         title=read["title"],
         mode=Mode(read["mode"]),
         operations=meant,

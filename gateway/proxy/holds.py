@@ -38,7 +38,7 @@ from gateway.model import (
 from gateway.observe.observer import Observer
 from gateway.policy.policyset import Rule
 from gateway.policy.registry import Integration
-from gateway.ports import AuditLog, Clock, Notes, Store
+from gateway.ports import Clock, Notes, Recorder, Store
 from gateway.proxy.hold import Asking, Hold, Objection, Status, Visitor, packed, unpacked
 from gateway.seal import Seal
 
@@ -103,7 +103,7 @@ class Holds:
     """
 
     store: Store
-    audit: AuditLog
+    audit: Recorder
     clock: Clock
     observer: Observer
     seal: Seal
@@ -185,6 +185,17 @@ class Holds:
             )
         except AuditError as error:  # the line is owed
             self.observer.audit_failed(error)
+
+    async def waiting(self, limit: int) -> list[Hold]:
+        """Give the open holds, the newest first: so many at most, among the newest 1,000."""
+        found: list[Hold] = []
+        for name in await self._notes.names("hold/", 1000, self.clock.now()):
+            hold = await self.get(name.removeprefix("hold/"))
+            if hold is not None and hold.status is Status.OPEN:
+                found.append(hold)
+                if len(found) == limit:
+                    break
+        return found
 
     async def expire(self) -> int:
         """Let expire what nobody decided or used in time; gives how many of 1,000 are still open."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import nsmallest
 
 from gateway.model import (
     Answer,
     Charge,
     Charged,
+    Counted,
     Found,
     Lookup,
     Need,
@@ -32,6 +35,12 @@ ANSWERS_AT_MOST = 10_000
 """Answers that are kept at a time; for an older one, its repeat is told that it is not."""
 LOST_SECONDS = 600.0
 """How long an answer that its client did not get is given to the same request."""
+
+
+FULLEST_AT_MOST, LOOKED_AT_MOST = 20, 10_000
+"""Counters of a rule that are given at a time, and that are looked at for this."""
+_PERSON = re.compile(r"\bperson=[^|]*")
+"""Names a person in the counter of a cap; a record has no key that can be made again from a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +97,17 @@ def answerable(settlement: Settlement) -> bool:
 def is_counter_of(counter: str, cap: str) -> bool:
     """Whether a counter, as `rule|part=value|…`, is of a rule or of its beginning `rule|part=value`."""
     return f"{counter}|".startswith(f"{cap}|")
+
+
+def fullest(counted: Iterable[tuple[str, int]]) -> tuple[Counted, ...]:
+    """Give the counters that counted most, as `ports.Caps.counters`."""
+    found = (Counted(cap=cap, used=used) for cap, used in counted if used)
+    return tuple(nsmallest(FULLEST_AT_MOST, found, key=lambda each: (-each.used, each.cap)))
+
+
+def without_people(cap: str) -> str:
+    """Give the name of a counter without whom it is of: for records, which name nobody so."""
+    return _PERSON.sub("person=-", cap)
 
 
 def longest(charge: Charge) -> float:

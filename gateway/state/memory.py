@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from gateway.model import (
     Charge,
+    Counted,
     Found,
     Lookup,
     Outcome,
@@ -23,11 +24,13 @@ from gateway.model import (
 )
 from gateway.state.accounting import (
     KEY_SECONDS,
+    LOOKED_AT_MOST,
     LOST_SECONDS,
     Kept,
     answerable,
     answered,
     charges,
+    fullest,
     is_counter_of,
     is_given,
     longest,
@@ -207,6 +210,12 @@ class MemoryStore:
         self._forget(write_id)
         return True
 
+    async def counters(
+        self, asked: Sequence[tuple[str, float]], at: float
+    ) -> list[tuple[Counted, ...]]:
+        """As `ports.Caps.counters`."""
+        return [self._fullest(rule, self._now(at) - seconds) for rule, seconds in asked]
+
     async def reset(self, cap: str) -> int:
         """As `ports.Administered.reset`."""
         counters = [counter for counter in self._charges if is_counter_of(counter, cap)]
@@ -255,6 +264,13 @@ class MemoryStore:
             lambda sharers: self._uses.of(sharers.name, now),
             now,
             self._number,
+        )
+
+    def _fullest(self, rule: str, since: float) -> tuple[Counted, ...]:
+        named = (each for each in self._charges.items() if is_counter_of(each[0], rule))
+        return fullest(
+            (cap, len(made.times) - bisect_right(made.times, since))
+            for cap, made in islice(named, LOOKED_AT_MOST)
         )
 
     def _times(self, charge: Charge, replaced: Collection[str], now: float) -> Sequence[float]:

@@ -14,6 +14,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from gateway.admin.app import admin_app
 from gateway.admin.console import Console, place
+from gateway.admin.followed import Followed
 from gateway.admin.integrations import Integrations
 from gateway.admin.roles import Doors, Role, Tries
 from gateway.admin.visit import Told, View, Visit
@@ -118,10 +119,20 @@ def desk(tmp_path: Path) -> Desk:
         tell=lambda _: None,
         fails=lambda *_: None,
     )
-    page = Integrations(registered=lambda: REGISTERED, switches=switches, audit=audit)
+    followed = Followed(None, tmp_path / "index.db", shared=False)
+    page = Integrations(
+        registered=lambda: REGISTERED,
+        switches=switches,
+        audit=audit,
+        followed=followed,
+        clock=clock,
+    )
 
     async def fails(visit: Visit) -> Told:
         raise {"state": StoreError("away")}.get(visit.rest, ZeroDivisionError())
+
+    async def lives(_: Visit) -> Told:
+        return {"heading": "Live", "detail": "", "code": ""}
 
     console = Console(
         doors=Doors(viewers=(hashed(VIEWER),), operators=(hashed(OPERATOR),)),
@@ -131,8 +142,13 @@ def desk(tmp_path: Path) -> Desk:
         tries=Tries(),
         sign_in=None,
         observer=Observer(log, Metrics()),
-        views=(page.view, View(path="fails/", template="wrong.html", show=fails)),
+        views=(
+            page.view,
+            View(path="fails/", template="wrong.html", show=fails),
+            View(path="live", template="wrong.html", show=lives, live=True),
+        ),
         acts=page.acts,
+        followed=followed,
     )
     return Desk(console, clock, log, audit, switches)
 
@@ -318,7 +334,18 @@ async def test_what_cannot_be_recorded_is_not_done(desk: Desk) -> None:
     assert desk.switches.off("help-bot") is None
 
 
-async def test_no_page_runs_a_script_or_is_framed(desk: Desk) -> None:
+async def test_a_live_page_runs_the_one_script_that_is_a_file_of_ours(desk: Desk) -> None:
+    """It may ask this very origin, and nothing that stands in the page itself is run."""
+    script = await desk.ask("GET", "/console/live.js")
+    await desk.sign_in()
+    policy = (await desk.ask("GET", "/console/live")).headers["content-security-policy"]
+
+    assert script.headers["content-type"] == "text/javascript"
+    assert policy.endswith("; script-src 'self'; connect-src 'self'")
+    assert policy.startswith("default-src 'none'; style-src 'self'; base-uri 'none'; ")
+
+
+async def test_no_other_page_runs_a_script_or_is_framed(desk: Desk) -> None:
     """Whatever the answer: the browser is told so, and keeps none of it."""
     answers = [await desk.ask("GET", f"/console/{path}") for path in ("sign-in", "style.css", "x")]
     await desk.sign_in()
@@ -328,6 +355,7 @@ async def test_no_page_runs_a_script_or_is_framed(desk: Desk) -> None:
         policy = each.headers["content-security-policy"]
         assert policy.startswith("default-src 'none'; style-src 'self'; base-uri 'none'; frame-anc")
         assert "unsafe" not in policy
+        assert "script-src" not in policy
         assert each.headers["cache-control"] == "no-store"
         assert "<script" not in each.text
         assert " style=" not in each.text

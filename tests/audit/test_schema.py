@@ -27,6 +27,7 @@ from gateway.model import (
     Consulted,
     Counts,
     Decision,
+    Earlier,
     Effect,
     Finding,
     Fingerprint,
@@ -53,6 +54,16 @@ VIOLATIONS = st.builds(
     message=WORDS,
     evidence=EVIDENCE,
     confirmable=st.booleans(),
+    earlier=st.none()
+    | st.builds(
+        Earlier,
+        url=SOME,
+        at=st.floats(0, 2e9),
+        integration=st.just("other-bot"),
+        relation=st.just("other"),
+        similarity=st.just(0.9),
+        passages=st.just(("secret",)),
+    ),
 )
 FINDINGS = st.builds(
     Finding,
@@ -187,7 +198,15 @@ FOUND = Finding(
     check="",
     mode=Mode.HOLD,
     result=Result.FAIL,
-    violation=Violation(code="c", status=400, message="No.", confirmable=True),
+    violation=Violation(
+        code="c",
+        status=400,
+        message="No.",
+        earlier=Earlier(
+            url="https://soe/q/1", at=1.0, integration="a", relation="other", similarity=1
+        ),
+        confirmable=True,
+    ),
     consented=True,
 )
 

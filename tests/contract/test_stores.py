@@ -11,6 +11,7 @@ import pytest
 from gateway.model import (
     Charge,
     Charged,
+    Counted,
     Fingerprint,
     Found,
     Lookup,
@@ -777,3 +778,30 @@ async def test_where_nothing_was_lost_there_is_nothing_to_accept(store: Administ
 
     assert not await store.accept_loss()
     assert not charged(await store.peek(asks(write(2), {"cap": cap()}))).accepted
+
+
+async def test_the_fullest_counters_of_caps_are_told(store: Administered) -> None:
+    """Of each rule and window its own, the fullest first; of no other rule, and nothing empty."""
+    named = ("rule|integration=a", "rule|integration=b", "ruler|integration=a", "other|tag=x|y=")
+    for number, name in enumerate((*named, named[1])):
+        await take(store, number, number * 10, {"cap": cap(name, (9, 60.0))})
+    asked = [("rule", 60.0), ("rule", 25.0), ("other", 60.0), ("rul", 60.0)]
+    told = await store.counters(asked, NOW + 40)
+
+    assert told == [
+        (Counted(cap=named[1], used=2), Counted(cap=named[0], used=1)),
+        (Counted(cap=named[1], used=1),),
+        (Counted(cap=named[3], used=1),),
+        (),
+    ]
+
+
+async def test_of_many_counters_the_fullest_are_told(store: Administered) -> None:
+    """20 at most, those that counted most."""
+    for number in range(24):
+        await take(
+            store, number, 0, {"cap": cap(f"rule|integration={min(number, 21):02}", (9, 60.0))}
+        )
+    [told] = await store.counters([("rule", 60.0)], NOW)
+
+    assert [each.used for each in told] == [3] + [1] * 19

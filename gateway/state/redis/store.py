@@ -19,6 +19,7 @@ import orjson
 
 from gateway.errors import StoreError
 from gateway.model import (
+    Counted,
     Outcome,
     Published,
     Repeat,
@@ -32,11 +33,13 @@ from gateway.ports import Administered
 from gateway.state.accounting import (
     ANSWERS_AT_MOST,
     KEY_SECONDS,
+    LOOKED_AT_MOST,
     LOST_SECONDS,
     PENDING_SECONDS,
     answerable,
     answered,
     charges,
+    fullest,
     is_counter_of,
 )
 from gateway.state.published import as_write
@@ -171,6 +174,24 @@ class RedisStore:
     async def release(self, write_id: str) -> bool:
         """As `ports.Administered.release`."""
         return bool(await self._scripts.run("release", *_ids(write_id)))
+
+    async def counters(
+        self, asked: Sequence[tuple[str, float]], at: float
+    ) -> list[tuple[Counted, ...]]:
+        """As `ports.Caps.counters`; one look through the names of all keys finds them."""
+        rules, caps = {rule for rule, _ in asked}, set[str]()
+        async for names in self._named("cap:"):
+            caps.update(name for name in names if name.partition("|")[0] in rules)
+            if len(caps) >= LOOKED_AT_MOST * len(rules):
+                break
+        return [await self._fullest(caps, rule, at - seconds) for rule, seconds in asked]
+
+    async def _fullest(self, caps: set[str], rule: str, since: float) -> tuple[Counted, ...]:
+        named = [cap for cap in caps if is_counter_of(cap, rule)][:LOOKED_AT_MOST]
+        return fullest([(cap, await self._counted(cap, since)) for cap in named])
+
+    async def _counted(self, cap: str, since: float) -> int:
+        return int(await self._redis.call("ZCOUNT", f"{SITE}:cap:{cap}", f"({since!r}", "+inf"))
 
     async def reset(self, cap: str) -> int:
         """As `ports.Administered.reset`."""

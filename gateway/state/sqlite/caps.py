@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
-from gateway.model import Charge
-from gateway.state.accounting import is_counter_of, longest, most
+from gateway.errors import StoreError
+from gateway.model import Charge, Counted
+from gateway.state.accounting import LOOKED_AT_MOST, fullest, is_counter_of, longest, most
 from gateway.state.sqlite.schema import CHARGES, OF_NOBODY
 
 _TIMES = "SELECT at, id FROM charges WHERE cap = ? AND at > ? ORDER BY at DESC LIMIT ?"
+_COUNTERS = """
+SELECT cap, count(*) FROM charges WHERE cap >= ? AND cap < ? AND at > ? GROUP BY cap LIMIT ?
+"""
 _CHARGE = "INSERT INTO charges VALUES (?, ?, ?)"
+
+
+def counters(
+    path: Path, asked: Sequence[tuple[str, float]], at: float, timeout: float
+) -> list[tuple[Counted, ...]]:
+    """Give what counters have counted, as `ports.Caps.counters`, over a connection of its own.
+
+    Raises:
+        StoreError: the file cannot be read.
+    """
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", timeout=timeout, uri=True)
+        ) as db:
+            now = max(at, db.execute("SELECT last FROM clock").fetchone()[0])
+            return [_fullest(db, rule, now - seconds) for rule, seconds in asked]
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: {error}") from error
+
+
+def _fullest(db: sqlite3.Connection, rule: str, since: float) -> tuple[Counted, ...]:
+    # "}" comes just behind "|", with which the parts of a counter begin.
+    named = (f"{rule}|", f"{rule}}}", since, LOOKED_AT_MOST)
+    return fullest(db.execute(_COUNTERS, named).fetchall())
 
 
 class Caps:

@@ -8,6 +8,7 @@ log, and a lost reservation can at most let a copy of a post pass that the cut f
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import Collection, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from gateway.errors import StoreError
 from gateway.model import (
+    Counted,
     Found,
     Lookup,
     Outcome,
@@ -35,7 +37,7 @@ from gateway.state.prints import ACROSS, CANDIDATES, listed, salts
 from gateway.state.published import as_write
 from gateway.state.sharing import uses_of
 from gateway.state.sqlite import file, schema
-from gateway.state.sqlite.caps import Caps
+from gateway.state.sqlite.caps import Caps, counters
 from gateway.state.sqlite.janitor import Janitor
 from gateway.state.sqlite.keys import Keys
 from gateway.state.sqlite.near import Neighbours, Search
@@ -80,6 +82,7 @@ class SqliteStore:
         self._db = file.open_state(path, terms)
         self._rows = Rows(self._db)
         self._caps = Caps(self._db, terms.keep)
+        self._path = path
         self._keys = Keys(self._db)
         self._uses = Uses(self._db, terms.keep)
         try:
@@ -141,6 +144,12 @@ class SqliteStore:
     async def release(self, write_id: str) -> bool:
         """As `ports.Administered.release`."""
         return await self._transactions.run(lambda: self._release(write_id))
+
+    async def counters(
+        self, asked: Sequence[tuple[str, float]], at: float
+    ) -> list[tuple[Counted, ...]]:
+        """As `ports.Caps.counters`."""
+        return await asyncio.to_thread(counters, self._path, asked, at, self._terms.timeout)
 
     async def reset(self, cap: str) -> int:
         """As `ports.Administered.reset`."""

@@ -1,0 +1,60 @@
+"""What the console's pages are tried with: an audit log that is followed, policies, and who looks."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from gateway.admin.followed import Followed
+from gateway.admin.roles import Role, Who
+from gateway.admin.visit import View, Visit
+from gateway.errors import RequestError
+from gateway.policy.load import load
+from gateway.policy.policyset import PolicySet
+from tests.audit.written import Writer
+
+VIEWER = Who(name="max", role=Role.VIEWER)
+OPERATOR = Who(name="jane", role=Role.OPERATOR)
+TODAY = datetime.date(2026, 11, 26)
+
+
+def shipped() -> PolicySet:
+    """The policies that come with the gateway."""
+    return load(None, today=TODAY)
+
+
+@asynccontextmanager
+async def following(folder: Path, *records: Mapping[str, Any]) -> AsyncIterator[Followed]:
+    """Follow a log, all of which is read."""
+    directory = folder / "audit"
+    Writer(directory).write(*map(dict, records))
+    followed = Followed(directory, folder / "index.db", shared=False)
+    followed.start()
+    try:
+        writes = sum(each["kind"] == "decision" for each in records)
+        deeds = sum(each["kind"] == "admin" for each in records)
+        async with asyncio.timeout(20):
+            while await _read(followed) != (writes, deeds):
+                await asyncio.sleep(0.005)
+        yield followed
+    finally:
+        await followed.close()
+
+
+async def _read(followed: Followed) -> tuple[int, int]:
+    try:
+        return await followed.ask(lambda index: (index.count(), len(index.deeds())))
+    except RequestError:  # it is not opened yet
+        return -1, -1
+
+
+async def show(
+    view: View, who: Who = OPERATOR, rest: str = "", query: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Any]:
+    """What a page tells."""
+    return dict(await view.show(Visit(who=who, rest=rest, query=query)))
