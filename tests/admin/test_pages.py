@@ -31,7 +31,7 @@ from gateway.state.memory import MemoryStore
 from gateway.state.switches import SwitchFile
 from tests.admin.rig import OPERATOR, VIEWER, following, shipped, show
 from tests.admin.test_console import Recorded
-from tests.audit.written import decision
+from tests.audit.written import Writer, decision
 from tests.holding import holds_over, opened
 from tests.proxy.rig import Ticking
 from tests.samples import a_write
@@ -167,6 +167,28 @@ async def test_an_index_that_cannot_be_made_is_told_and_tried_again(tmp_path: Pa
 
     assert refused.value.status == 503
     assert "cannot be followed" in refused.value.detail
+
+
+async def test_a_log_that_is_not_there_yet_is_followed_when_it_is(tmp_path: Path) -> None:
+    """As where the process of the console starts before those that write the log."""
+    followed = Followed(tmp_path / "audit", tmp_path / "index.db", shared=False)
+    followed.start()
+    with pytest.raises(RequestError, match="no_records"):
+        await followed.ask(lambda index: index.count())
+    Writer(tmp_path / "audit").write(decision("first"))
+    async with asyncio.timeout(20):
+        while not await _count(followed):
+            await asyncio.sleep(0.01)
+    await followed.close()
+
+    assert followed.told()["failed"] == ""
+
+
+async def _count(followed: Followed) -> int:
+    try:
+        return await followed.ask(lambda index: index.count())
+    except RequestError:
+        return 0
 
 
 # ── caps ─────────────────────────────────────────────────────────────────────────────────────
