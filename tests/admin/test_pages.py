@@ -17,6 +17,7 @@ from gateway.admin.charts import HEIGHT, HOURS, WIDTH, by_hour, scale
 from gateway.admin.feed import Feed
 from gateway.admin.followed import DAY, Followed
 from gateway.admin.held import Held
+from gateway.admin.integrations import Integrations
 from gateway.admin.overview import Overview
 from gateway.admin.rules import PoliciesPage, changes
 from gateway.admin.visit import Visit
@@ -26,6 +27,7 @@ from gateway.checks.rate_cap import RateCap
 from gateway.errors import AuditError, RequestError
 from gateway.model import Charge, Outcome, Reservation, Settlement, Window
 from gateway.policy.policyset import PolicySet
+from gateway.policy.registry import Integration
 from gateway.proxy.switches import Switches
 from gateway.state.memory import MemoryStore
 from gateway.state.switches import SwitchFile
@@ -113,6 +115,37 @@ async def test_the_last_day_is_summed_up(tmp_path: Path) -> None:
     assert (hits["already-posted"], hits["much-like-another"]) == ((1, 0), (1, 1))
     assert hits["person-asked"] == (0, 0)
     assert {r["rule"]: r["source"] for r in rules["rules"]}["already-posted"] == "no-copies.yaml"
+
+
+async def test_each_integration_tells_what_it_wrote(tmp_path: Path) -> None:
+    """In the last day, and when last, however long ago."""
+    now, clock = 1_795_000_000.0, Ticking()
+    clock.at = now
+    records = (
+        decision("long-ago", now - 9 * DAY, integration="docs-bot"),
+        decision("a", now - 7200),
+        decision("b", now - 3600, effect="refuse"),
+    )
+    registered = [
+        Integration(name=name, owner="o", contact="c", purpose="p")
+        for name in ("help-bot", "docs-bot", "new-bot")
+    ]
+    async with following(tmp_path, *records) as followed:
+        page = Integrations(
+            registered=lambda: registered,
+            switches=switches(tmp_path),
+            audit=Recorded(),
+            followed=followed,
+            clock=clock,
+        )
+        told = await show(page.view)
+
+    assert {each["name"]: each["day"] for each in told["integrations"]} == {
+        "help-bot": {"writes": 2, "held": 0, "refused": 1, "last": now - 3600},
+        "docs-bot": {"writes": 0, "held": 0, "refused": 0, "last": now - 9 * DAY},
+        "new-bot": {"writes": 0, "held": 0, "refused": 0, "last": None},
+        "anonymous": {"writes": 0, "held": 0, "refused": 0, "last": None},
+    }
 
 
 def switches(folder: Path) -> Switches:
