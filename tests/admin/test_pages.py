@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,12 @@ from gateway.audit.entries import Deed, Hour, Place
 from gateway.checks.rate_cap import RateCap
 from gateway.errors import AuditError, RequestError
 from gateway.model import Charge, Outcome, Reservation, Settlement, Window
-from gateway.policy.policyset import PolicySet
+from gateway.policy.policyset import PolicySet, Waiver
 from gateway.policy.registry import Integration
 from gateway.proxy.switches import Switches
 from gateway.state.memory import MemoryStore
 from gateway.state.switches import SwitchFile
-from tests.admin.rig import OPERATOR, VIEWER, following, shipped, show
+from tests.admin.rig import OPERATOR, VIEWER, drawn, following, shipped, show
 from tests.admin.test_console import Recorded
 from tests.audit.written import Writer, decision
 from tests.holding import holds_over, opened
@@ -154,6 +155,33 @@ def switches(folder: Path) -> Switches:
     return Switches(file, MemoryStore(1.0), Ticking(), tell=lambda _: None, fails=lambda *_: None)
 
 
+async def test_an_exception_is_shown_until_it_ends_and_when_it_has(tmp_path: Path) -> None:
+    """With whom it is for, who answers for it, and why; what its rule says stands there, too."""
+    waiver = Waiver(
+        rules=frozenset(("already-posted",)),
+        integrations=frozenset(("docs-bot",)),
+        expires=date(2026, 11, 18),
+        reason="It <moves> old posts.",
+        owner="Grace",
+        ticket="OPS-7",
+    )
+    clock, pages = Ticking(), list[str]()
+    followed = Followed(None, tmp_path / "index.db", shared=True)
+
+    def policies() -> PolicySet:
+        return replace(shipped(), waivers=(waiver,), discovering=True)
+
+    for clock.at in (1_794_990_000.0, 1_795_100_000.0):
+        page = PoliciesPage(followed=followed, policies=policies, clock=clock)
+        pages.append(drawn("policies.html", await show(page.view)))
+
+    assert (
+        "until 2026-11-18 (<bdi>Grace</bdi>, <bdi>OPS-7</bdi>): <bdi>It &lt;moves&gt;" in pages[0]
+    )
+    assert "over since 2026-11-18" in pages[1]
+    assert "These are the records of this replica alone" in pages[1]
+
+
 def test_a_restart_is_no_change_of_policies() -> None:
     """A revision is in force since it first came, until another did."""
     loaded = [(50.0, "r2"), (40.0, "r2"), (30.0, "r1"), (20.0, "r1"), (10.0, "r2")]
@@ -262,6 +290,10 @@ async def test_the_fullest_counter_stands_first(capped: Capped) -> None:
     """With what it counts; a viewer learns of nobody, and of no tag."""
     told = [await show(capped[0].view, who) for who in (OPERATOR, VIEWER)]
 
+    pages = [drawn("caps.html", told[0], OPERATOR), drawn("caps.html", told[1], VIEWER)]
+
+    assert ["caps/reset" in page for page in pages] == [True, False]
+    assert "ada" not in pages[1]
     assert [
         (each["rule"], each["used"], each["limit"], each["share"]) for each in told[0]["counters"]
     ] == [("small", 2, 2, 1.0), ("large", 1, 4, 0.25)]
@@ -321,8 +353,10 @@ async def test_what_waits_is_listed_without_its_text_and_its_link(tmp_path: Path
     assert told[0]["holds"][0]["thread"] == "question/77"
     assert b"question/77" not in orjson.dumps(told[1])
     assert b"answer" not in orjson.dumps(told[1])
+    pages = [drawn("holds.html", told[0], OPERATOR), drawn("holds.html", told[1], VIEWER)]
     for secret in (hidden.id, first.id, second.post.body):
-        assert secret.encode() not in orjson.dumps(told)
+        assert secret not in "".join([*pages, orjson.dumps(told).decode()])
+    assert "the acting person" in pages[1]
     assert (await show(Held(holds=holds).view))["holds"] == []
 
 
