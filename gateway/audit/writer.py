@@ -4,11 +4,7 @@ Decisions of one turn of the loop are handed to the operating system at its end,
 a write that is not yet durable nothing goes anywhere. All else is written at once, in the caller's
 thread: it survives kill -9, and `sending` need not wait for anybody. A thread of its own syncs,
 again and again while a decision waits: each that was written before a sync began is durable when
-it ends, so the more wait, the less each costs. The lock is held for building and writing lines,
-never during a sync.
-
-Where there are several sinks, the lines that one of them could not take are the first that it gets
-when it works again, and until then no other line is written: each holds the whole chain.
+it ends, so the more wait, the less each costs.
 """
 
 from __future__ import annotations
@@ -24,14 +20,13 @@ from functools import partial
 from time import monotonic, perf_counter
 from typing import Protocol
 
-import orjson
-
 from gateway.audit import record
 from gateway.audit.chain import Chain, Head
-from gateway.audit.record import NOTHING, Keeping, Record
-from gateway.audit.sinks import NotTakenError, Segment, Sink
+from gateway.audit.lines import Lines, Told, encoded
+from gateway.audit.record import NOTHING, Keeping
+from gateway.audit.sinks import Segment, Sink
 from gateway.errors import AuditError
-from gateway.model import Decision, Effect, Settlement, Write
+from gateway.model import Decision, Settlement, Write
 from gateway.ports import Clock
 
 DURABLE_WITHIN = 1.0
@@ -39,7 +34,6 @@ DURABLE_WITHIN = 1.0
 LAZY_SECONDS = 0.5
 """Seconds after which what nobody waits for is synced, and what failed is tried again."""
 WAITING_AT_MOST = 10_000
-OWED_AT_MOST = 10_000
 _PATIENCE = 30.0
 """Seconds that a thread waits for a record of its own to be durable."""
 _LOOKS_EVERY = 0.25
@@ -62,16 +56,13 @@ class Upkeep(Protocol):
 _LATE = "the audit log was not synced in time"
 _LOST = "the audit log could not be synced"
 
-_Told = tuple[Record, bytes]
-"""A record, and how it is written."""
-
 
 class _Batch:
     """The decisions of one turn of the loop: one write carries them, and they share its fate."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, durable_within: float) -> None:
         self.loop = loop
-        self.told: list[_Told] = []
+        self.told: list[Told] = []
         self.durable: list[asyncio.Future[None]] = []
         self._late = loop.call_later(durable_within, self.end, _LATE)
 
@@ -135,20 +126,15 @@ class AuditWriter:
             upkeep: what is done beside; it ends with the log.
         """
         self._sinks = sinks
-        self._chain = chain
         self._clock = clock
         self._on_sync = on_sync
-        self._on_write = on_write
         self._keeping = keeping
         self._durable_within = durable_within
-        self._lock = threading.Lock()
-        self._open: set[str] = set()  # writes that may be sent and have no outcome yet
-        self._owed: deque[_Told] = deque()
-        self._undecided = 0
+        self._lines = Lines(sinks, chain, on_write)
+        self._undecided = 0  # decisions whose callers wait
         self._gathering: _Batch | None = None
         self._waiting: deque[_Waiting] = deque()
         self._wake = threading.Event()
-        self._behind: dict[int, Sequence[bytes]] = {}  # by sink, the lines that it could not take
         self._min_free = min_free
         self._looked = -_LOOKS_EVERY
         self._look_for_room()
@@ -163,12 +149,12 @@ class AuditWriter:
     @property
     def writer(self) -> str:
         """The name of this writer."""
-        return self._chain.writer
+        return self._lines.writer
 
     @property
     def waiting(self) -> int:
         """Decisions that are not yet durable, and records that are owed."""
-        return self._undecided + len(self._owed)
+        return self._undecided + self._lines.owed
 
     async def decided(self, write: Write, decision: Decision) -> None:
         """As `ports.AuditLog.decided`."""
@@ -179,7 +165,7 @@ class AuditWriter:
                 f"the disk of the audit log has {self.free_bytes} bytes left, "
                 f"fewer than audit.min_free: {self._min_free}"
             )
-        told = _told(record.decision(write, decision, self._clock.now(), self._keeping))
+        told = encoded(record.decision(write, decision, self._clock.now(), self._keeping))
         batch = self._gathering or self._gather()
         durable: asyncio.Future[None] = batch.loop.create_future()
         batch.told.append(told)
@@ -189,22 +175,22 @@ class AuditWriter:
 
     def sending(self, write_id: str) -> None:
         """As `ports.AuditLog.sending`."""
-        self._append([_told(record.sending(write_id, self._clock.now()))])
+        self._lines.append([encoded(record.sending(write_id, self._clock.now()))])
 
     async def settled(self, write: Write, settlement: Settlement, status: int | None) -> None:
         """As `ports.AuditLog.settled`; where it cannot be written now, it is owed.
 
         A write whose decision could not be written has no outcome either.
         """
-        if write.id not in self._open:
+        if write.id not in self._lines.open:
             return
-        self._append_or_owe(record.outcome(write, settlement, status, self._clock.now()))
+        self._lines.append_or_owe(record.outcome(write, settlement, status, self._clock.now()))
 
     def told(self, event: str, *, person: str = "", **facts: object) -> None:
         """As `ports.AuditLog.told`; owed like an outcome."""
         if person:
             facts["by"] = self._by(person)
-        self._append_or_owe(record.admin(event, self._clock.now(), **facts))
+        self._lines.append_or_owe(record.admin(event, self._clock.now(), **facts))
 
     def told_durably(self, event: str, *, person: str = "", **facts: object) -> None:
         """Record something, and wait until it is durable. For threads other than the loop's.
@@ -214,7 +200,7 @@ class AuditWriter:
         """
         if person:
             facts["by"] = self._by(person)
-        segments = self._append([_told(record.admin(event, self._clock.now(), **facts))])
+        segments = self._lines.append([encoded(record.admin(event, self._clock.now(), **facts))])
         ended: Future[str] = Future()
         self._wait(segments, ended.set_result)
         try:
@@ -243,10 +229,9 @@ class AuditWriter:
             if self._upkeep is not None:
                 await asyncio.to_thread(self._upkeep.stop)
             self._hand_over()
-            with self._lock:
-                self._pay()
-            if not self._open:
-                self._append([_told(record.admin("audit.closed", self._clock.now()))])
+            self._lines.pay()
+            if not self._lines.open:
+                self._lines.append([encoded(record.admin("audit.closed", self._clock.now()))])
         finally:
             self._stopping = True
             self._wake.set()
@@ -272,7 +257,7 @@ class AuditWriter:
         if batch is None:  # the log was closed in the same turn
             return
         try:
-            segments = self._append(batch.told)
+            segments = self._lines.append(batch.told)
         except AuditError as error:
             self._end(batch, str(error))
         else:
@@ -282,75 +267,6 @@ class AuditWriter:
     def _end(self, batch: _Batch, failure: str) -> None:
         self._undecided -= len(batch.durable)
         batch.end(failure)
-
-    # ── lines ────────────────────────────────────────────────────────────────────────────────
-
-    def _append(self, told: Sequence[_Told]) -> tuple[Segment, ...]:
-        with self._lock:  # a line has the same place in the chain and in the files
-            self._pay()
-            return self._write(told)
-
-    def _append_or_owe(self, told: Record) -> None:
-        with self._lock:
-            self._owed.append(_told(told))
-            try:
-                self._pay()
-            except AuditError:
-                # Only what was sent before the disk failed is settled after it: they are few.
-                if len(self._owed) > OWED_AT_MOST:
-                    self._owed.pop()
-                raise
-
-    def _pay(self) -> None:
-        """Write first what should have been written before."""
-        for number, missed in list(self._behind.items()):
-            try:
-                self._sinks[number].append(missed)
-            except NotTakenError as error:
-                self._behind[number] = missed[error.whole :]
-                raise
-            del self._behind[number]
-        while self._owed:
-            try:
-                self._write([self._owed[0]])
-            except NotTakenError as error:
-                if error.whole:  # it stands: the sink that lacks it gets it first
-                    self._owed.popleft()
-                raise
-            self._owed.popleft()
-
-    def _write(self, told: Sequence[_Told]) -> tuple[Segment, ...]:
-        """Write records as the next of the chain. Raises `NotTakenError`."""
-        lines = self._chain.lines(encoded for _, encoded in told)
-        segments = []
-        failures: dict[int, NotTakenError] = {}
-        for number, sink in enumerate(self._sinks):
-            try:
-                segments.append(sink.append(lines))
-            except NotTakenError as error:
-                failures[number] = error
-        # What one sink has stands: no other line may take its place in the chain.
-        whole = len(lines) if segments else max(each.whole for each in failures.values())
-        if whole:
-            self._chain.advance(lines[:whole])
-            for each, _ in told[:whole]:
-                self._keep_account(each)
-        if not failures:
-            return tuple(segments)
-        self._behind = {
-            number: lines[each.whole : whole]
-            for number, each in failures.items()
-            if each.whole < whole
-        }
-        failure = next(iter(failures.values()))
-        raise NotTakenError(str(failure), whole) from failure
-
-    def _keep_account(self, told: Record) -> None:
-        self._on_write(told["kind"])
-        if told["kind"] == "decision" and told["effect"] == Effect.ALLOW:
-            self._open.add(told["write_id"])
-        elif told["kind"] == "outcome":
-            self._open.discard(told["write_id"])
 
     def _wait(self, segments: tuple[Segment, ...], tell: Callable[[str], object]) -> None:
         self._waiting.append(_Waiting(segments, tell))
@@ -375,13 +291,11 @@ class AuditWriter:
                 with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
                     each.tell(_LOST if lost else "")
             self._look_for_room()
-            if self._owed or self._behind:
-                with self._lock, contextlib.suppress(AuditError):
-                    self._pay()
+            with contextlib.suppress(AuditError):
+                self._lines.pay()
 
     def _sync(self) -> None:
-        with self._lock:
-            reached, whole = self._chain.head, not self._behind
+        reached, whole = self._lines.reached()
         for sink in self._sinks:
             try:
                 sink.sync()
@@ -396,7 +310,3 @@ class AuditWriter:
             self._looked = now
             rooms = [room for sink in self._sinks if (room := sink.free()) is not None]
             self.free_bytes = min(rooms, default=None)
-
-
-def _told(told: Record) -> _Told:
-    return told, orjson.dumps(told)

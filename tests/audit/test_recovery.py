@@ -169,7 +169,7 @@ def test_a_log_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
     """Else decisions would stay without an outcome."""
     segment(tmp_path, "victim", 1).mkdir()
 
-    with pytest.raises(AuditError, match="cannot be recovered"):
+    with pytest.raises(AuditError, match="cannot be read on: Is a directory"):
         recover(tmp_path, KEYS, NOW)
 
 

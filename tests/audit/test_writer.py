@@ -171,7 +171,7 @@ async def test_each_record_is_told_by_its_kind(tmp_path: Path) -> None:
     """For the counter: what was written, and nothing that was not."""
     faulty, seen = Faulty(), list[str]()
     log = a_log(a_sink(tmp_path, faulty))
-    log._on_write = seen.append
+    log._lines._on_write = seen.append
     await decide(log)
     faulty.writes.append(no_space())
     with pytest.raises(AuditError):

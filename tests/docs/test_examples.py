@@ -111,6 +111,7 @@ OWN_DEMO = {"tutorial.md"}
 """Pages that fill caps or change policies, so that no other may share their gateway."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", TYPED, ids=lambda page: page.name)
 def test_commands_print_what_is_shown(page: Path, request: pytest.FixtureRequest) -> None:
     """Targets of make are there; every other command of a page runs, in one shell, in order."""
@@ -125,6 +126,7 @@ def test_commands_print_what_is_shown(page: Path, request: pytest.FixtureRequest
         assert holds(printed, shown) or command.startswith("make"), f"{command}\n{printed}"
 
 
+@pytest.mark.slow
 def test_the_picture_of_a_refusal_is_what_is_answered(shared_demo: tuple[str, str]) -> None:
     """The words drawn in it are those of a real answer, but for the address of the post."""
     drawn = ElementTree.parse(ROOT / "docs" / "images" / "refusal.svg").iterfind(".//*[@class]")
@@ -147,6 +149,7 @@ def _anywhere(text: str) -> str:
 PROGRAMS = sorted({block.page for block in blocks("python")})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PROGRAMS, ids=lambda page: page.name)
 def test_a_program_that_is_shown_runs(page: Path, tmp_path: Path) -> None:
     """The blocks of a page are one program; it meets a gateway with the policies of the page."""

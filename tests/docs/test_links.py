@@ -11,8 +11,6 @@ import pytest
 from tests.docs.pages import PAGES, anchors, prose
 from tests.shared import ROOT
 
-GENERATED = ROOT / "docs" / "reference"
-
 
 def links(page: Path) -> list[str]:
     """The targets of a page's links and pictures."""
@@ -35,7 +33,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_page_is_reached_from_the_first() -> None:
-    """A reader who begins at the README and follows links meets every page."""
+    """A reader who begins at the README and follows links meets every page below it."""
     met, ahead = set(), [ROOT / "README.md"]
     while ahead:
         page = ahead.pop()
@@ -46,7 +44,8 @@ def test_every_page_is_reached_from_the_first() -> None:
             found = place.glob("*.md") if place.is_dir() else [place]
             ahead += [each for each in found if each in PAGES and each not in met]
 
-    assert {str(page.relative_to(ROOT)) for page in set(PAGES) - met} == set()
+    missed = {page for page in PAGES if page not in met and page.parent != ROOT}
+    assert {str(page.relative_to(ROOT)) for page in missed} == set()
 
 
 def test_every_picture_is_shown_and_told() -> None:

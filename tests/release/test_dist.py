@@ -25,7 +25,13 @@ installs = pytest.mark.skipif(
 
 def built(folder: Path) -> Path:
     """The wheel, built of the sdist, built of the checkout."""
-    command = [BIN / "uv", "build", "--quiet", "--offline", "--no-build-isolation"]
+    command: list[str | Path] = [
+        BIN / "uv",
+        "build",
+        "--quiet",
+        "--offline",
+        "--no-build-isolation",
+    ]
     command += ["--python", sys.executable, "--out-dir", folder, ROOT]
     subprocess.run(command, check=True, env={**os.environ, "SOURCE_DATE_EPOCH": "1700000000"})
     [wheel] = folder.glob("*.whl")
@@ -76,7 +82,14 @@ def test_the_wheel_runs_where_nothing_else_is(wheel: Path, tmp_path: Path) -> No
     venv.create(tmp_path / "venv", with_pip=True)
     own = tmp_path / "venv" / "bin"
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    pip = [own / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip: list[str | Path] = [
+        own / "python",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
     subprocess.run([*pip, wheel], check=True, cwd=tmp_path, env=environ)
     listen = [f"--{name}=127.0.0.1:0" for name in ("listen", "admin-listen", "sandbox-listen")]
 

@@ -23,11 +23,17 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 def make(folder: Path, *words: str) -> str:
     """Run make there, with the tools of this environment; gives what it printed."""
-    (folder / "ready").touch()
-    command = ["make", "-C", str(folder), f"BIN={BIN}", "READY=ready", *words]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    ended = called(folder, *words)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
+
+
+def called(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """As `make`, however it ends."""
+    for name in ("runs", "ready"):  # the environment is there
+        (folder / name).touch()
+    command = ["make", "-C", str(folder), f"BIN={BIN}", "RUNS=runs", "READY=ready", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
@@ -74,10 +80,7 @@ def test_the_next_release_stands_above_the_last(copy: Path) -> None:
 @pytest.mark.parametrize("version", ["", "1.2", "v1.2.3", "1.2.3rc"])
 def test_a_release_has_a_version(copy: Path, version: str) -> None:
     """Of three numbers; else nothing is touched."""
-    (copy / "ready").touch()
-    command = ["make", "-C", str(copy), "READY=ready", "release", f"VERSION={version}"]
-
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    ended = called(copy, "release", f"VERSION={version}")
 
     assert ended.returncode
     assert "make release VERSION=1.2.3" in ended.stdout
@@ -136,7 +139,7 @@ def test_a_workflow_has_the_shape_and_no_hole(workflow: Path) -> None:
     audit = [BIN / "zizmor", "--offline", "--pedantic", "--no-progress", workflow]
 
     for command in (shape, audit):
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        ended = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
         assert ended.returncode == 0, ended.stdout + ended.stderr
 
 

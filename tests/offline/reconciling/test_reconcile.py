@@ -157,6 +157,29 @@ async def test_a_write_of_unknown_outcome_is_not_around(tmp_path: Path) -> None:
     assert answered.post.name.post == f"question/{published.id}"
 
 
+async def test_a_post_may_be_older_than_its_write(tmp_path: Path) -> None:
+    """SOE's clock is behind: what it wrote seems to be of before the time that is looked at."""
+    held = Held(tmp_path / "log")
+    published = held.ask(2, "service")
+    held.lose(2, held.begun + 300)
+
+    ((answered),) = (await held.report(since=held.begun + 240)).answers
+
+    assert answered.post is not None
+    assert answered.post.name.post == f"question/{published.id}"
+
+
+async def test_a_second_that_has_begun_is_looked_at(tmp_path: Path) -> None:
+    """SOE tells whole seconds: what it wrote within one seems to be of its beginning."""
+    held = Held(tmp_path / "log")
+    held.record(held.ask(1, "service"))
+    outside = held.ask(2, "service")
+
+    report = await held.report(since=outside.created.timestamp() + 0.5)
+
+    assert around(report) == [(f"question/{outside.id}", "help-bot")]
+
+
 async def test_a_team_is_read_where_it_is_named(tmp_path: Path) -> None:
     """A write to another cannot be decided."""
     held = Held(tmp_path / "log")

@@ -95,3 +95,13 @@ async def test_a_text_has_the_digest_that_its_record_has() -> None:
         names[0]: fingerprint(Post(title=question.title, body=body)).text,
         names[1]: fingerprint(Post(body=body)).text,
     }
+
+
+async def test_what_a_site_shows_in_html_alone_has_no_digest() -> None:
+    """It reads almost the same, and almost is not enough to tell that a text is not there."""
+    rig = Rig()
+    question = rig.ask("How?", "So *many*.")
+    rig.next(status=400, members={"error_id": 403})
+
+    assert await Site(rig.reader).texts([Name(None, f"question/{question.id}")]) == {}
+    assert rig.notes == ["questions are read in HTML: SOE refuses /api/2.3/filters/create with 403: As told"]  # fmt: skip
