@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from gateway.admin.followed import Followed
+from gateway.admin.followed import Followed, Names
 from gateway.admin.visit import Told, View, Visit
 from gateway.admin.wording import EFFECTS, hides, row
-from gateway.audit.entries import Cursor, Entry, Selection
-from gateway.audit.index import Index
+from gateway.audit.entries import Cursor, Selection
 from gateway.errors import RequestError
 from gateway.policy.policyset import PolicySet
 from gateway.soe.addresses import read_address
@@ -46,14 +45,8 @@ class Feed:
         given = {name: value for name, value in wanted.items() if value}
         selection, before = selected(wanted), cursor(visit.query.get("before", ""))
         by_post = selection.post is not None
-
-        def asked(index: Index) -> tuple[tuple[Entry, ...], dict[str, list[str]]]:
-            found = index.newest(selection, _PAGE + 1, before)
-            return found, {
-                name: sorted(index.names(name)) for name in ("integration", "operation", "rule")
-            }
-
-        found, names = await self.followed.ask(asked)
+        found = await self.followed.ask(lambda index: index.newest(selection, _PAGE + 1, before))
+        names = await self.followed.names()
         more = found[_PAGE - 1].cursor if len(found) > _PAGE else None
         # That a write meant this very post would tell what it was about.
         seen = [each for each in found[:_PAGE] if not (by_post and hides(visit.who, each.team))]
@@ -68,9 +61,7 @@ class Feed:
             "index": self.followed.told(),
         }
 
-    def _choices(
-        self, names: Mapping[str, list[str]], wanted: Mapping[str, str]
-    ) -> dict[str, list[str]]:
+    def _choices(self, names: Names, wanted: Mapping[str, str]) -> dict[str, list[str]]:
         """Give what may be chosen: what stands in the log, what could, and what is chosen."""
         policies = self.policies()
         more = {

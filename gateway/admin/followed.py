@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from gateway.audit.entries import Entry, Hour, IntegrationTotals, RuleHour, RuleTotals
 from gateway.audit.index import Index
@@ -21,14 +22,19 @@ from gateway.audit.places import Lines
 from gateway.errors import AuditError, RequestError
 
 DAY, HOUR = 86_400.0, 3_600.0
-_STEP_LINES = 200
+_STEP_LINES = 50
+"""So few that the loop, which shares its interpreter, hardly waits for a step."""
 _PAUSE, _AGAIN = 0.5, 5.0
 """Seconds until the log is looked at again: when all was read, and when that failed."""
+_TO_OTHERS = 3.0
+"""So many times what a step takes is left to others before the next, for they share an interpreter."""
 _PATIENCE = 1.0
 """Seconds that a stop waits at most; the thread ends with its process, and the index bears it."""
 _FRESH, _TIMES = 60.0, 100.0
 """Sums are kept for so many seconds at most, and for so many times what they took to make."""
 _Told = TypeVar("_Told")
+Names = Mapping[str, frozenset[str]]
+"""By `integration`, `operation` or `rule`: those that stand in the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +71,7 @@ class Followed:
         self._behind = 0
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="index", daemon=True)
-        self._sums: tuple[float, Sums] | None = None
-        self._summing = asyncio.Lock()
+        self._sums, self._names = _Fresh[Sums](), _Fresh[Names]()
 
     def start(self) -> None:
         """Begin to follow."""
@@ -114,13 +119,15 @@ class Followed:
         Raises:
             RequestError: as `ask`.
         """
-        async with self._summing:
-            if self._sums is None or monotonic() >= self._sums[0]:
-                began = monotonic()
-                made = await self.ask(lambda index: _summed(index, now))
-                ended = monotonic()
-                self._sums = (ended + min(_FRESH, _TIMES * (ended - began)), made)
-            return self._sums[1]
+        return await self._sums.get(lambda: self.ask(lambda index: _summed(index, now)))
+
+    async def names(self) -> Names:
+        """Give what stands in the log, by what it names: a minute old at most.
+
+        Raises:
+            RequestError: as `ask`.
+        """
+        return await self._names.get(lambda: self.ask(_named))
 
     async def sums_if_any(self, now: float) -> Sums | None:
         """Give the sums of the last day, for pages that have more to show; None without records."""
@@ -139,9 +146,11 @@ class Followed:
     # ── on the thread ────────────────────────────────────────────────────────────────────────
 
     def _run(self) -> None:
-        """Follow the log, giving the processor to others as long as it takes itself."""
+        """Follow the log, leaving most of the time to others where much is to be read."""
         assert self._directory is not None
         following: Index | None = None
+        while not self._directory.is_dir() and not self._ending.wait(_PAUSE):
+            pass  # a worker makes it
         while not self._ending.is_set():
             began = monotonic()
             try:
@@ -150,12 +159,30 @@ class Followed:
                     self._index = Index(self._directory, self._path)
                 read = following.step(_STEP_LINES)
                 self._behind = following.behind() if read else 0
-                self._failed, pause = "", monotonic() - began if read else _PAUSE
-            except AuditError as error:
+                self._failed, pause = "", _TO_OTHERS * (monotonic() - began) if read else _PAUSE
+            except (AuditError, OSError, sqlite3.Error) as error:  # it must outlast all of them
                 self._failed, pause = f"The records cannot be followed: {error}.", _AGAIN
             self._ending.wait(pause)
         if following is not None:
             following.close()
+
+
+class _Fresh(Generic[_Told]):
+    """An answer that is kept for a while: the longer, the longer it took; made by one at a time."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[float, _Told] | None = None
+        self._making = asyncio.Lock()
+
+    async def get(self, make: Callable[[], Awaitable[_Told]]) -> _Told:
+        """Give it, made anew where it is too old."""
+        async with self._making:
+            if self._kept is None or monotonic() >= self._kept[0]:
+                began = monotonic()
+                made = await make()
+                ended = monotonic()
+                self._kept = (ended + min(_FRESH, _TIMES * (ended - began)), made)
+            return self._kept[1]
 
 
 def _record(directory: Path, entry: Entry) -> Mapping[str, Any] | None:
@@ -165,6 +192,10 @@ def _record(directory: Path, entry: Entry) -> Mapping[str, Any] | None:
     finally:
         lines.close()
     return found if found is not None and found.get("write_id") == entry.id else None
+
+
+def _named(index: Index) -> Names:
+    return {name: index.names(name) for name in ("integration", "operation", "rule")}
 
 
 def _summed(index: Index, now: float) -> Sums:

@@ -8,7 +8,8 @@ from typing import Any
 
 from gateway.admin.followed import Followed
 from gateway.admin.visit import Act, Done, Told, View, Visit
-from gateway.audit.entries import IntegrationTotals
+from gateway.audit.entries import IntegrationTotals, Selection
+from gateway.audit.index import Index
 from gateway.errors import RequestError
 from gateway.model import ANONYMOUS, Switch
 from gateway.policy.registry import Integration
@@ -54,12 +55,24 @@ class Integrations:
     async def _show(self, visit: Visit) -> Told:
         await self.switches.look()  # what another process switched a moment ago
         rows = list(listed(self.registered(), self.switches.current))
-        sums = await self.followed.sums_if_any(self.clock.now())
-        totals = None if sums is None else sums.integrations
+        days = await self._days([row["name"] for row in rows])
         return {
-            "integrations": [row | {"day": _day(totals, row["name"])} for row in rows],
+            "integrations": [row | {"day": days.get(row["name"])} for row in rows],
             "done": _SWITCHED.get(visit.query.get("done", ""), ""),
             "reason_at_most": REASON_AT_MOST,
+        }
+
+    async def _days(self, wanted: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Give what integrations wrote in the last day, and when last; nothing without records."""
+        sums = await self.followed.sums_if_any(self.clock.now())
+        if sums is None:
+            return {}
+        totals = sums.integrations
+        quiet = [name for name in wanted if name not in totals]
+        lasts = await self.followed.ask(lambda index: {name: _last(index, name) for name in quiet})
+        return {
+            **{name: {"writes": 0, "held": 0, "refused": 0, "last": lasts[name]} for name in quiet},
+            **{name: _day(one) for name, one in totals.items()},
         }
 
     async def _disable(self, visit: Visit, fields: Mapping[str, str]) -> Done:
@@ -86,14 +99,13 @@ class Integrations:
         return Done(place=f"{PATH}?done={event if everywhere else 'later'}", told=told)
 
 
-def _day(totals: Mapping[str, IntegrationTotals] | None, name: str) -> dict[str, Any] | None:
-    """Give what an integration wrote in the last day; None where the records cannot be asked."""
-    if totals is None:
-        return None
-    one = totals.get(name)
-    if one is None:
-        return {"writes": 0, "held": 0, "refused": 0, "last": None}
+def _day(one: IntegrationTotals) -> dict[str, Any]:
     return {"writes": one.writes, "held": one.held, "refused": one.refused, "last": one.last}
+
+
+def _last(index: Index, name: str) -> float | None:
+    found = index.newest(Selection(integrations=(name,)), 1)
+    return found[0].at if found else None
 
 
 def names(registered: Sequence[Integration], switches: Mapping[str, Switch]) -> list[str]:

@@ -14,6 +14,7 @@ from gateway.admin.followed import Followed
 from gateway.admin.roles import Role, Who
 from gateway.admin.visit import View, Visit
 from gateway.errors import RequestError
+from gateway.pages.page import rendered
 from gateway.policy.load import load
 from gateway.policy.policyset import PolicySet
 from tests.audit.written import Writer
@@ -58,3 +59,9 @@ async def show(
 ) -> dict[str, Any]:
     """What a page tells."""
     return dict(await view.show(Visit(who=who, rest=rest, query=query)))
+
+
+def drawn(template: str, told: Mapping[str, Any], who: Who = OPERATOR) -> str:
+    """A page, filled with what it tells."""
+    frame = {"root": "/console/", "who": who, "views": [], "here": "", "token": lambda _: ""}
+    return rendered(template, package="gateway.admin", **told, **frame).decode()

@@ -13,8 +13,7 @@ from gateway.admin.decision import Explained
 from gateway.admin.feed import Feed
 from gateway.admin.followed import Followed
 from gateway.errors import RequestError
-from gateway.pages.page import rendered
-from tests.admin.rig import OPERATOR, VIEWER, following, shipped, show
+from tests.admin.rig import OPERATOR, VIEWER, drawn, following, shipped, show
 from tests.audit.written import AT, decision, outcome
 
 SECRETS = (
@@ -146,7 +145,7 @@ async def test_a_decision_is_explained_rule_by_rule(tmp_path: Path) -> None:
     made = outcome("first", AT + 1, post="question/5", url=COPIED)
     async with following(tmp_path, decision("first", AT), made, refusal()) as followed:
         told = await show(Explained(followed=followed, policies=shipped).view, rest="copy")
-        page = rendered("decision.html", package="gateway.admin", **told, **frame()).decode()
+        page = drawn("decision.html", told)
 
     groups = told["groups"]
     [decided], [beside], [passed] = groups["decided"], groups["found"], groups["passed"]
@@ -180,7 +179,7 @@ async def test_a_viewer_sees_nothing_of_what_a_private_team_writes(tmp_path: Pat
         explained = Explained(followed=followed, policies=shipped).view
         for who in (VIEWER, OPERATOR):
             told = await show(explained, who, rest="copy")
-            page = rendered("decision.html", package="gateway.admin", **told, **frame())
+            page = drawn("decision.html", told).encode()
             listed = await show(the_feed(followed).view, who)
             seen[who.name] = orjson.dumps(told) + page + orjson.dumps(listed)
         address = {"q": "https://soe.example.com/c/platform/a/78"}
@@ -202,8 +201,3 @@ async def test_of_a_decision_that_is_not_there_the_page_says_so(tmp_path: Path) 
 
     assert missing.value.status == 404
     assert "may be of another replica" in missing.value.detail
-
-
-def frame() -> dict[str, Any]:
-    """What the frame of each page is filled with."""
-    return {"root": "/console/", "who": OPERATOR, "views": [], "here": "", "token": lambda _: ""}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from gateway.admin.charts import HEIGHT, HOURS, WIDTH, by_hour, scale
 from gateway.admin.feed import Feed
 from gateway.admin.followed import DAY, Followed
 from gateway.admin.held import Held
+from gateway.admin.integrations import Integrations
 from gateway.admin.overview import Overview
 from gateway.admin.rules import PoliciesPage, changes
 from gateway.admin.visit import Visit
@@ -25,13 +27,14 @@ from gateway.audit.entries import Deed, Hour, Place
 from gateway.checks.rate_cap import RateCap
 from gateway.errors import AuditError, RequestError
 from gateway.model import Charge, Outcome, Reservation, Settlement, Window
-from gateway.policy.policyset import PolicySet
+from gateway.policy.policyset import PolicySet, Waiver
+from gateway.policy.registry import Integration
 from gateway.proxy.switches import Switches
 from gateway.state.memory import MemoryStore
 from gateway.state.switches import SwitchFile
-from tests.admin.rig import OPERATOR, VIEWER, following, shipped, show
+from tests.admin.rig import OPERATOR, VIEWER, drawn, following, shipped, show
 from tests.admin.test_console import Recorded
-from tests.audit.written import decision
+from tests.audit.written import Writer, decision
 from tests.holding import holds_over, opened
 from tests.proxy.rig import Ticking
 from tests.samples import a_write
@@ -115,10 +118,68 @@ async def test_the_last_day_is_summed_up(tmp_path: Path) -> None:
     assert {r["rule"]: r["source"] for r in rules["rules"]}["already-posted"] == "no-copies.yaml"
 
 
+async def test_each_integration_tells_what_it_wrote(tmp_path: Path) -> None:
+    """In the last day, and when last, however long ago."""
+    now, clock = 1_795_000_000.0, Ticking()
+    clock.at = now
+    records = (
+        decision("long-ago", now - 9 * DAY, integration="docs-bot"),
+        decision("a", now - 7200),
+        decision("b", now - 3600, effect="refuse"),
+    )
+    registered = [
+        Integration(name=name, owner="o", contact="c", purpose="p")
+        for name in ("help-bot", "docs-bot", "new-bot")
+    ]
+    async with following(tmp_path, *records) as followed:
+        page = Integrations(
+            registered=lambda: registered,
+            switches=switches(tmp_path),
+            audit=Recorded(),
+            followed=followed,
+            clock=clock,
+        )
+        told = await show(page.view)
+
+    assert {each["name"]: each["day"] for each in told["integrations"]} == {
+        "help-bot": {"writes": 2, "held": 0, "refused": 1, "last": now - 3600},
+        "docs-bot": {"writes": 0, "held": 0, "refused": 0, "last": now - 9 * DAY},
+        "new-bot": {"writes": 0, "held": 0, "refused": 0, "last": None},
+        "anonymous": {"writes": 0, "held": 0, "refused": 0, "last": None},
+    }
+
+
 def switches(folder: Path) -> Switches:
     """Switches of which nobody is off."""
     file = SwitchFile(folder / "switches.jsonl")
     return Switches(file, MemoryStore(1.0), Ticking(), tell=lambda _: None, fails=lambda *_: None)
+
+
+async def test_an_exception_is_shown_until_it_ends_and_when_it_has(tmp_path: Path) -> None:
+    """With whom it is for, who answers for it, and why; what its rule says stands there, too."""
+    waiver = Waiver(
+        rules=frozenset(("already-posted",)),
+        integrations=frozenset(("docs-bot",)),
+        expires=date(2026, 11, 18),
+        reason="It <moves> old posts.",
+        owner="Grace",
+        ticket="OPS-7",
+    )
+    clock, pages = Ticking(), list[str]()
+    followed = Followed(None, tmp_path / "index.db", shared=True)
+
+    def policies() -> PolicySet:
+        return replace(shipped(), waivers=(waiver,), discovering=True)
+
+    for clock.at in (1_794_990_000.0, 1_795_100_000.0):
+        page = PoliciesPage(followed=followed, policies=policies, clock=clock)
+        pages.append(drawn("policies.html", await show(page.view)))
+
+    assert (
+        "until 2026-11-18 (<bdi>Grace</bdi>, <bdi>OPS-7</bdi>): <bdi>It &lt;moves&gt;" in pages[0]
+    )
+    assert "over since 2026-11-18" in pages[1]
+    assert "These are the records of this replica alone" in pages[1]
 
 
 def test_a_restart_is_no_change_of_policies() -> None:
@@ -169,6 +230,28 @@ async def test_an_index_that_cannot_be_made_is_told_and_tried_again(tmp_path: Pa
     assert "cannot be followed" in refused.value.detail
 
 
+async def test_a_log_that_is_not_there_yet_is_followed_when_it_is(tmp_path: Path) -> None:
+    """As where the process of the console starts before those that write the log."""
+    followed = Followed(tmp_path / "audit", tmp_path / "index.db", shared=False)
+    followed.start()
+    with pytest.raises(RequestError, match="no_records"):
+        await followed.ask(lambda index: index.count())
+    Writer(tmp_path / "audit").write(decision("first"))
+    async with asyncio.timeout(20):
+        while not await _count(followed):
+            await asyncio.sleep(0.01)
+    await followed.close()
+
+    assert followed.told()["failed"] == ""
+
+
+async def _count(followed: Followed) -> int:
+    try:
+        return await followed.ask(lambda index: index.count())
+    except RequestError:
+        return 0
+
+
 # ── caps ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -207,6 +290,10 @@ async def test_the_fullest_counter_stands_first(capped: Capped) -> None:
     """With what it counts; a viewer learns of nobody, and of no tag."""
     told = [await show(capped[0].view, who) for who in (OPERATOR, VIEWER)]
 
+    pages = [drawn("caps.html", told[0], OPERATOR), drawn("caps.html", told[1], VIEWER)]
+
+    assert ["caps/reset" in page for page in pages] == [True, False]
+    assert "ada" not in pages[1]
     assert [
         (each["rule"], each["used"], each["limit"], each["share"]) for each in told[0]["counters"]
     ] == [("small", 2, 2, 1.0), ("large", 1, 4, 0.25)]
@@ -266,8 +353,10 @@ async def test_what_waits_is_listed_without_its_text_and_its_link(tmp_path: Path
     assert told[0]["holds"][0]["thread"] == "question/77"
     assert b"question/77" not in orjson.dumps(told[1])
     assert b"answer" not in orjson.dumps(told[1])
+    pages = [drawn("holds.html", told[0], OPERATOR), drawn("holds.html", told[1], VIEWER)]
     for secret in (hidden.id, first.id, second.post.body):
-        assert secret.encode() not in orjson.dumps(told)
+        assert secret not in "".join([*pages, orjson.dumps(told).decode()])
+    assert "the acting person" in pages[1]
     assert (await show(Held(holds=holds).view))["holds"] == []
 
 

@@ -19,7 +19,7 @@ from tests.shared import ROOT
 pytestmark = pytest.mark.slow
 OPERATOR, VIEWER = "sgw_of-an-operator", "sgw_of-a-viewer"
 WHOLE = ("console-overview", "console-decision", "console-policies", "console-caps")
-SHOWN = (*WHOLE, "console-decisions", "console-overview-phone", "console-decision-phone")
+SHOWN = (*WHOLE, "console-decisions", "console-overview-phone")
 """Pictures for the documentation: of the whole page, or of what a screen shows of it."""
 PAGES = ("overview", "decisions", "policies", "caps", "holds")
 """That of integrations is looked over in `test_console`."""

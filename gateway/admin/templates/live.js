@@ -2,7 +2,7 @@
 // Nothing here is needed: without it the link "Refresh" does the same.
 "use strict";
 (() => {
-  const EVERY = 3000;
+  const EVERY = 3000;  // milliseconds; longer where an answer takes long
   const table = document.getElementById("live");
   const says = document.getElementById("live-says");
   const pause = document.getElementById("live-pause");
@@ -30,7 +30,8 @@
   };
 
   const look = async () => {
-    if (paused || document.hidden) return;
+    if (paused || document.hidden) return 0;
+    const began = performance.now();
     try {
       const answer = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "error" });
       if (!answer.ok) throw new Error(String(answer.status));
@@ -44,6 +45,7 @@
       if (!says.dataset.lost) says.textContent = "Not up to date: the gateway does not answer, or you are signed out";
       says.dataset.lost = "yes";
     }
+    return performance.now() - began;
   };
 
   pause.addEventListener("click", () => {
@@ -55,5 +57,9 @@
   refresh.hidden = true;
   pause.hidden = false;
   says.textContent = "Live";
-  setInterval(look, EVERY);
+  const again = async () => {
+    const took = await look();
+    setTimeout(again, Math.max(EVERY, 10 * took));
+  };
+  setTimeout(again, EVERY);
 })();
