@@ -15,8 +15,9 @@ from typing import TextIO
 
 import uvloop
 
-from gateway.cli.supervisor import Supervisor
-from gateway.cli.worker import VARIABLE, Alone, Gateway, Member
+from gateway.cli.serving.fronts import VARIABLE, Alone, Member
+from gateway.cli.serving.supervisor import Supervisor
+from gateway.cli.serving.worker import Gateway
 from gateway.errors import GatewayError, ProblemsError
 from gateway.settings import load_settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from gateway.cli.console import open_console
+from gateway.cli.serving.console import open_console
 from gateway.observe.metrics import Metrics
 from gateway.observe.observer import Observer
 from gateway.settings import load_settings

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.cli.opening import LateStore
+from gateway.cli.serving.opening import LateStore
 from gateway.errors import StoreError
 from gateway.model import Charge, Outcome, Reservation, Settlement, Window
 from gateway.observe.caps import CapUse

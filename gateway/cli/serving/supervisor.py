@@ -35,10 +35,11 @@ from gateway.cli.assembly import (
     open_switches,
     state_terms,
 )
-from gateway.cli.console import RecordedWhenAsked, is_on, open_console
-from gateway.cli.opening import AGAIN_AFTER, LateStore
-from gateway.cli.started import InForce, tell_started
-from gateway.cli.worker import VARIABLE, one_at_a_time
+from gateway.cli.serving.console import RecordedWhenAsked, is_on, open_console
+from gateway.cli.serving.fronts import VARIABLE
+from gateway.cli.serving.opening import AGAIN_AFTER, LateStore
+from gateway.cli.serving.started import InForce, tell_started
+from gateway.cli.serving.worker import one_at_a_time
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError, StoreError
 from gateway.observe.fate import FATE_FILE, FateMetrics

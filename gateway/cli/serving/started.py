@@ -14,7 +14,7 @@ import orjson
 
 from gateway import __version__
 from gateway.cli.assembly import sink_urls, state_url
-from gateway.cli.console import is_on
+from gateway.cli.serving.console import is_on
 from gateway.settings import TABLE, Known, Settings, weaknesses
 
 
