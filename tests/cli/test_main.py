@@ -45,17 +45,9 @@ def test_every_command_tells_what_it_does(name: str, capsys: pytest.CaptureFixtu
 def test_every_command_has_a_file_and_every_file_a_line() -> None:
     """The table is the folder, but for parts of commands."""
     files = {path.stem for path in (ROOT / "gateway" / "cli").glob("*.py")} - {"__init__"}
-    files -= {
-        "assembly",
-        "console",
-        "opening",
-        "progress",
-        "reading",
-        "started",
-        "supervisor",
-        "worker",
-    }
+    files -= {"assembly", "progress", "reading"}
     files |= {path.parent.name for path in (ROOT / "gateway" / "cli").glob("*/__init__.py")}
+    files.remove("serving")
 
     assert files == set(COMMANDS)
 
