@@ -317,6 +317,7 @@ class Lookup:
 class Remembered:
     """An earlier post. `pending` while its write is in flight (60 s at most).
 
+    `overdue` is one that nobody settled in that time: its outcome is `unknown` until somebody does.
     `equal` tells that its digest is the one that was looked up; else it shares prints. An outcome
     of `refused` is a text that the gateway refused for its likeness (`Settlement.template`).
     """
@@ -335,6 +336,7 @@ class Remembered:
     url: str | None
     request: str
     equal: bool = True
+    overdue: bool = False
     sketch: bytes = field(default=b"", repr=False)
 
 
@@ -412,14 +414,16 @@ class Repeat:
 class Reserved:
     """State's answers by rule id, about what was there before; `taken` tells of the first group.
 
-    With a `repeat` there are no answers, and nothing was charged or remembered. `at` is the stamp
-    that it got, and `number` where it stands: of two reservations of one state the earlier never
-    has the higher one.
+    With a `repeat` there are no answers, and nothing was charged or remembered. `overdue` are the
+    earlier tries of the same request that do not count because nobody settled them in time. `at`
+    is the stamp that it got, and `number` where it stands: of two reservations of one state the
+    earlier never has the higher one.
     """
 
     answers: Mapping[str, Answer]
     taken: bool
     repeat: Repeat | None = None
+    overdue: tuple[str, ...] = ()
     at: float = field(default=0.0, compare=False)
     number: int = field(default=0, compare=False)
 
@@ -537,8 +541,9 @@ class Finding:
 class Consulted:
     """How state was asked about a write, for whoever judges it again from its record.
 
-    `at` and `number` as of `Reserved`; `in_flight` are the writes whose posts were found while they
-    were in flight. With `failed` state did not answer, and the rest says nothing.
+    `at` and `number` as of `Reserved`; `in_flight` are the copies and the earlier tries of the same
+    request that were found before state heard how they ended, however long that took. With `failed`
+    state did not answer, and the rest says nothing.
     """
 
     at: float = 0.0

@@ -104,7 +104,7 @@ _WRITE_ID = Field(type=TEXT, meaning="The decision id, as `Gateway-Decision` tol
 STATE = Table({
     "at": Field(type=INSTANT, meaning="When state says it was asked.", absent="state did not answer"),
     "number": Field(type=COUNT, meaning="Where the reservation stands among all of one state.", absent="state did not answer"),
-    "in_flight": Field(type=TEXTS, meaning="Decision ids of the writes whose posts were found while they were in flight.", absent="there were none"),
+    "in_flight": Field(type=TEXTS, meaning="Decision ids of the writes that state found and had not heard the end of: copies, and earlier tries of the same request.", absent="there were none"),
     "failed": Field(type=BOOLEAN, meaning="True where state did not answer.", absent="it answered"),
 })
 

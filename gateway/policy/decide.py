@@ -312,14 +312,15 @@ _REPEATS: Mapping[Repeated, Violation] = {
 
 def consulted(reserved: Reserved) -> Consulted:
     """Note how state answered, beside what the rules made of it."""
-    in_flight = {
-        post.write_id: None
+    found = (
+        post.write_id
         for answer in reserved.answers.values()
         if isinstance(answer, Found)
         for post in answer.posts
-        if post.pending
-    }
-    return Consulted(at=reserved.at, number=reserved.number, in_flight=tuple(in_flight))
+        if post.pending or post.overdue
+    )
+    in_flight = tuple(dict.fromkeys((*found, *reserved.overdue)))
+    return Consulted(at=reserved.at, number=reserved.number, in_flight=in_flight)
 
 
 def is_template(decision: Decision, write: Write, answers: Mapping[str, Answer]) -> bool:

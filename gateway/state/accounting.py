@@ -174,6 +174,7 @@ def answered(
     uses: Callable[[Sharers], Iterable[tuple[str, float]]],
     now: float,
     number: int,
+    overdue: Iterable[str],
 ) -> Reserved:
     """Answer every need of a reservation from what an engine holds.
 
@@ -184,6 +185,7 @@ def answered(
         uses: gives who used a thing, and when.
         now: the reservation's stamp.
         number: where it stands among the reservations.
+        overdue: the earlier tries that nobody settled in time, in any order.
     """
     found: dict[Lookup, Found] = {}  # several rules ask the same
 
@@ -200,7 +202,8 @@ def answered(
         rule: answer(need) for group in reservation.groups for rule, need in group.items()
     }
     taken = is_taken(reservation.groups[0], answers)
-    return Reserved(answers=answers, taken=taken, at=now, number=number)
+    late = tuple(sorted(overdue))
+    return Reserved(answers=answers, taken=taken, overdue=late, at=now, number=number)
 
 
 def is_taken(group: Mapping[str, Need], answers: Mapping[str, Answer]) -> bool:

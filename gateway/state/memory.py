@@ -264,6 +264,7 @@ class MemoryStore:
             lambda sharers: self._uses.of(sharers.name, now),
             now,
             self._number,
+            (each for each in replaced if self._entries[each].outcome is None),
         )
 
     def _fullest(self, rule: str, since: float) -> tuple[Counted, ...]:
@@ -430,5 +431,6 @@ def _remembered(entry: Entry, now: float, *, equal: bool) -> Remembered:
         url=entry.url,
         request=entry.request,
         equal=equal,
+        overdue=outcome is not None and entry.outcome is None,
         sketch=entry.sketch,
     )

@@ -313,9 +313,24 @@ async def test_a_reservation_that_nobody_settles_keeps_itself(store: Administere
     for after in (59.5, 60.0):
         seen = await store.peek(asks(write(2, after), needs))
         (post,) = posts(seen)
-        states.append((post.pending, post.outcome, charged(seen).accepted))
+        states.append((post.pending, post.outcome, post.overdue, charged(seen).accepted))
 
-    assert states == [(True, None, False), (False, Outcome.UNKNOWN, False)]
+    assert states == [(True, None, False, False), (False, Outcome.UNKNOWN, True, False)]
+
+
+async def test_a_repeat_is_told_of_the_tries_that_nobody_settled(store: Administered) -> None:
+    """For these may yet end; of one that ended as `unknown` it is known how it did."""
+    needs: dict[str, Need] = {"copies": look()}
+    for number in (1, 2):
+        await store.reserve(asks(write(number, request="r"), needs))
+    await store.settle("w1", Settlement(outcome=Outcome.UNKNOWN))
+    early, late = [
+        await store.peek(asks(write(3, after, request="r"), needs)) for after in (59.5, 60.0)
+    ]
+
+    assert (found(early), early.overdue) == (["w2"], ())
+    assert (found(late), late.overdue) == ([], ("w2",))
+    assert not posts(await store.peek(asks(write(4, 60), needs)))[1].overdue
 
 
 # ── settling ─────────────────────────────────────────────────────────────────────────────────

@@ -171,7 +171,8 @@ class Model:
             for rule, need in group.items()
         }
         taken = all(_accepted(answers[rule]) for rule in asked.groups[0])
-        return Reserved(answers=answers, taken=taken)
+        overdue = tuple(sorted(each.id for each in without if each.outcome is None))
+        return Reserved(answers=answers, taken=taken, overdue=overdue)
 
     def settle(self, write_id: str, settlement: Settlement) -> None:
         """Keep or release what is in flight."""
@@ -465,6 +466,7 @@ def _as_remembered(entry: Known, now: float, *, equal: bool) -> Remembered:
         url=entry.url,
         request=write.request,
         equal=equal,
+        overdue=outcome is not None and entry.outcome is None,
         sketch=write.fingerprint.sketch if write.fingerprint else b"",
     )
 

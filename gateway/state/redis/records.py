@@ -291,5 +291,6 @@ def remembered(record: bytes, now: float) -> Remembered:
         post=post or target or None,
         url=url or None,
         request=name_of(parts[1]),
+        overdue=outcome is None and not pending,
         sketch=parts[3],
     )

@@ -7,8 +7,9 @@
 -- scope, four bytes each of which three count, and these prints.
 --
 -- Returns the stamp, the epoch, the number of the newest write or ending; then how it repeats an
--- earlier write, or nothing, the writes that were found, and per need what was there before: instants,
--- or where in those writes the equal ones stand, and the near ones, below zero, or uses with their instants.
+-- earlier write, or nothing, the writes that were found, per need what was there before: instants, or
+-- where in those writes the equal ones stand, and the near ones, below zero, or uses with their instants;
+-- and the earlier tries of the request that nobody settled in time.
 
 local EQUAL, CANDIDATES, AT_LEAST = 64, 24, 2  -- posts that are told, and prints that near ones share
 
@@ -52,13 +53,16 @@ if not ask.peek then
 end
 
 -- The earlier tries of the same request of which nobody can tell that they took effect.
-local replaced, is_replaced = {}, {}
+local replaced, is_replaced, overdue = {}, {}, {}
 if request ~= '' then
   local tries = redis.call('ZRANGEBYSCORE', site .. ':request:' .. request, '(' .. text(forgotten), '+inf')
   for _, try in ipairs(tries) do
     local bytes = read(tonumber(try))
     local outcome = bytes and outcome_of(bytes)
-    if outcome == '' and now - at_of(bytes) >= ask.pending then outcome = 'unknown' end
+    if outcome == '' and now - at_of(bytes) >= ask.pending then
+      outcome = 'unknown'
+      overdue[#overdue + 1] = id_of(bytes)
+    end
     if outcome == 'failed' or outcome == 'unknown' then
       replaced[#replaced + 1] = tonumber(try)
       is_replaced[tonumber(try)] = true
@@ -239,7 +243,7 @@ for i, group in ipairs(ask.groups) do
   end
 end
 local held = ask.remember and group_taken[1]
-if ask.peek then return {text(now), epoch, seq, '', told, answers} end
+if ask.peek then return {text(now), epoch, seq, '', told, answers, overdue} end
 
 local caps = {}
 for i, group in ipairs(ask.groups) do
@@ -261,4 +265,4 @@ if held then
     redis.call('EXPIRE', kept_as, ask.key_seconds)
   end
 end
-return {text(now), epoch, seq, '', told, answers}
+return {text(now), epoch, seq, '', told, answers, overdue}

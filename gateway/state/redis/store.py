@@ -229,8 +229,15 @@ class RedisStore:
             repeat = Repeat(kind=Repeated(how.decode()), write_id=name_of(write_id), answer=sealed)
             return Reserved(answers={}, taken=False, repeat=repeat)
         now = float(stamp)
-        answers = Answers(rest[0], rest[1], now)
-        reserved = answered(reservation, answers.times, answers.found, answers.uses, now, seq)
+        posts, needs, overdue = rest
+        answers = Answers(posts, needs, now)
+        reserved = answered(
+            reservation,
+            *(answers.times, answers.found, answers.uses),
+            now,
+            seq,
+            map(name_of, overdue),
+        )
         if not peek:
             self._note(reservation, asked, reserved, now)
         return reserved

@@ -151,6 +151,7 @@ class Rows:
             url=self._whole(row.url, row.post or row.target),
             request=unpacked(row.request or ""),
             equal=equal,
+            overdue=row.outcome is None and not pending,
             sketch=row.sketch or b"",
         )
 

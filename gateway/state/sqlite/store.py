@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from gateway.errors import StoreError
@@ -43,7 +43,7 @@ from gateway.state.sqlite.keys import Keys
 from gateway.state.sqlite.near import Neighbours, Search
 from gateway.state.sqlite.notes import SqliteNotes
 from gateway.state.sqlite.rows import Row, Rows
-from gateway.state.sqlite.schema import KEYED, SHARING, digest, packed
+from gateway.state.sqlite.schema import KEYED, SHARING, digest, packed, unpacked
 from gateway.state.sqlite.switches import SqliteSwitches
 from gateway.state.sqlite.table import MappedTable
 from gateway.state.sqlite.transactions import Transactions
@@ -51,7 +51,7 @@ from gateway.state.sqlite.uses import Uses
 from gateway.state.terms import LOST, Terms
 
 _REPLACED = """
-SELECT seq FROM writes WHERE request = :request AND outcome IS NOT 'ok' AND at > :forgotten
+SELECT seq, id, outcome FROM writes WHERE request = :request AND outcome IS NOT 'ok' AND at > :forgotten
   AND (outcome IN ('failed', 'unknown') OR (outcome IS NULL AND at <= :expired))
 """
 _TAKEN_OVER = """
@@ -228,22 +228,26 @@ class SqliteStore:
     def _advance(self, now: float, number: int) -> None:
         self._db.execute("UPDATE clock SET last = ?, number = ?", (now, number))
 
-    def _replaced(self, write: Write, now: float) -> list[int]:
-        """The earlier tries of the same request of which nobody can tell that they took effect."""
+    def _replaced(self, write: Write, now: float) -> dict[int, str | None]:
+        """The earlier tries of the same request of which nobody can tell that they took effect.
+
+        With the id of each that nobody settled.
+        """
         if not write.request:
-            return []
+            return {}
         asked = {
             "request": packed(write.request),
             "expired": now - PENDING_SECONDS,
             "forgotten": now - self._terms.keep,
         }
-        return [row[0] for row in self._db.execute(_REPLACED, asked)]
+        rows = self._db.execute(_REPLACED, asked)
+        return {seq: None if outcome else unpacked(name) for seq, name, outcome in rows}
 
     def _answers(
         self,
         reservation: Reservation,
         search: Search,
-        replaced: Collection[int],
+        replaced: Mapping[int, str | None],
         now: float,
         number: int,
     ) -> Reserved:
@@ -254,6 +258,7 @@ class SqliteStore:
             lambda sharers: self._uses.of(sharers.name, now),
             now,
             number,
+            filter(None, replaced.values()),
         )
 
     def _find(self, lookup: Lookup, search: Search, replaced: Collection[int], now: float) -> Found:

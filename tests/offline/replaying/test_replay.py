@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 
 from gateway.model import Effect, Mode
 from gateway.offline.records.order import in_order
@@ -25,6 +26,7 @@ from tests.recording import Log, Sent, play
 COPIES = 'copies: {title: T, mode: observe, for: ["*"], duplicate: {within: 1d}}'
 SHOUTING = "shouting: {title: T, mode: enforce, for: ['*'], if: {body: {matches: '!$'}}}"
 LONG = "long: {title: T, mode: enforce, for: ['*'], if: {body: {words: {at_least: 4}}}, rate_cap: {limit: 1, window: 1h}}"
+SHARED = "shared: {title: T, mode: hold, for: ['*'], shared_token: {by: people, within: 1d}}"
 TEXT = "Restart the agent, clear its cache, wait a minute and then log in again with your badge."
 
 
@@ -220,6 +222,22 @@ def test_a_flood_stays_known_by_its_refused_copies(tmp_path: Path) -> None:
 
     assert effects(found) == {(Effect.ALLOW, Effect.ALLOW): 1, (Effect.REFUSE, Effect.REFUSE): 2}
     assert found.other_reasons == 0
+
+
+@pytest.mark.parametrize(("again", "soe"), [("token-1", 201), ("token-2", 404)])
+def test_who_met_an_overdue_write_meets_it_so_again(tmp_path: Path, again: str, soe: int) -> None:
+    """Its end came on record while what met it was held, and state heard of it later still."""
+    policies = a_set(tmp_path, COPIES, SHARED)
+    before = Sent(title="Payments are late", body="Why?", token=again, act='act="x", by="jane"')
+    overdue = Sent(soe=soe, lasts=1)
+    held = Sent(after=70, token=again, act='act="x", by="joe"')
+    log = recorded(policies, [before, overdue, held])
+    found = replayed(log, tmp_path, policies)
+
+    *_, end, decision = log.records()
+    assert (end["kind"], decision["effect"]) == ("outcome", "hold")
+    assert decision["state"]["in_flight"] == [f"{1:032x}"]
+    assert (found.changed, found.other_reasons, found.unlike) == (0, 0, 0)
 
 
 def test_what_operators_forgot_is_forgotten(tmp_path: Path) -> None:
