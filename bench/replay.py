@@ -88,7 +88,7 @@ async def recorded(policies: PolicySet, count: int, path: Path) -> int:
             if asked is not None:
                 reserved = await store.reserve(asked)
                 decision = decide(policies, judge(rules, write, reserved.answers, findings))
-                decision = replace(decision, consulted=consulted(reserved))
+                decision = replace(decision, consulted=consulted(reserved, write.at))
             put(record.decision(write, decision, write.at, Keeping()))
             ends = Settlement(outcome=Outcome.NOT_SENT)
             if decision.effect is Effect.ALLOW:

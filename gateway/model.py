@@ -6,6 +6,7 @@ socket. Text of a post never shows in a `repr`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -542,12 +543,14 @@ class Consulted:
     """How state was asked about a write, for whoever judges it again from its record.
 
     `at` and `number` as of `Reserved`; `in_flight` are the copies and the earlier tries of the same
-    request that were found before state heard how they ended, however long that took. With `failed`
+    request that were found before state heard how they ended, however long that took. `answered` is
+    when the answer was there, by the gateway's clock: what ended later was not in it. With `failed`
     state did not answer, and the rest says nothing.
     """
 
     at: float = 0.0
     number: int = 0
+    answered: float = math.inf
     in_flight: tuple[str, ...] = ()
     failed: bool = False
 

@@ -97,6 +97,14 @@ class Answered:
         pass
 
 
+class _Running(Ticking):
+    """A clock of which no two readings are the same."""
+
+    def now(self) -> float:
+        self.at += 1e-6
+        return self.at
+
+
 class _Soe:
     """Answers each request with the status of its `x-soe`, when its gate opens."""
 
@@ -222,15 +230,15 @@ async def play(
     anonymous: str = "allow",
 ) -> Played:
     """Send requests through a pipeline; an event at a time, so that what happens is certain."""
-    clock = Ticking()
-    clock.at = START
+    clock, due = _Running(), START
     log = Log(clock, Keeping(content=content, people=Named()))
     soe = _Soe()
     pipeline = a_pipeline(store, clock, log, soe, anonymous=anonymous)
     played = Played(log=log)
     open_tasks: dict[int, asyncio.Task[int]] = {}
     for number, sent in enumerate(requests):
-        clock.at += sent.after
+        due += sent.after
+        clock.at = max(due, clock.at)
         if sent.confirms:
             await confirm_all(pipeline.confirming.holds, clock)
         soe.gates[str(number).encode()] = asyncio.Event()

@@ -116,7 +116,11 @@ def decision(write: Write, decided: Decision, logged: float, keeping: Keeping) -
 def _state(consulted: Consulted) -> Record:
     if consulted.failed:
         return {"failed": True}
-    told: Record = {"at": consulted.at, "number": consulted.number}
+    told: Record = {
+        "at": consulted.at,
+        "number": consulted.number,
+        "answered": consulted.answered,
+    }
     return told | {"in_flight": consulted.in_flight} if consulted.in_flight else told
 
 

@@ -104,6 +104,7 @@ _WRITE_ID = Field(type=TEXT, meaning="The decision id, as `Gateway-Decision` tol
 STATE = Table({
     "at": Field(type=INSTANT, meaning="When state says it was asked.", absent="state did not answer"),
     "number": Field(type=COUNT, meaning="Where the reservation stands among all of one state.", absent="state did not answer"),
+    "answered": Field(type=INSTANT, meaning="When the gateway had its answer: what ended later was not in it.", absent="state did not answer, or the record is older than this"),
     "in_flight": Field(type=TEXTS, meaning="Decision ids of the writes that state found and had not heard the end of: copies, and earlier tries of the same request.", absent="there were none"),
     "failed": Field(type=BOOLEAN, meaning="True where state did not answer.", absent="it answered"),
 })

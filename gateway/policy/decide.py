@@ -310,8 +310,8 @@ _REPEATS: Mapping[Repeated, Violation] = {
 }
 
 
-def consulted(reserved: Reserved) -> Consulted:
-    """Note how state answered, beside what the rules made of it."""
+def consulted(reserved: Reserved, answered: float) -> Consulted:
+    """Note how state answered, and when, beside what the rules made of it."""
     found = (
         post.write_id
         for answer in reserved.answers.values()
@@ -320,7 +320,7 @@ def consulted(reserved: Reserved) -> Consulted:
         if post.pending or post.overdue
     )
     in_flight = tuple(dict.fromkeys((*found, *reserved.overdue)))
-    return Consulted(at=reserved.at, number=reserved.number, in_flight=in_flight)
+    return Consulted(at=reserved.at, number=reserved.number, in_flight=in_flight, answered=answered)
 
 
 def is_template(decision: Decision, write: Write, answers: Mapping[str, Answer]) -> bool:

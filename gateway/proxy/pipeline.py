@@ -277,6 +277,7 @@ class Pipeline:
             return _Decided(write, replace(unsure, consulted=Consulted(failed=True)))
         if reserved.repeat is not None:
             return self._repeated(write, policies, reserved.repeat)
+        answered = self.clock.now()
         held = asked.remember and reserved.taken
         decision = None
         try:
@@ -286,7 +287,7 @@ class Pipeline:
             if decision is None and held and ask == self.store.reserve:
                 await self._release(write, template=False)  # a fault of ours must hold nothing
         template = is_template(decision, write, reserved.answers)
-        decision = replace(decision, consulted=consulted(reserved))
+        decision = replace(decision, consulted=consulted(reserved, answered))
         return _Decided(write, decision, held=held, template=template)
 
     async def _person(self, write: Write, token: str | None) -> Person | None:

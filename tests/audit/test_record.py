@@ -137,11 +137,16 @@ def test_who_confirmed_is_told() -> None:
 
 def test_how_state_answered_is_told() -> None:
     """The order of reservations is that of these numbers, whatever the order of the lines."""
-    asked = Consulted(at=NOW, number=7, in_flight=("w0",))
+    asked = Consulted(at=NOW, number=7, answered=NOW + 1, in_flight=("w0",))
     told = record.decision(a_write(), replace(ALLOW, consulted=asked), NOW, NOTHING)
     failed = replace(ALLOW, consulted=Consulted(failed=True))
 
-    assert told["state"] == {"at": NOW, "number": 7, "in_flight": ("w0",)}
+    assert told["state"] == {
+        "at": NOW,
+        "number": 7,
+        "answered": NOW + 1,
+        "in_flight": ("w0",),
+    }
     assert record.decision(a_write(), failed, NOW, NOTHING)["state"] == {"failed": True}
 
 

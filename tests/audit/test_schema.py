@@ -128,6 +128,7 @@ DECISIONS = st.builds(
         Consulted,
         at=st.floats(0, 2e9),
         number=COUNT,
+        answered=st.floats(0, 2e9),
         in_flight=st.lists(st.just("w0"), max_size=1).map(tuple),
         failed=st.booleans(),
     ),
@@ -213,7 +214,8 @@ FOUND = Finding(
 
 def test_every_published_field_of_a_write_is_in_some_record() -> None:
     """Nothing is promised that nobody writes."""
-    answered, failed = Consulted(at=1.0, number=1, in_flight=("w0",)), Consulted(failed=True)
+    answered = Consulted(at=1.0, number=1, answered=1.0, in_flight=("w0",))
+    failed = Consulted(failed=True)
     told = [
         each
         for consulted in (answered, failed)

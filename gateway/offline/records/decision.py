@@ -6,6 +6,7 @@ be judged again is, whatever others need.
 
 from __future__ import annotations
 
+import math
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -110,6 +111,7 @@ def _consulted(state: Mapping[str, Any]) -> Consulted:
     return Consulted(
         at=float(state["at"]),
         number=int(state["number"]),
+        answered=float(state.get("answered", math.inf)),
         in_flight=tuple(map(str, state.get("in_flight", ()))),
     )
 

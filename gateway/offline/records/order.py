@@ -2,7 +2,8 @@
 
 A decision is recorded when it is durable, after state answered, and what was refused when it was
 released; and the record of an outcome is written before state hears of it. So decisions are given
-by their number in state, and an end waits for every decision that found its write in flight.
+by their number in state, and an end waits for every decision that found its write in flight, or
+that had its answer before the end was recorded.
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ class _Ahead:
         self._count = 0
         self._lines: deque[tuple[int, Line]] = deque()
         self._numbered: list[_Place] = []
+        self._answered: list[tuple[float, int]] = []
         self._given: set[int] = set()
+        self._passed = 0
         self._wanted: Counter[str] = Counter()
         self._waiting: dict[str, Ended] = {}
 
@@ -75,18 +78,24 @@ class _Ahead:
         asked = _asked(line)
         if asked is not None:
             heapq.heappush(self._numbered, (asked.number, asked.at, self._count, line))
+            heapq.heappush(self._answered, (asked.answered, self._count))
             self._wanted.update(asked.in_flight)
 
     def due(self, until: float) -> Iterator[Event]:
         """Give what lies so far back that nothing can come before it."""
         while self._lines and (self._lines[0][1].at < until or len(self._lines) > _AHEAD_AT_MOST):
             count, line = self._lines.popleft()
+            self._passed = count
+            while self._answered and self._answered[0][1] <= count:
+                heapq.heappop(self._answered)
             if count in self._given:
                 self._given.discard(count)
             elif _asked(line) is not None:
                 yield from self._numbered_until(count)
                 self._given.discard(count)
             else:
+                if line.ended is not None:
+                    yield from self._answered_until(line.at)
                 yield from self._give(line)
 
     def _numbered_until(self, count: int) -> Iterator[Event]:
@@ -95,6 +104,13 @@ class _Ahead:
             *_, given, line = heapq.heappop(self._numbered)
             self._given.add(given)
             yield from self._give(line)
+
+    def _answered_until(self, at: float) -> Iterator[Event]:
+        """Give the decisions that had their answer by then, and so all that were asked before."""
+        while self._answered and self._answered[0][0] <= at:
+            _, count = heapq.heappop(self._answered)
+            if count > self._passed and count not in self._given:
+                yield from self._numbered_until(count)
 
     def _give(self, line: Line) -> Iterator[Event]:
         decision = line.decision

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from gateway.audit import record
@@ -15,10 +16,17 @@ from tests.samples import a_write
 
 
 def decided(
-    name: str, number: int | None, *in_flight: str, at: float = NOW, how: Decision = ALLOW
+    name: str,
+    number: int | None,
+    *in_flight: str,
+    at: float = NOW,
+    how: Decision = ALLOW,
+    answered: float = math.inf,
 ) -> Line:
     """The line of a decision that state numbered."""
-    asked = None if number is None else Consulted(at=NOW, number=number, in_flight=in_flight)
+    asked = None
+    if number is not None:
+        asked = Consulted(at=NOW, number=number, in_flight=in_flight, answered=answered)
     told = record.decision(a_write(id=name), replace(how, consulted=asked), at, NOTHING)
     return Line(at, told, "w", decision=recorded(told))
 
@@ -54,6 +62,19 @@ def test_an_end_waits_for_whoever_found_the_write_in_flight() -> None:
     lines = decided("a", 1), ended("a"), decided("b", 2, "a", how=REFUSE), decided("c", 3)
 
     assert order(*lines) == ["a", "b", "a.", "b.", "c"]
+
+
+def test_an_end_comes_after_whoever_had_an_answer_before_it_was_recorded() -> None:
+    """A held write is recorded when all that it waits for is stored; state was asked long before."""
+    lines = (
+        decided("a", 1, answered=NOW),
+        ended("a", NOW + 2),
+        decided("d", 4, at=NOW + 3, answered=NOW + 3),
+        decided("c", 3, at=NOW + 3, how=REFUSE, answered=NOW + 1),
+        decided("b", 2, at=NOW + 4, answered=NOW + 1),
+    )
+
+    assert order(*lines) == ["a", "b", "c", "c.", "a.", "d"]
 
 
 def test_a_refused_write_ends_when_nobody_finds_it_in_flight_any_more() -> None:

@@ -240,6 +240,18 @@ def test_who_met_an_overdue_write_meets_it_so_again(tmp_path: Path, again: str, 
     assert (found.changed, found.other_reasons, found.unlike) == (0, 0, 0)
 
 
+def test_what_was_counted_while_it_was_held_is_counted_again(tmp_path: Path) -> None:
+    """A use that was given back since, before the decision was on record."""
+    policies = a_set(tmp_path, SHARED)
+    refused = Sent(soe=404, lasts=1, act='act="x", by="jane"')
+    log = recorded(policies, [refused, Sent(act='act="x", by="joe"')])
+    found = replayed(log, tmp_path, policies)
+
+    *_, end, decision = log.records()
+    assert (end["outcome"], decision["effect"]) == ("refused", "hold")
+    assert (found.changed, found.unlike) == (0, 0)
+
+
 def test_what_operators_forgot_is_forgotten(tmp_path: Path) -> None:
     """A copy passed then, and passes."""
     policies = with_modes(a_set(tmp_path, COPIES), {"copies": Mode.ENFORCE})
