@@ -34,6 +34,7 @@ WEAKER: dict[str, dict[str, str]] = {
     "state.url": {"state.url": "memory:"},
     "state.after_loss": {"state.after_loss": "accept"},
     "audit.sinks": {"audit.sinks": "stdout:"},
+    "audit.min_free": {"audit.min_free": "999999GiB"},
     "audit.key_file": {"audit.key_file": ""},
     "audit.people": {"audit.people": "none"},
     "site.contact.email": {"site.contact.email": ""},
