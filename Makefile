@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
 SHARED ?= ../shared
+FAULT_ROUNDS ?= full
 VERSION_NOW = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' gateway/__init__.py)
 
 .DEFAULT_GOAL := help
@@ -30,8 +31,8 @@ $(READY): $(RUNS) requirements/dev.txt
 run: $(RUNS) ## start the gateway before a sandbox, or before UPSTREAM=https://…
 	$(BIN)/soe-gateway demo $(if $(UPSTREAM),--upstream $(UPSTREAM))
 
-test: setup ## run all tests
-	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
+test: setup ## run all tests but those of make fault
+	$(BIN)/pytest -n auto --dist worksteal --ignore tests/fault $(ARGS)
 
 check: setup ## format, lint, types, import contracts, dead code, generated files, policies and their tests
 	$(BIN)/ruff format --check .
@@ -68,7 +69,7 @@ security: setup ## fire the catalogue and the fuzzer, where they are present; SE
 	SHARED=$(SHARED) SECONDS_FUZZ=$(or $(SECONDS_FUZZ),60) scripts/security $(ARGS)
 
 fault: setup ## break what the gateway needs, under load, and compare what all sides know; ARGS=-k kill
-	FAULT_ROUNDS=full $(BIN)/pytest tests/fault tests/property/test_state_machine.py tests/property/test_state_lost.py $(ARGS)
+	FAULT_ROUNDS=$(FAULT_ROUNDS) $(BIN)/pytest -n auto --dist worksteal tests/fault tests/property/test_state_machine.py tests/property/test_state_lost.py $(ARGS)
 
 dashboard: setup ## ask a real Prometheus for every panel of the Grafana dashboard, and draw them for the docs
 	PICTURES=docs/images $(BIN)/pytest --timeout 400 tests/deploy/test_dashboard_live.py $(ARGS)

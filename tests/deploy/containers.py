@@ -17,11 +17,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ("buildah", "podman", "runc", "mmdebstrap")
 IMAGE = "localhost/soe-write-gateway:test"
-_BASE = "localhost/soe-write-gateway-base:test"
+_WITHIN = "python3,python3-venv,python3-pip,python3-dev,ca-certificates"
+_BASE = f"localhost/soe-write-gateway-base:{crc32(_WITHIN.encode()):x}"
 _ENGINE = """
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
@@ -73,8 +75,7 @@ def _stand_in(directory: Path) -> str:
     """Make a base of Debian's packages, unless it is there."""
     if subprocess.run(["buildah", "inspect", _BASE], capture_output=True, check=False).returncode:
         tree = directory / "base.tar"
-        wanted = "python3,python3-venv,python3-pip,python3-dev,ca-certificates"
-        call("mmdebstrap", "--variant=minbase", f"--include={wanted}", "bookworm", str(tree))
+        call("mmdebstrap", "--variant=minbase", f"--include={_WITHIN}", "bookworm", str(tree))
         (directory / "Containerfile").write_text("FROM scratch\nADD base.tar /\n")
         call("buildah", "build", "--tag", _BASE, str(directory))
         tree.unlink()

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import sys
 from collections.abc import Mapping
 from typing import TextIO
+
+from gateway.cli.audit.selecting import FilterError, note
+from gateway.errors import GatewayError, ProblemsError
 
 SUBCOMMANDS: Mapping[str, str] = {
     "query": "ask what was written: by whom, on whose word, and what became of it",
@@ -39,6 +43,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, out: TextIO) -> int:
-    """Run the sub-command; its exit code is ours."""
-    code: int = args.do(args, out)
+    """Run the sub-command; 1 where something cannot be read or written, 2 where a filter cannot be."""
+    try:
+        code: int = args.do(args, out)
+    except FilterError as error:
+        note(str(error))
+        return 2
+    except ProblemsError as error:
+        print(*error.problems, sep="\n", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        raise
+    except (GatewayError, OSError) as error:
+        note(str(error))
+        return 1
     return code

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +25,6 @@ from gateway.audit.entries import Deed, Entry, Selection
 from gateway.audit.index import Index
 from gateway.audit.places import Lines
 from gateway.cli.audit.selecting import (
-    FilterError,
     Texts,
     add_filters,
     chosen,
@@ -36,7 +34,6 @@ from gateway.cli.audit.selecting import (
     selection_of,
     settings_of,
 )
-from gateway.errors import AuditError, ProblemsError
 
 
 class Format(NamedTuple):
@@ -60,28 +57,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, out: TextIO) -> int:
-    """Export; 1 where something cannot be read or written, 2 where a filter cannot be."""
-    try:
-        settings = settings_of(args)
-        directory = directory_of(args, settings)
-        with (
-            contextlib.closing(Texts(directory, args.text)) as texts,
-            contextlib.closing(Lines(directory)) as lines,
-            indexed(directory, settings["data.directory"]) as index,
-        ):
-            selection = selection_of(args, settings, index)
-            documents = _documents(FORMATS[args.format], index, selection, texts, lines)
-            count = _write(documents, args.output, out)
-            note(f"{count} events" if count else "no record fits")
-    except FilterError as error:
-        note(str(error))
-        return 2
-    except ProblemsError as error:
-        print(*error.problems, sep="\n", file=sys.stderr)
-        return 1
-    except (AuditError, OSError) as error:
-        note(str(error))
-        return 1
+    """Export what fits."""
+    settings = settings_of(args)
+    directory = directory_of(args, settings)
+    with (
+        contextlib.closing(Texts(directory, args.text)) as texts,
+        contextlib.closing(Lines(directory)) as lines,
+        indexed(directory, settings["data.directory"]) as index,
+    ):
+        selection = selection_of(args, settings, index)
+        documents = _documents(FORMATS[args.format], index, selection, texts, lines)
+        count = _write(documents, args.output, out)
+        note(f"{count} events" if count else "no record fits")
     return 0
 
 

@@ -19,7 +19,6 @@ import contextlib
 import csv
 import json
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -28,7 +27,6 @@ from typing import Any, TextIO
 from gateway.audit.entries import Entry, Selection
 from gateway.audit.index import Index
 from gateway.cli.audit.selecting import (
-    FilterError,
     Texts,
     add_filters,
     chosen,
@@ -39,7 +37,6 @@ from gateway.cli.audit.selecting import (
     settings_of,
 )
 from gateway.cli.audit.table import Column, Table
-from gateway.errors import AuditError, ProblemsError
 from gateway.model import Effect, Outcome
 
 _SHOWN = 50
@@ -60,25 +57,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, out: TextIO) -> int:
-    """Ask; 1 where the log cannot be read, 2 where a filter cannot be."""
-    try:
-        settings = settings_of(args)
-        directory = directory_of(args, settings)
-        with (
-            contextlib.closing(Texts(directory, args.text)) as texts,
-            indexed(directory, settings["data.directory"]) as index,
-        ):
-            selection = selection_of(args, settings, index)
-            _query(args, index, selection, texts, out)
-    except FilterError as error:
-        note(str(error))
-        return 2
-    except ProblemsError as error:
-        print(*error.problems, sep="\n", file=sys.stderr)
-        return 1
-    except AuditError as error:
-        note(str(error))
-        return 1
+    """Ask, and print what fits."""
+    settings = settings_of(args)
+    directory = directory_of(args, settings)
+    with (
+        contextlib.closing(Texts(directory, args.text)) as texts,
+        indexed(directory, settings["data.directory"]) as index,
+    ):
+        selection = selection_of(args, settings, index)
+        _query(args, index, selection, texts, out)
     return 0
 
 

@@ -21,7 +21,6 @@ import contextlib
 import getpass
 import json
 import shutil
-import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
 
@@ -43,7 +42,6 @@ from gateway.cli.audit.table import Column, Table
 from gateway.cli.progress import progress
 from gateway.cli.reading import add_reading, open_reader, reading_settings
 from gateway.clock import SystemClock
-from gateway.errors import GatewayError, ProblemsError
 from gateway.offline.reconciling.doubts import Answered
 from gateway.offline.reconciling.reconcile import Around, Report, reconcile
 from gateway.offline.reconciling.site import Site
@@ -67,28 +65,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: TextIO) -> int:
     """Do it; 1 where something was written around the gateway, or it cannot be done."""
-    try:
-        settings = reading_settings(args)
-        directory = directory_of(args, settings)
-        now = SystemClock().now()
-        since = instant_of("--since", args.since, now) or 0.0
-        with (
-            indexed(directory, settings["data.directory"]) as index,
-            contextlib.closing(Lines(directory)) as lines,
-        ):
-            since = _since(index, since)
-            report = uvloop.run(_report(args, settings, index, lines, since, now))
-            if args.record:
-                asyncio.run(_record(settings, index, report, since, now))
-    except FilterError as error:
-        note(str(error))
-        return 2
-    except ProblemsError as error:
-        print(*error.problems, sep="\n", file=sys.stderr)
-        return 1
-    except (GatewayError, OSError) as error:
-        note(str(error))
-        return 1
+    settings = reading_settings(args)
+    directory = directory_of(args, settings)
+    now = SystemClock().now()
+    since = instant_of("--since", args.since, now) or 0.0
+    with (
+        indexed(directory, settings["data.directory"]) as index,
+        contextlib.closing(Lines(directory)) as lines,
+    ):
+        since = _since(index, since)
+        report = uvloop.run(_report(args, settings, index, lines, since, now))
+        if args.record:
+            asyncio.run(_record(settings, index, report, since, now))
     _tell(args, report, since, now, out)
     return 1 if report.around else 0
 
