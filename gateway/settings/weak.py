@@ -120,7 +120,7 @@ WEAK = (
     Weakness("state.url", lambda known: known.settings.state.url == "memory:", "caps and posts are forgotten at every restart"),
     Weakness("state.after_loss", lambda known: known.settings.state.after_loss == "accept", "a state that lost what it held is taken as it is: caps and copies begin anew"),
     Weakness("audit.sinks", _syncs_nothing, "no sink is synced to a disk"),
-    Weakness("audit.min_free", _keeps_whole_disk_free, "every write is refused, as so much can never be free on a disk of the audit log that is smaller; set less, or take a larger disk"),
+    Weakness("audit.min_free", _keeps_whole_disk_free, "the disk of the audit log is smaller than what is to stay free of it, so every write is refused; set less, or take a larger disk"),
     Weakness("audit.key_file", lambda known: known.settings.audit.key_file is None, "the key was made beside the log that it proves; name a file that lies elsewhere"),
     Weakness("audit.people", lambda known: known.settings.audit.people == "none", "records name nobody: who acted can never be told"),
     Weakness("site.contact.email", _cannot_be_asked, "refusals name a contact, and no way to reach it"),

@@ -92,6 +92,15 @@ def test_an_overrides_file_lets_the_shipped_policies_apply() -> None:
     assert told(HERE) == []
 
 
+@pytest.mark.parametrize("disk", ["/no/such/directory", "here"])
+def test_a_disk_is_asked_before_there_is_a_directory(disk: str) -> None:
+    """What will be there counts: `check --settings` may come before the first start."""
+    sinks = {"audit.sinks": f"file://{Path(disk).absolute()}"}
+
+    assert told(sinks) == []
+    assert told({**sinks, **WEAKER["audit.min_free"]}) == ["audit.min_free"]
+
+
 def test_who_discovers_is_not_told_besides_that_no_rule_enforces() -> None:
     """It is what discovering means."""
     assert told(DISCOVER, enforcing=False) == ["posture.mode"]
