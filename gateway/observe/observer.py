@@ -32,6 +32,10 @@ class Seen(Protocol):
     def upstream_seconds(self) -> float: ...
 
 
+_OWN_RULES = frozenset({"dry-run", "holds", "switched-off"})
+"""What judges though no policy names it: the rules of `gateway/proxy`."""
+
+
 class Judging(Protocol):
     """What there is to tell of a rule."""
 
@@ -179,7 +183,7 @@ class Observer:
 
     def _count_what_is_loaded(self, policies: InForce) -> None:
         """Forget what is gone, and begin at 0 what may come: else nobody sees the first of it."""
-        rules = {rule.id for rule in policies.rules}
+        rules = _OWN_RULES.union(rule.id for rule in policies.rules)
         self._metrics.keep(rules=rules, integrations={*policies.registry.names, ANONYMOUS})
         self._decision.cache_clear()
         self._finding.cache_clear()

@@ -6,10 +6,13 @@ may name values, as `{posture.until}`.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from ipaddress import ip_address
+from pathlib import Path
 
 from gateway.settings.table import Settings
 
@@ -79,6 +82,21 @@ def _syncs_nothing(known: Known) -> bool:
     return sinks is not None and not any(url.startswith("file:") for url in sinks)
 
 
+def _keeps_whole_disk_free(known: Known) -> bool:
+    audit, data = known.settings.audit, known.settings.data.directory
+    urls = (f"file://{data.absolute()}",) if audit.sinks is None else audit.sinks
+    files = (Path(url.removeprefix("file://")) for url in urls if url.startswith("file:"))
+    return any(size is not None and size < audit.min_free for size in map(_disk_size, files))
+
+
+def _disk_size(directory: Path) -> int | None:
+    """Give the size of the disk that a directory is on, or will be; None where nobody can tell."""
+    for each in (directory, *directory.parents):
+        with suppress(OSError):
+            return shutil.disk_usage(each).total
+    return None
+
+
 def _trusts_everybody(known: Known) -> bool:
     return any(network.prefixlen == 0 for network in known.settings.proxy.trusted or ())
 
@@ -102,6 +120,7 @@ WEAK = (
     Weakness("state.url", lambda known: known.settings.state.url == "memory:", "caps and posts are forgotten at every restart"),
     Weakness("state.after_loss", lambda known: known.settings.state.after_loss == "accept", "a state that lost what it held is taken as it is: caps and copies begin anew"),
     Weakness("audit.sinks", _syncs_nothing, "no sink is synced to a disk"),
+    Weakness("audit.min_free", _keeps_whole_disk_free, "the disk of the audit log is smaller than what is to stay free of it, so every write is refused; set less, or take a larger disk"),
     Weakness("audit.key_file", lambda known: known.settings.audit.key_file is None, "the key was made beside the log that it proves; name a file that lies elsewhere"),
     Weakness("audit.people", lambda known: known.settings.audit.people == "none", "records name nobody: who acted can never be told"),
     Weakness("site.contact.email", _cannot_be_asked, "refusals name a contact, and no way to reach it"),

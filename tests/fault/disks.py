@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+ROOM = {"SOE_GATEWAY_AUDIT_MIN_FREE": "1KiB"}
+"""What a gateway needs whose audit log is on a small disk: by default, more stays free of one."""
+
 _BLOCK = bytes(4096)
 
 

@@ -16,7 +16,7 @@ from tests.fault.checker import (
     broken,
 )
 from tests.fault.conftest import Measured
-from tests.fault.disks import small_disk
+from tests.fault.disks import ROOM, small_disk
 from tests.fault.outage import SLACK, Outage, endure
 from tests.fault.site import FULL, NO_COPIES, full, site, until
 
@@ -40,9 +40,7 @@ async def full_disk(
         audit = disk.path / "audit" if request.param == "audit log" else None
         if audit is None:
             words += ("--state", f"sqlite:///{disk.path / 'state.db'}")
-        # The disk is smaller than what is to stay free of one.
-        environ = {"SOE_GATEWAY_AUDIT_MIN_FREE": "1KiB"}
-        async with site(folder, NO_COPIES, *words, audit=audit, environ=environ) as running:
+        async with site(folder, NO_COPIES, *words, audit=audit, environ=ROOM) as running:
             tries = running.clients.tries
 
             async def fill() -> None:

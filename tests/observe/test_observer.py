@@ -13,6 +13,7 @@ from gateway.errors import AuditError, PolicyError, Problem, StoreError, Upstrea
 from gateway.model import Decision, Effect, Finding, Mode, Outcome, Result, Settlement, Window
 from gateway.observe.metrics import Metrics
 from gateway.observe.observer import Observer
+from gateway.proxy import dry_run, holds, switches
 from tests.samples import a_write
 
 ALLOWED = Decision(effect=Effect.ALLOW, revision="r", findings=())
@@ -230,6 +231,17 @@ def test_what_a_reload_takes_away_is_counted_no_more(seen: Seen) -> None:
     assert seen.value("constant_action", integration="old-bot") is None
     assert seen.value("findings_total", rule="words", mode="enforce", result="pass") is None
     assert seen.value("findings_total", rule="cap", mode="enforce", result="pass") == 0
+
+
+@pytest.mark.parametrize("rule", [dry_run.RULE, holds.RULE, switches.RULE])
+def test_what_no_policy_names_outlives_a_reload(seen: Seen, rule: str) -> None:
+    """The gateway's own caps and findings show on: a cap is not set again until it changes."""
+    seen.metrics.cap_used.labels(rule, "anonymous").set(0.25)
+    seen.metrics.findings.labels(rule, "enforce", "fail").inc()
+    seen.observer.policies_loaded(InForce(revision="r2"))
+
+    assert seen.value("cap_used_ratio", rule=rule, integration="anonymous") == 0.25
+    assert seen.value("findings_total", rule=rule, mode="enforce", result="fail") == 1
 
 
 def test_a_refused_reload_is_loud(seen: Seen) -> None:

@@ -34,6 +34,7 @@ WEAKER: dict[str, dict[str, str]] = {
     "state.url": {"state.url": "memory:"},
     "state.after_loss": {"state.after_loss": "accept"},
     "audit.sinks": {"audit.sinks": "stdout:"},
+    "audit.min_free": {"audit.min_free": "999999GiB"},
     "audit.key_file": {"audit.key_file": ""},
     "audit.people": {"audit.people": "none"},
     "site.contact.email": {"site.contact.email": ""},
@@ -89,6 +90,15 @@ def test_an_overrides_file_lets_the_shipped_policies_apply() -> None:
     Path("overrides.yaml").touch()
 
     assert told(HERE) == []
+
+
+@pytest.mark.parametrize("disk", ["/no/such/directory", "here"])
+def test_a_disk_is_asked_before_there_is_a_directory(disk: str) -> None:
+    """What will be there counts: `check --settings` may come before the first start."""
+    sinks = {"audit.sinks": f"file://{Path(disk).absolute()}"}
+
+    assert told(sinks) == []
+    assert told({**sinks, **WEAKER["audit.min_free"]}) == ["audit.min_free"]
 
 
 def test_who_discovers_is_not_told_besides_that_no_rule_enforces() -> None:
