@@ -45,8 +45,8 @@ async def full_disk(
 
             async def fill() -> None:
                 disk.fill()
-                # A file that has room within it takes some more.
-                await until(lambda: any(each.code == CODES[request.param] for each in tries[-9:]))
+                # Files that have room within them take some more, each worker's its own.
+                await until(lambda: all(each.code == CODES[request.param] for each in tries[-40:]))
                 disk.fill()
 
             yield (
