@@ -214,10 +214,10 @@ def test_a_stop_under_load_loses_nothing(tmp_path: Path, policies: Path) -> None
 
     assert code == 0
     assert not any(map(alive, pids))
-    assert answers.keys() <= {201, 503}  # 503: the disk did not take a decision within a second
+    assert answers.keys() == {201}
     assert set(times.values()) == {1}
-    assert what["ok"] == len(soe.requests) == answers[201] > 100
-    assert what.keys() <= {"ok", "not_sent"}
+    assert what == {"ok": answers[201]}
+    assert len(soe.requests) == answers[201]
 
 
 def test_a_stopping_gateway_is_not_ready_and_finishes(tmp_path: Path, policies: Path) -> None:
