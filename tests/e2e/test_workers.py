@@ -214,7 +214,7 @@ def test_a_stop_under_load_loses_nothing(tmp_path: Path, policies: Path) -> None
 
     assert code == 0
     assert not any(map(alive, pids))
-    assert answers.keys() == {201}
+    assert answers.keys() == {201}, (tmp_path / "stdout").read_text()
     assert set(times.values()) == {1}
     assert what == {"ok": answers[201]}
     assert len(soe.requests) == answers[201]
