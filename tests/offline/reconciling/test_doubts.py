@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.audit.entries import Entry, Place
+from gateway.audit.index.entries import Entry, Place
 from gateway.offline.reconciling.doubts import (
     CLOCKS_DIFFER,
     Answer,
