@@ -9,8 +9,8 @@ from pathlib import Path
 from chart import chart_files
 from dashboard import dashboard
 
-from gateway.audit.schema import audit_reference
-from gateway.audit.schema import schema as audit_schema
+from gateway.audit.schema.published import audit_reference
+from gateway.audit.schema.published import schema as audit_schema
 from gateway.checks import CHECKS
 from gateway.observe.logs import events_reference
 from gateway.observe.metrics import metrics_reference

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gateway.admin.wording import EFFECTS
-from gateway.audit.entries import Hour, RuleHour
+from gateway.audit.index.entries import Hour, RuleHour
 
 HOURS = 24
 WIDTH, HEIGHT = 960, 220

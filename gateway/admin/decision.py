@@ -25,8 +25,8 @@ from gateway.admin.wording import (
     row,
     sentence,
 )
-from gateway.audit.entries import Entry, Selection
-from gateway.audit.index import Index
+from gateway.audit.index.entries import Entry, Selection
+from gateway.audit.index.index import Index
 from gateway.errors import RequestError
 from gateway.offline.explaining.walk import Step, walk_recorded
 from gateway.offline.records.decision import Recorded, recorded

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from gateway.admin.followed import Followed, Names
 from gateway.admin.visit import Told, View, Visit
 from gateway.admin.wording import EFFECTS, hides, row
-from gateway.audit.entries import Cursor, Selection
+from gateway.audit.index.entries import Cursor, Selection
 from gateway.errors import RequestError
 from gateway.policy.policyset import PolicySet
 from gateway.soe.addresses import read_address

@@ -16,9 +16,9 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
-from gateway.audit.entries import Entry, Hour, IntegrationTotals, RuleHour, RuleTotals
-from gateway.audit.index import Index
-from gateway.audit.places import Lines
+from gateway.audit.index.entries import Entry, Hour, IntegrationTotals, RuleHour, RuleTotals
+from gateway.audit.index.index import Index
+from gateway.audit.index.places import Lines
 from gateway.errors import AuditError, RequestError
 
 DAY, HOUR = 86_400.0, 3_600.0

@@ -8,8 +8,8 @@ from typing import Any
 
 from gateway.admin.followed import Followed
 from gateway.admin.visit import Act, Done, Told, View, Visit
-from gateway.audit.entries import IntegrationTotals, Selection
-from gateway.audit.index import Index
+from gateway.audit.index.entries import IntegrationTotals, Selection
+from gateway.audit.index.index import Index
 from gateway.errors import RequestError
 from gateway.model import ANONYMOUS, Switch
 from gateway.policy.registry import Integration

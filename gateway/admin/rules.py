@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.admin.followed import Followed, Sums
 from gateway.admin.visit import Told, View, Visit
-from gateway.audit.entries import Deed
+from gateway.audit.index.entries import Deed
 from gateway.policy.policyset import PolicySet, Rule, Waiver
 from gateway.ports import Clock
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.admin.roles import Who
-from gateway.audit.entries import Entry
+from gateway.audit.index.entries import Entry
 
 EFFECTS: Mapping[str, str] = {"allow": "allowed", "hold": "held", "refuse": "refused"}
 """What is said of an effect."""

@@ -23,7 +23,7 @@ from gateway.admin.overview import Overview
 from gateway.admin.rules import PoliciesPage, changes
 from gateway.admin.visit import Visit
 from gateway.admin.wording import in_words, sentence
-from gateway.audit.entries import Deed, Hour, Place
+from gateway.audit.index.entries import Deed, Hour, Place
 from gateway.checks.rate_cap import RateCap
 from gateway.errors import AuditError, RequestError
 from gateway.model import Charge, Outcome, Reservation, Settlement, Window

@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from gateway.audit.schema import schema
+from gateway.audit.schema.published import schema
 from tests.shared import ROOT
 
 PUBLISHED: dict[str, Any] = json.loads((ROOT / "docs" / "audit.schema.json").read_text())

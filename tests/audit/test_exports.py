@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
-from gateway.audit import ecs, ocsf
-from gateway.audit.entries import Deed, Entry, Found, Place
+from gateway.audit.export import ecs, ocsf
+from gateway.audit.index.entries import Deed, Entry, Found, Place
 from gateway.model import Effect, Mode, Outcome
 from gateway.soe.api import OPERATIONS
 from tests.audit.written import decision

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.audit.entries import (
+from gateway.audit.index.entries import (
     Found,
     Hour,
     IntegrationTotals,
@@ -19,9 +19,9 @@ from gateway.audit.entries import (
     RuleTotals,
     Selection,
 )
-from gateway.audit.index import Index
-from gateway.audit.index_file import path_in
-from gateway.audit.places import Lines
+from gateway.audit.index.file import path_in
+from gateway.audit.index.index import Index
+from gateway.audit.index.places import Lines
 from tests.audit.written import AT, Writer, decision, outcome, pack
 
 HOUR = AT - AT % 3600

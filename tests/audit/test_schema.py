@@ -18,7 +18,10 @@ from gateway.audit import record
 from gateway.audit.chain import Chain
 from gateway.audit.people import Named, Nobody
 from gateway.audit.record import SCHEMA, Keeping
-from gateway.audit.schema import EVENTS, KINDS, MEANINGS, schema
+from gateway.audit.schema.events import EVENTS
+from gateway.audit.schema.fields import MEANINGS
+from gateway.audit.schema.published import schema
+from gateway.audit.schema.records import KINDS
 from gateway.cli.state import _DEEDS as DEEDS
 from gateway.model import (
     Api,

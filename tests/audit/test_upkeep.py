@@ -19,7 +19,7 @@ from gateway.audit.chain import begun
 from gateway.audit.checkpoints import Checkpoint, read_checkpoints
 from gateway.audit.packing import complete, pack
 from gateway.audit.recovery import continued, recover
-from gateway.audit.schema import schema
+from gateway.audit.schema.published import schema
 from gateway.audit.segments import lines, raw_lines, segment, segments
 from gateway.audit.sinks import FileSink
 from gateway.audit.upkeep import Upkeep

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from gateway.audit.index import Index
-from gateway.audit.index_file import path_in
+from gateway.audit.index.file import path_in
+from gateway.audit.index.index import Index
 from gateway.cli import main
 from gateway.cli.audit.people import open_pseudonyms
 from gateway.cli.audit.table import Column, Table

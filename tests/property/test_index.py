@@ -12,8 +12,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.audit.entries import Selection
-from gateway.audit.index import Index
+from gateway.audit.index.entries import Selection
+from gateway.audit.index.index import Index
 from gateway.soe.addresses import Address
 from tests.audit.written import AT, Writer, decision, outcome, pack, told
 

@@ -20,10 +20,10 @@ from typing import Any, NamedTuple, TextIO
 
 import orjson
 
-from gateway.audit import ecs, ocsf
-from gateway.audit.entries import Deed, Entry, Selection
-from gateway.audit.index import Index
-from gateway.audit.places import Lines
+from gateway.audit.export import ecs, ocsf
+from gateway.audit.index.entries import Deed, Entry, Selection
+from gateway.audit.index.index import Index
+from gateway.audit.index.places import Lines
 from gateway.cli.audit.selecting import (
     Texts,
     add_filters,

@@ -23,7 +23,7 @@ from typing import TextIO
 
 import uvloop
 
-from gateway.audit.entries import Entry, Selection
+from gateway.audit.index.entries import Entry, Selection
 from gateway.cli.audit.selecting import (
     add_log,
     directory_of,

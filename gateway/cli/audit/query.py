@@ -24,8 +24,8 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from gateway.audit.entries import Entry, Selection
-from gateway.audit.index import Index
+from gateway.audit.index.entries import Entry, Selection
+from gateway.audit.index.index import Index
 from gateway.cli.audit.selecting import (
     Texts,
     add_filters,

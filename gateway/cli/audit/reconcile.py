@@ -26,8 +26,8 @@ from typing import Any, TextIO
 
 import uvloop
 
-from gateway.audit.index import Index
-from gateway.audit.places import Lines
+from gateway.audit.index.index import Index
+from gateway.audit.index.places import Lines
 from gateway.cli.assembly import audit_keys, open_audit
 from gateway.cli.audit.query import instant
 from gateway.cli.audit.selecting import (

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import re2
 
-from gateway.audit.entries import Entry, Selection
-from gateway.audit.index import Index
-from gateway.audit.index_file import path_in
-from gateway.audit.places import Lines
+from gateway.audit.index.entries import Entry, Selection
+from gateway.audit.index.file import path_in
+from gateway.audit.index.index import Index
+from gateway.audit.index.places import Lines
 from gateway.audit.segments import segments
 from gateway.cli.assembly import audit_directories, load_policies, people_file
 from gateway.cli.audit.people import known

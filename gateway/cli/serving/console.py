@@ -15,7 +15,7 @@ from gateway.admin.integrations import Integrations
 from gateway.admin.overview import Overview
 from gateway.admin.roles import Doors, Tries
 from gateway.admin.rules import PoliciesPage
-from gateway.audit.index_file import path_in
+from gateway.audit.index.file import path_in
 from gateway.audit.key import derived
 from gateway.cli.assembly import audit_directories, open_provider, state_url
 from gateway.observe.observer import Observer

@@ -12,8 +12,8 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from gateway.audit.entries import Entry, Selection
-from gateway.audit.index import Index
+from gateway.audit.index.entries import Entry, Selection
+from gateway.audit.index.index import Index
 from gateway.model import ANONYMOUS, Effect, Outcome
 from gateway.offline.reconciling.site import KINDS, Name, Site
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.audit.entries import Entry
+from gateway.audit.index.entries import Entry
 from gateway.offline.reconciling.accounts import CREATING
 from gateway.offline.reconciling.site import KINDS, Name, Standing
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from gateway.audit.entries import Entry
+from gateway.audit.index.entries import Entry
 from gateway.observe.fate import Fate
 from gateway.offline.reconciling.accounts import name_of
 from gateway.offline.reconciling.reconcile import Watcher

@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gateway.audit.entries import Entry, Selection
-from gateway.audit.index import Index
-from gateway.audit.places import Lines
+from gateway.audit.index.entries import Entry, Selection
+from gateway.audit.index.index import Index
+from gateway.audit.index.places import Lines
 from gateway.model import Effect, Outcome
 from gateway.offline.reading.reader import NotThereError
 from gateway.offline.reconciling.accounts import CREATING, Accounts, accounts_of, name_of

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gateway.audit.index import Index
-from gateway.audit.places import Lines
+from gateway.audit.index.index import Index
+from gateway.audit.index.places import Lines
 from gateway.model import Post as Text
 from gateway.offline.reconciling.fate import Fates, fates_of
 from gateway.offline.reconciling.reconcile import Report, reconcile

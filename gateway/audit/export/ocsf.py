@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.audit.entries import Deed, Entry
+from gateway.audit.index.entries import Deed, Entry
 from gateway.model import Effect, Outcome
 
 VERSION = "1.8.0"

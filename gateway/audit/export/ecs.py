@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from gateway.audit.entries import Deed, Entry
+from gateway.audit.index.entries import Deed, Entry
 from gateway.model import Effect, Outcome
 
 VERSION = "8.12.0"

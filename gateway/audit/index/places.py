@@ -8,8 +8,8 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from gateway.audit.entries import Place
-from gateway.audit.index_following import open_segment
+from gateway.audit.index.entries import Place
+from gateway.audit.index.following import open_segment
 from gateway.audit.segments import PACKED, segment
 
 _OPEN_AT_MOST = 8

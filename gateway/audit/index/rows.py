@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from gateway.audit.entries import Entry, Found, Place, Selection
+from gateway.audit.index.entries import Entry, Found, Place, Selection
 from gateway.soe.addresses import Address
 
 ENTRY = """

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from gateway.audit.entries import (
+from gateway.audit.index.entries import (
     EVERYTHING,
     Cursor,
     Deed,
@@ -27,9 +27,9 @@ from gateway.audit.entries import (
     RuleTotals,
     Selection,
 )
-from gateway.audit.index_file import open_file
-from gateway.audit.index_following import STEP_LINES, Following
-from gateway.audit.index_rows import DEED, ENTRY, entry_of, where
+from gateway.audit.index.file import open_file
+from gateway.audit.index.following import STEP_LINES, Following
+from gateway.audit.index.rows import DEED, ENTRY, entry_of, where
 from gateway.errors import AuditError
 
 _NAMES = ("integration", "operation", "rule")

@@ -1,0 +1,1 @@
+"""Records in the words of others: one file a format."""
