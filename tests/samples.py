@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.audit.entries import Entry, Place
+from gateway.audit.index.entries import Entry, Place
 from gateway.model import Api, Fingerprint, Outcome, Post, Remembered, Write
 
 PRINT = Fingerprint(text="t" * 32, event="e" * 32, words=20)
