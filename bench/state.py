@@ -50,7 +50,6 @@ from gateway.state.prints import (
     REMEMBERED,
     PrintTable,
     listed,
-    most_hits,
     rows_for,
     table_size,
 )
@@ -253,7 +252,7 @@ def index(posts: int) -> dict[str, float]:
         copied = number - posts if number % _EVERY == 0 else None
         prints = TEXTS.fingerprint(number, copied).prints
         began, began_cpu = time.perf_counter(), time.thread_time()
-        most_hits(table.hits(prints), 1, number)
+        table.most_hit(prints, 1, number)
         table.add(number, listed(prints), 1)
         took.append(time.perf_counter() - began)
         cpu.append(time.thread_time() - began_cpu)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass, field
 from mmap import mmap
 
@@ -10,10 +9,9 @@ from gateway.model import Outcome, Write
 from gateway.state.accounting import PENDING_SECONDS
 from gateway.state.prints import (
     ACROSS,
-    AT_LEAST,
     PrintTable,
     listed,
-    most_hits,
+    nearest,
     rows_for,
     salt,
     table_size,
@@ -138,14 +136,9 @@ class Lists:
 
     def find(self, prints: bytes, salt: int) -> list[Entry]:
         """Give the posts of a list that share prints, the most shared first, then the newer."""
-        numbers = most_hits(self._table.hits(prints, salt), self._first, self._last)
-        if not numbers:
-            return []
-        among = set(array("I", prints))
-        found = [self._posts[number] for number in numbers if number in self._posts]
-        shared = [(len(among.intersection(array("I", each.prints))), each) for each in found]
-        near = [(n, each.number, each) for n, each in shared if n >= AT_LEAST]
-        return [each for _, _, each in sorted(near, key=lambda told: told[:2], reverse=True)]
+        numbers = self._table.most_hit(prints, self._first, self._last, salt)
+        there = (self._posts.get(number) for number in numbers)
+        return nearest(prints, filter(None, there))
 
     @property
     def _first(self) -> int:

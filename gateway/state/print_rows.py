@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from array import array
+from collections import Counter
 from mmap import mmap
 from struct import Struct
 
@@ -22,6 +23,10 @@ _OLDEST, _LISTED = 4, 12
 _MARK, _NUMBER = Struct("=H"), Struct("=I")
 _MARKS, _NUMBERS = Struct(f"={ENTRIES}H"), Struct(f"={ENTRIES}I")
 ROW = _MARKS.size + _NUMBERS.size
+AT_LEAST = 2
+"""Prints that a post shares, to be named: one is chance, or a phrase."""
+_NAMED = 64
+"""Posts that are named: of some, the team, the author or the age is not what was asked for."""
 _WHOLE = np.dtype((np.void, ROW))
 """A row that is copied in one piece, which is several times faster than by its entries."""
 _UPPER = 1 if sys.byteorder == "little" else 0
@@ -49,6 +54,24 @@ def hits(memory: mmap, prints: bytes | array[int], salt: int) -> list[int]:
     return [*filter(None, numbers[shared].tolist())]
 
 
+def most_hit(
+    memory: mmap, prints: bytes | array[int], salt: int, first: int, last: int
+) -> list[int]:
+    """Give the posts that share the most prints, the newer first among equals.
+
+    Args:
+        first: no number below it is of a post that is still there.
+        last: posts above it are not asked for.
+    """
+    often = [
+        (n, post)
+        for post, n in Counter(hits(memory, prints, salt)).items()
+        if n >= AT_LEAST and first <= post <= last
+    ]
+    often.sort(reverse=True)
+    return [post for _, post in often[:_NAMED]]
+
+
 def add(memory: mmap, prints: bytes | array[int], salt: int, number: int, first: int) -> None:
     """List a post under prints; no number below `first` is of a post that is still there."""
     mask = rows_in(memory) - 1
@@ -72,6 +95,11 @@ def remove(memory: mmap, prints: bytes | array[int], salt: int, number: int) -> 
         for entry, found in enumerate(zip(marks, numbers, strict=True)):
             if found == (value >> 16, number):
                 _NUMBER.pack_into(memory, at + _MARKS.size + _NUMBER.size * entry, 0)
+
+
+def shared(prints: bytes | array[int], others: bytes | array[int]) -> int:
+    """Count the prints that stand in both, each ascending."""
+    return len({*array("I", prints)}.intersection(array("I", others)))
 
 
 def _place(

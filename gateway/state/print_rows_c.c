@@ -7,7 +7,7 @@
 #include <Python.h>
 #include <stdint.h>
 
-enum { HEAD = 4096, ENTRIES = 16, OLDEST = 4, LISTED = 12 };
+enum { HEAD = 4096, ENTRIES = 16, OLDEST = 4, LISTED = 12, AT_LEAST = 2, MOST = 64 };
 
 typedef struct {
     uint16_t marks[ENTRIES];
@@ -52,28 +52,82 @@ static int take(Asked *asked) {
     return 1;
 }
 
-static PyObject *hits(PyObject *self, PyObject *args) {
-    Asked asked;
-    if (!PyArg_ParseTuple(args, "y*y*I", &asked.memory, &asked.prints, &asked.salt) || !take(&asked))
-        return NULL;
-    PyObject *found = PyList_New(0);
-    for (Py_ssize_t place = 0; found != NULL && place < asked.count; place++) {
-        uint32_t value = value_of(&asked, place);
-        const Row *row = &asked.rows[value & asked.mask];
+typedef struct {
+    uint32_t number, count;
+} Hit;
+
+/* Order those that were hit most often first, and the newer first among equals. */
+static int before(const void *one, const void *other) {
+    const Hit *some = one, *others = other;
+    if (some->count != others->count)
+        return some->count > others->count ? -1 : 1;
+    return (some->number < others->number) - (some->number > others->number);
+}
+
+/* Write down the number of each post that shares a print, once for each; give how many. */
+static size_t hits(const Asked *asked, uint32_t *found) {
+    size_t count = 0;
+    for (Py_ssize_t place = 0; place < asked->count; place++) {
+        uint32_t value = value_of(asked, place);
+        const Row *row = &asked->rows[value & asked->mask];
         for (int entry = 0; entry < ENTRIES; entry++) {
-            uint32_t number = row->numbers[entry];
-            if (row->marks[entry] != mark_of(value) || number == 0)
-                continue;
-            PyObject *told = PyLong_FromUnsignedLong(number);
-            if (told == NULL || PyList_Append(found, told) < 0)
-                Py_CLEAR(found);
-            Py_XDECREF(told);
-            if (found == NULL)
-                break;
+            found[count] = row->numbers[entry];
+            count += row->marks[entry] == mark_of(value) && found[count] != 0;
         }
     }
+    return count;
+}
+
+/* Count how often each number comes, in a table of a power of two of places, all of them empty. */
+static void count_in(Hit *table, size_t places, const uint32_t *numbers, size_t count) {
+    for (size_t each = 0; each < count; each++) {
+        size_t at = numbers[each] * (size_t)0x9E3779B1u & (places - 1);
+        while (table[at].count && table[at].number != numbers[each])
+            at = (at + 1) & (places - 1);
+        table[at].number = numbers[each];
+        table[at].count++;
+    }
+}
+
+static PyObject *most_hit(PyObject *self, PyObject *args) {
+    Asked asked;
+    unsigned long long first, last;
+    if (!PyArg_ParseTuple(args, "y*y*IKK", &asked.memory, &asked.prints, &asked.salt, &first, &last)
+        || !take(&asked))
+        return NULL;
+    PyObject *made = NULL;
+    Hit *table = NULL;
+    uint32_t *found = PyMem_Malloc((size_t)(asked.count * ENTRIES + 1) * sizeof *found);
+    if (found != NULL) {
+        size_t count = hits(&asked, found), places = 2;
+        while (places < 2 * count)
+            places *= 2;
+        table = PyMem_Calloc(places, sizeof *table);
+        if (table != NULL) {
+            count_in(table, places, found, count);
+            size_t kept = 0;
+            for (size_t at = 0; at < places; at++)
+                if (table[at].count >= AT_LEAST && table[at].number >= first && table[at].number <= last)
+                    table[kept++] = table[at];
+            qsort(table, kept, sizeof *table, before);
+            if (kept > MOST)
+                kept = MOST;
+            made = PyList_New((Py_ssize_t)kept);
+            for (size_t each = 0; made != NULL && each < kept; each++) {
+                PyObject *number = PyLong_FromUnsignedLong(table[each].number);
+                if (number == NULL)
+                    Py_CLEAR(made);
+                else
+                    PyList_SET_ITEM(made, (Py_ssize_t)each, number);
+            }
+        }
+    }
+    if (found == NULL || table == NULL)
+        PyErr_NoMemory();
+    PyMem_Free(table);
+    PyMem_Free(found);
     release(&asked);
-    return found;
+    return made;
 }
 
 /* Give the entry that a post takes in a row; -1 where it is not to have one. */
@@ -125,9 +179,33 @@ static PyObject *add(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+/* Count the prints that stand in both, each ascending. */
+static PyObject *shared(PyObject *self, PyObject *args) {
+    Py_buffer some, others;
+    if (!PyArg_ParseTuple(args, "y*y*", &some, &others))
+        return NULL;
+    const char *one = some.buf, *other = others.buf;
+    const size_t size = sizeof(uint32_t);
+    const char *one_end = one + some.len / (Py_ssize_t)size * (Py_ssize_t)size;
+    const char *other_end = other + others.len / (Py_ssize_t)size * (Py_ssize_t)size;
+    long found = 0;
+    while (one < one_end && other < other_end) {
+        uint32_t left, right;
+        memcpy(&left, one, size);
+        memcpy(&right, other, size);
+        found += left == right;
+        one += left <= right ? size : 0;
+        other += right <= left ? size : 0;
+    }
+    PyBuffer_Release(&some);
+    PyBuffer_Release(&others);
+    return PyLong_FromLong(found);
+}
+
 static PyMethodDef methods[] = {
-    {"hits", hits, METH_VARARGS, NULL},
+    {"most_hit", most_hit, METH_VARARGS, NULL},
     {"add", add, METH_VARARGS, NULL},
+    {"shared", shared, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -19,19 +19,20 @@ Laws:
 from __future__ import annotations
 
 from array import array
-from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 from mmap import mmap
+from operator import itemgetter
+from typing import Protocol, TypeVar
 
 from gateway.model import Lookup, Reservation
-from gateway.state.print_rows import HEAD, ROW, remove, rows_in
+from gateway.state.print_rows import AT_LEAST, HEAD, ROW, remove, rows_in
 
 try:
-    from gateway.state.print_rows_c import add, hits
+    from gateway.state.print_rows_c import add, most_hit, shared
 except ImportError:  # no compiler was there when the package was built
-    from gateway.state.print_rows import add, hits
+    from gateway.state.print_rows import add, most_hit, shared
 
 REMEMBERED = 15
 """The smallest prints of a post, under which it is found again: so many, if it has them."""
@@ -42,14 +43,9 @@ _SHARE = 18
 CANDIDATES = 24
 """The posts that share the most prints are told, and no others."""
 
-AT_LEAST = 2
-"""One shared print is chance, or a phrase."""
-
 ACROSS = 0
 """The salt of the list across all teams."""
 
-_READ = 64
-"""Candidates that are read: of some, the team, the author or the age is not what was asked for."""
 _LARGEST = 2**32 - 1
 """A post with a higher number is not listed: that is some 130 years of a write a second."""
 
@@ -88,19 +84,30 @@ def searched(lookup: Lookup) -> int:
     return ACROSS if lookup.across_teams else salt(lookup.team)
 
 
-def most_hits(hits: Iterable[int], first: int, last: int) -> list[int]:
-    """Give the posts that were hit most often, the newer first among equals.
+class Listed(Protocol):
+    """A post that stands in a list."""
 
-    Args:
-        hits: numbers of posts, one for each shared print.
-        first: no number below it is of a post that is still there.
-        last: posts above it are not asked for.
-    """
-    often = [
-        (n, post) for post, n in Counter(hits).items() if n >= AT_LEAST and first <= post <= last
+    @property
+    def number(self) -> int:
+        """Its number: the higher, the newer."""
+
+    @property
+    def prints(self) -> bytes | None:
+        """Those under which it is listed."""
+
+
+_Post = TypeVar("_Post", bound=Listed)
+
+
+def nearest(prints: bytes, posts: Iterable[_Post]) -> list[_Post]:
+    """Give the posts that share enough prints, the most shared first, then the newer."""
+    near = [
+        (count, post.number, post)
+        for post in posts
+        if (count := shared(prints, post.prints or b"")) >= AT_LEAST
     ]
-    often.sort(reverse=True)
-    return [post for _, post in often[:_READ]]
+    near.sort(key=itemgetter(0, 1), reverse=True)
+    return [post for _, _, post in near]
 
 
 def table_size(rows: int) -> int:
@@ -120,17 +127,22 @@ class PrintTable:
 
     def __init__(self, memory: mmap) -> None:
         assert len(memory) == table_size(rows_in(memory))
-        self._memory = memory
+        self.memory = memory
 
-    def hits(self, prints: bytes | array[int], salt: int = ACROSS) -> list[int]:
-        """Give the numbers of the posts that share prints, once for each."""
-        return hits(self._memory, prints, salt)
+    def most_hit(
+        self, prints: bytes | array[int], first: int, last: int, salt: int = ACROSS
+    ) -> list[int]:
+        """Give the numbers of the posts that share the most prints, from the first to the last.
+
+        The newer come first among equals. A post that shares one print alone is not among them.
+        """
+        return most_hit(self.memory, prints, salt, first, last)
 
     def add(self, number: int, prints: bytes | array[int], first: int, salt: int = ACROSS) -> None:
         """List a post under its prints; doing it twice is doing it once."""
         if number <= _LARGEST:
-            add(self._memory, prints, salt, number, first)
+            add(self.memory, prints, salt, number, first)
 
     def remove(self, number: int, prints: bytes | array[int], salt: int = ACROSS) -> None:
         """Take a post out of the lists of its prints."""
-        remove(self._memory, prints, salt, number)
+        remove(self.memory, prints, salt, number)

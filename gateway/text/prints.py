@@ -11,20 +11,20 @@ They are bytes here, in native order, as they lie there: 32 bits each, or the lo
     distinct(hashes): of 32 bits, ascending, each once
     halved(hashes): the lower 16 bits, ascending, each once
     common(some, others): how many of 16 bits two have in common, each ascending
+    line_hashes(lines): 16 bits of the CRC-32 of each line, ascending, each once
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Collection
-from zlib import crc32
 
 from gateway.text.prints_numpy import GRAM, WINDOW
 
 try:
-    from gateway.text.prints_c import common, distinct, halved, winnow
+    from gateway.text.prints_c import common, distinct, halved, line_hashes, winnow
 except ImportError:  # no compiler was there when the package was built
-    from gateway.text.prints_numpy import common, distinct, halved, winnow
+    from gateway.text.prints_numpy import common, distinct, halved, line_hashes, winnow
 
 __all__ = ["MIDDLE", "common", "distinct", "halved", "winnow", "word_hashes"]
 
@@ -36,5 +36,4 @@ def word_hashes(words: Collection[str]) -> array[int]:
     """Give 16 bits of each word, ascending, each once."""
     if not words:
         return array("H")
-    encoded = "\n".join(words).encode("utf-8", "surrogatepass").split(b"\n")
-    return array("H", sorted({crc32(word) & 0xFFFF for word in encoded}))
+    return array("H", line_hashes("\n".join(words).encode("utf-8", "surrogatepass")))

@@ -71,6 +71,17 @@ static Py_ssize_t sort(uint32_t *numbers, uint32_t *other, Py_ssize_t count, int
     return left;
 }
 
+/* Give so many numbers as so many bytes each. */
+static PyObject *packed(const uint32_t *numbers, Py_ssize_t count, int bytes) {
+    PyObject *made = PyBytes_FromStringAndSize(NULL, count * bytes);
+    for (Py_ssize_t each = 0; made != NULL && each < count; each++) {
+        uint16_t half = (uint16_t)numbers[each];
+        const void *from = bytes == 2 ? (void *)&half : (void *)&numbers[each];
+        memcpy(PyBytes_AS_STRING(made) + each * bytes, from, (size_t)bytes);
+    }
+    return made;
+}
+
 /* Give the lower bytes of hashes, ascending, each once. */
 static PyObject *sorted(PyObject *hashes, int bytes) {
     Py_buffer given;
@@ -86,13 +97,7 @@ static PyObject *sorted(PyObject *hashes, int bytes) {
         if (bytes == 2)
             for (Py_ssize_t each = 0; each < count; each++)
                 numbers[each] &= 0xFFFF;
-        Py_ssize_t left = sort(numbers, numbers + count, count, bytes);
-        made = PyBytes_FromStringAndSize(NULL, left * bytes);
-        for (Py_ssize_t each = 0; made != NULL && each < left; each++) {
-            uint16_t half = (uint16_t)numbers[each];
-            const void *from = bytes == 2 ? (void *)&half : (void *)&numbers[each];
-            memcpy(PyBytes_AS_STRING(made) + each * bytes, from, (size_t)bytes);
-        }
+        made = packed(numbers, sort(numbers, numbers + count, count, bytes), bytes);
     }
     PyMem_Free(numbers);
     PyBuffer_Release(&given);
@@ -126,11 +131,53 @@ static PyObject *common(PyObject *self, PyObject *args) {
     return PyLong_FromLong(found);
 }
 
+static uint32_t crc_of[256]; /* CRC-32 of each byte, as zlib has it */
+
+static void fill_crc(void) {
+    for (uint32_t byte = 0; byte < 256; byte++) {
+        uint32_t crc = byte;
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc & 1 ? crc >> 1 ^ 0xEDB88320u : crc >> 1;
+        crc_of[byte] = crc;
+    }
+}
+
+/* Give 16 bits of the CRC-32 of each line, ascending, each once. */
+static PyObject *line_hashes(PyObject *self, PyObject *lines) {
+    Py_buffer given;
+    if (PyObject_GetBuffer(lines, &given, PyBUF_SIMPLE) < 0)
+        return NULL;
+    const uint8_t *at = given.buf, *end = at + given.len;
+    size_t most = (size_t)given.len + 1;
+    uint32_t *numbers = PyMem_Malloc(2 * most * sizeof *numbers);
+    PyObject *made = NULL;
+    if (numbers == NULL) {
+        PyErr_NoMemory();
+    } else {
+        Py_ssize_t count = 0;
+        uint32_t crc = ~0u;
+        for (; at < end; at++) {
+            if (*at == '\n') {
+                numbers[count++] = ~crc & 0xFFFF;
+                crc = ~0u;
+            } else {
+                crc = crc >> 8 ^ crc_of[(crc ^ *at) & 0xFF];
+            }
+        }
+        numbers[count++] = ~crc & 0xFFFF;
+        made = packed(numbers, sort(numbers, numbers + most, count, 2), 2);
+    }
+    PyMem_Free(numbers);
+    PyBuffer_Release(&given);
+    return made;
+}
+
 static PyMethodDef methods[] = {
     {"winnow", winnow, METH_O, NULL},
     {"distinct", distinct, METH_O, NULL},
     {"halved", halved, METH_O, NULL},
     {"common", common, METH_VARARGS, NULL},
+    {"line_hashes", line_hashes, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 
@@ -139,5 +186,6 @@ static struct PyModuleDef module = {
 };
 
 PyMODINIT_FUNC PyInit_prints_c(void) {
+    fill_crc();
     return PyModuleDef_Init(&module);
 }

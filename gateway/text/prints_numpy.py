@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from array import array
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,3 +65,8 @@ def halved(hashes: bytes | array[int]) -> bytes:
 def common(some: array[int], others: array[int]) -> int:
     """As `prints.common`."""
     return len({*some}.intersection(others))
+
+
+def line_hashes(lines: bytes) -> bytes:
+    """As `prints.line_hashes`."""
+    return array("H", sorted({crc32(line) & 0xFFFF for line in lines.split(b"\n")})).tobytes()

@@ -28,7 +28,8 @@ from gateway.model import (
     Write,
 )
 from gateway.ports import Administered
-from gateway.state.prints import AT_LEAST, CANDIDATES, REMEMBERED
+from gateway.state.print_rows import AT_LEAST
+from gateway.state.prints import CANDIDATES, REMEMBERED
 from tests.contract.conftest import KEEP
 from tests.contract.test_stores import NOW, SEALED, asks, cap, charged, keyed, posts, write
 

@@ -19,7 +19,6 @@ from gateway.state.prints import (
     REMEMBERED,
     PrintTable,
     listed,
-    most_hits,
     rows_for,
     salt,
     salts,
@@ -46,9 +45,14 @@ def in_one_row(count: int) -> array[int]:
     return array("I", [mark << 16 for mark in range(count)])
 
 
+def hits(table: PrintTable, prints: array[int]) -> list[int]:
+    """The posts that share prints, once for each."""
+    return print_rows.hits(table.memory, prints, ACROSS)
+
+
 def held(table: PrintTable, prints: array[int]) -> set[int]:
     """The posts that share prints."""
-    return set(table.hits(prints))
+    return set(hits(table, prints))
 
 
 def test_a_post_is_hit_once_for_each_print() -> None:
@@ -57,8 +61,8 @@ def test_a_post_is_hit_once_for_each_print() -> None:
     for _ in range(2):
         table.add(7, some(1), 1)
 
-    assert table.hits(some(1)) == [7] * REMEMBERED
-    assert table.hits(some(2)) == []
+    assert hits(table, some(1)) == [7] * REMEMBERED
+    assert hits(table, some(2)) == []
 
 
 def test_what_is_removed_is_hit_no_more() -> None:
@@ -69,7 +73,7 @@ def test_what_is_removed_is_hit_no_more() -> None:
     table.remove(1, in_one_row(2))
     table.remove(1, some(5))
 
-    assert sorted(table.hits(in_one_row(3))) == [1, 2, 2, 2]
+    assert sorted(hits(table, in_one_row(3))) == [1, 2, 2, 2]
 
 
 @pytest.mark.parametrize("order", [range(1, 40), range(39, 0, -1), [*range(20, 40), *range(1, 20)]])
@@ -111,14 +115,16 @@ def test_a_number_beyond_the_last_is_not_listed() -> None:
     table = a_table()
     table.add(2**32, some(1), 1)
 
-    assert table.hits(some(1)) == []
+    assert hits(table, some(1)) == []
 
 
 def test_the_most_hit_come_first_and_one_hit_is_none() -> None:
     """The newer first among equals; none that is gone, and none that came later."""
-    hits = [3, 3, 4, 5, 5, 6, 6, 6, 1, 1, 9, 9]
+    table = a_table()
+    for number, shared in ((1, 2), (3, 2), (4, 1), (5, 2), (6, 3), (9, 2)):
+        table.add(number, some(1)[:shared], 1)
 
-    assert most_hits(hits, 2, 8) == [6, 5, 3]
+    assert table.most_hit(some(1), 2, 8) == [6, 5, 3]
 
 
 def test_a_salt_keeps_apart_what_differs() -> None:
@@ -180,7 +186,7 @@ def test_a_full_table_forgets_the_oldest() -> None:
     table = a_table()
     for number in range(1, 1000):
         table.add(number, some(number), 1)
-    near = [bool(most_hits(table.hits(some(number)), 1, 1000)) for number in range(1, 1000)]
+    near = [bool(table.most_hit(some(number), 1, 1000)) for number in range(1, 1000)]
 
     assert not any(near[:700])
     assert all(near[-60:])
@@ -208,10 +214,22 @@ def test_rows_are_the_same_with_a_compiler_and_without(
         prints = array("I", values)
         compiled.add(one, prints, mixed, number, first)
         print_rows.add(other, prints.tobytes(), mixed, number, first)
-        found = compiled.hits(one, prints, mixed)
+        found = compiled.most_hit(one, prints, mixed, first, 2 * first)
 
-        assert found == print_rows.hits(other, prints, mixed)
+        assert found == print_rows.most_hit(other, prints, mixed, first, 2 * first)
         assert one[:] == other[:]
+
+
+@given(
+    one=st.sets(st.integers(0, 9) | st.integers(0, 2**32 - 1), max_size=40),
+    other=st.sets(st.integers(0, 9) | st.integers(0, 2**32 - 1), max_size=40),
+)
+def test_shared_prints_are_counted(one: set[int], other: set[int]) -> None:
+    """With a compiler and without."""
+    compiled = pytest.importorskip("gateway.state.print_rows_c")
+    some, others = array("I", sorted(one)), array("I", sorted(other))
+
+    assert compiled.shared(some, others) == print_rows.shared(some, others) == len(one & other)
 
 
 def test_what_is_no_table_is_not_written_to() -> None:

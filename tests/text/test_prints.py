@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.text import prints_numpy
-from gateway.text.prints import common, distinct, halved, winnow, word_hashes
+from gateway.text.prints import common, distinct, halved, line_hashes, winnow, word_hashes
 from gateway.text.prints_numpy import GRAM, gram_hashes, winnowed
 
 letters = st.text("abcdefghijklmnopqrstuvwxyzäж中0", min_size=0, max_size=200)
@@ -61,6 +61,14 @@ def test_a_compiler_changes_no_set(several: list[int]) -> None:
     )
     assert halved(given) == prints_numpy.halved(given)
     assert [*array("H", halved(given))] == sorted({each & 0xFFFF for each in several})
+
+
+@given(words=st.lists(any_letters | st.sampled_from(["", "a", "restart"])))
+def test_a_compiler_changes_no_word(words: list[str]) -> None:
+    """Whatever their letters."""
+    lines = "\n".join(words).encode("utf-8", "surrogatepass")
+
+    assert line_hashes(lines) == prints_numpy.line_hashes(lines)
 
 
 @given(one=halves, other=halves)

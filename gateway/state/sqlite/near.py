@@ -10,13 +10,12 @@ a failing commit would keep.
 from __future__ import annotations
 
 import sqlite3
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gateway.model import Lookup, Reservation
 from gateway.state import prints
-from gateway.state.prints import AT_LEAST, salt
+from gateway.state.prints import salt
 from gateway.state.sqlite.rows import Row, Rows
 from gateway.state.sqlite.schema import ACROSS
 from gateway.state.sqlite.table import MappedTable
@@ -37,19 +36,14 @@ class Search:
     `last` is the number up to which was searched; `rows` are by the salt of their list.
     """
 
-    asked: frozenset[int] = frozenset()
+    asked: bytes = b""
     last: int = 0
     rows: dict[int, list[Row]] = field(default_factory=dict)
 
     def near(self, lookup: Lookup) -> list[Row]:
         """Give the posts of a look-up's list, the most shared first, then the newer."""
         rows = self.rows.get(prints.searched(lookup), ()) if lookup.near else ()
-        shared = [(self._shared(row), row.number, row) for row in rows]
-        near = [each for each in shared if each[0] >= AT_LEAST]
-        return [row for _, _, row in sorted(near, key=lambda each: each[:2], reverse=True)]
-
-    def _shared(self, row: Row) -> int:
-        return len(self.asked.intersection(array("I", row.prints or b"")))
+        return prints.nearest(self.asked, rows)
 
 
 class Neighbours(Edges):
@@ -74,10 +68,9 @@ class Neighbours(Edges):
         if not salts or found is None:
             return Search()
         last, self._first = self._db.execute(_ENDS).fetchone()
-        search = Search(asked=frozenset(array("I", found.prints)), last=last)
+        search = Search(asked=found.prints, last=last)
         for each in salts:
-            hits = self._table.prints.hits(found.prints, each)
-            numbers = prints.most_hits(hits, self._first, last)
+            numbers = self._table.prints.most_hit(found.prints, self._first, last, each)
             search.rows[each] = _in_list(self._rows.numbered(numbers), each) if numbers else []
         return search
 
