@@ -7,7 +7,7 @@ records of schema 1 lack the facts and the prints, and stay readable.
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.audit.acts import kept_act
@@ -163,7 +163,7 @@ def _fingerprint(found: Fingerprint) -> Record:
         "words": found.words,
         "prints": b64encode(found.prints).decode(),
         "sketch": b64encode(found.sketch).decode(),
-        "counts": None if found.counts is None else asdict(found.counts),
+        "counts": None if found.counts is None else found.counts._asdict(),
     }
     if found.whole != found.sketch:
         is_short = len(found.whole) <= _WHOLE_AT_MOST

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from gateway.model import Earlier, Found, Outcome, Post, Remembered, Write
 from gateway.text import sketch
@@ -14,11 +14,14 @@ from gateway.text.similarity import (
     FEW_WORDS,
     FEW_WORDS_ASKED,
     NOTHING,
+    REPEATED_THREADS,
+    Comparison,
     Likeness,
     Placed,
     Registered,
     Template,
     compare,
+    may_reach,
 )
 
 Figure = str | int | float | bool
@@ -53,28 +56,37 @@ class Compared:
 
     def __init__(self, write: Write, found: Found, templates: tuple[str, ...] = ()) -> None:
         assert write.fingerprint is not None
-        author, few = write.author, few_words(write)
-        self.posts = [post for post in found.posts if counts(post, write, author)]
-        self._write = write
-        self._placed = tuple(_placed(post) for post in self.posts)
-        self._equals = write.fingerprint.words >= few
+        self._write, self._author, self._templates = write, write.author, templates
+        self._whole = write.fingerprint.whole
+        self._enough = write.fingerprint.words >= few_words(write)
+        self.posts = [post for post in found.posts if counts(post, write, self._author)]
         self.thread = _place(write.team, write.thread, write.target, write.id)
-        self._comparison = compare(
-            Placed(write.fingerprint.whole, author, self.thread),
-            self._placed,
-            few,
-            registered(templates),
-        )
 
     def alike(self, at_least: float) -> list[Alike]:
         """Give the posts that are alike, or equal; those that certainly are less alike are neither."""
         found = []
-        for post, placed in zip(self.posts, self._placed, strict=True):
-            same = self._equals and post.equal
-            likeness = THE_SAME if same else self._comparison.likeness(placed, at_least)
+        for post in self.posts:
+            likeness = self._likeness(post, at_least) if self._enough else NOTHING
             if post.equal or likeness is not NOTHING:
                 found.append(Alike(post, likeness))
         return found
+
+    def _likeness(self, post: Remembered, at_least: float) -> Likeness:
+        if post.equal:
+            return THE_SAME
+        if post.author != self._author and not may_reach(self._whole, post.sketch, at_least):
+            return NOTHING
+        return self._comparison.likeness(_placed(post))
+
+    @cached_property
+    def _comparison(self) -> Comparison:
+        """Made for those of whom it is worth it: they are few."""
+        return compare(
+            Placed(self._whole, self._author, self.thread),
+            tuple(map(_placed, self.posts)),
+            few_words(self._write),
+            registered(self._templates),
+        )
 
     @property
     def all_seen(self) -> bool:
@@ -87,7 +99,7 @@ class Compared:
 
     def template(self) -> Template | None:
         """Find what the author of the write repeats in the posts."""
-        return self._comparison.template()
+        return self._comparison.template() if len(self.posts) >= REPEATED_THREADS else None
 
 
 def counts(post: Remembered, write: Write, author: str) -> bool:

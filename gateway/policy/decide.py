@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from gateway.checks import LIKENESS
 from gateway.checks.rate_cap import RateCap
@@ -130,7 +131,7 @@ def _answered(
         return _unanswered(rule)
     answer = None if answers is None else answers.get(rule.id)
     if answer is None:
-        return _bare(rule, Result.SKIP)
+        return _plain(rule, Result.SKIP)
     return _found(rule, write, rule.check.judge(write, answer), answer)
 
 
@@ -141,10 +142,12 @@ def _matched() -> Violation:
 def _found(rule: Rule, write: Write, violation: Violation | None, answer: Answer | None) -> Finding:
     is_cap = rule.check is not None and rule.check.name == RateCap.name  # others count by it, too
     charged = answer if isinstance(answer, Charged) and is_cap else None
-    if violation is None:
-        return _bare(rule, Result.PASS, charged=charged)
-    worded = _worded(rule, write, violation)
-    return _bare(rule, Result.FAIL, violation=worded, charged=charged)
+    if violation is not None:
+        worded = _worded(rule, write, violation)
+        return _bare(rule, Result.FAIL, violation=worded, charged=charged)
+    return (
+        _plain(rule, Result.PASS) if charged is None else _bare(rule, Result.PASS, charged=charged)
+    )
 
 
 def _unanswered(rule: Rule) -> Finding:
@@ -152,6 +155,16 @@ def _unanswered(rule: Rule) -> Finding:
     if rule.open_on_error:
         return _bare(rule, Result.ERROR, open=True)
     return _bare(rule, Result.ERROR, violation=STATE_UNAVAILABLE)
+
+
+def _plain(rule: Rule, result: Result) -> Finding:
+    return _always(rule.id, rule.check.name if rule.check else "", rule.mode, result)
+
+
+@lru_cache(maxsize=4096)
+def _always(rule: str, check: str, mode: Mode, result: Result) -> Finding:
+    """Give the finding of a rule that most writes have."""
+    return Finding(rule=rule, check=check, mode=mode, result=result)
 
 
 def _bare(

@@ -194,9 +194,10 @@ def answered(
             return charged(need, times(need), now)
         if not isinstance(need, Lookup):
             return shared(need, uses(need), now)
-        if need not in found:
-            found[need] = find(need)
-        return found[need]
+        known = found.get(need)
+        if known is None:
+            known = found[need] = find(need)
+        return known
 
     answers: dict[str, Answer] = {
         rule: answer(need) for group in reservation.groups for rule, need in group.items()

@@ -7,7 +7,14 @@
 #include <Python.h>
 #include <stdint.h>
 
-enum { HEAD = 4096, ENTRIES = 16, OLDEST = 4, LISTED = 12, AT_LEAST = 2, MOST = 64 };
+enum { HEAD = 4096, ENTRIES = 16, OLDEST = 4, LISTED = 12, AT_LEAST = 2, MOST = 64, AHEAD = 8 };
+
+#if defined(__GNUC__)
+#define PREFETCH(row) \
+    (__builtin_prefetch(row), __builtin_prefetch((const char *)(row) + sizeof(Row) - 1))
+#else
+#define PREFETCH(row) ((void)0)
+#endif
 
 typedef struct {
     uint16_t marks[ENTRIES];
@@ -70,6 +77,8 @@ static size_t hits(const Asked *asked, uint32_t *found) {
     for (Py_ssize_t place = 0; place < asked->count; place++) {
         uint32_t value = value_of(asked, place);
         const Row *row = &asked->rows[value & asked->mask];
+        if (place + AHEAD < asked->count) /* rows lie anywhere: memory is slower than the rest */
+            PREFETCH(&asked->rows[value_of(asked, place + AHEAD) & asked->mask]);
         for (int entry = 0; entry < ENTRIES; entry++) {
             found[count] = row->numbers[entry];
             count += row->marks[entry] == mark_of(value) && found[count] != 0;

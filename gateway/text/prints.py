@@ -26,7 +26,7 @@ try:
 except ImportError:  # no compiler was there when the package was built
     from gateway.text.prints_numpy import common, distinct, halved, line_hashes, winnow
 
-__all__ = ["MIDDLE", "common", "distinct", "halved", "winnow", "word_hashes"]
+__all__ = ["MIDDLE", "common", "distinct", "halved", "line_hashes", "winnow", "word_hashes"]
 
 MIDDLE = (GRAM + WINDOW - 1) // 2
 """Letters before the middle of those among which a print was chosen."""

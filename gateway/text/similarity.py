@@ -37,7 +37,7 @@ _IDENTICAL = 0.99
 """The share from which on two sets are the same: of 16 bits each, some hashes meet by chance."""
 _OWNERS = 2
 """Other authors whose posts share a print before it is common property."""
-_REPEATED_THREADS = 3
+REPEATED_THREADS = 3
 """Other threads in which an author has a passage before it counts as a template."""
 _Curve = tuple[tuple[float, float], ...]
 _BETWEEN_AUTHORS: _Curve = ((0.0, 0.0), (0.62, 0.60), (0.74, 0.84), (1.0, 1.0))
@@ -106,6 +106,24 @@ def compare(
     return Comparison(new, earlier, few, registered)
 
 
+def may_reach(new: bytes, earlier: bytes, score: float) -> bool:
+    """Whether a text may be so much like one of another author: most are told apart by this.
+
+    Leaving out common property makes the shared prints fewer, and so it may lower the amount of
+    text or leave two texts identical of which little is left (`Comparison`).
+
+    Args:
+        new: its whole sketch.
+        earlier: the sketch of the other.
+    """
+    own, old = read(new).own.kept, read_own(earlier)
+    hits = common(own, old.kept)
+    shared = hits * old.total / len(old.kept) if hits else 0.0  # of what is not kept, by its sample
+    raw = _raw_of(score)
+    identical = raw * _IDENTICAL * len(own) / 2
+    return shared >= min(_MUCH * raw**2, identical) - 0.5  # half a print is what rounding adds
+
+
 class Comparison:
     """A new text among earlier ones, as `compare` puts it."""
 
@@ -119,27 +137,22 @@ class Comparison:
         self._sets = _sets(new.text, registered)
         self._registered = registered
         self._found: dict[Placed, Likeness] = {}
-        self._least: dict[float, float] = {}
 
-    def likeness(self, post: Placed, at_least: float = 0.0) -> Likeness:
-        """Compare with one of the earlier texts; what certainly scores less is `NOTHING`."""
+    def likeness(self, post: Placed) -> Likeness:
+        """Compare with one of the earlier texts."""
         if self._text.words < self._few:
             return NOTHING
         other = post.author != self._new.author
         if other and post.thread == self._new.thread:
             return NOTHING  # who answers repeats what was asked
-        if other and self._shared(read_own(post.text)) < self._needed(at_least):
-            return NOTHING
         if post not in self._found:
             self._found[post] = self._between(post) if other else self._repetition(post)
         return self._found[post]
 
     def template(self) -> Template | None:
         """Find what the author of the new text has put under three other threads, or more."""
-        if len(self._earlier) < _REPEATED_THREADS:
-            return None
         own = [post for post in self._earlier if self._is_own_elsewhere(post)]
-        if len(own) < _REPEATED_THREADS:
+        if len(own) < REPEATED_THREADS:
             return None
         found = [self._repeated_prints(own)]
         if self._text.words < SHORT:
@@ -148,24 +161,6 @@ class Comparison:
         return best if best.score > 0 else None
 
     # ── parts ────────────────────────────────────────────────────────────────────────────────
-
-    def _shared(self, old: Part) -> float:
-        """How many prints of its own another text shares; of what is not kept, by its sample."""
-        hits = common(self._text.own.kept, old.kept)
-        return hits * old.total / len(old.kept) if hits else 0.0
-
-    def _needed(self, at_least: float) -> float:
-        """So many shared prints are needed for a likeness to another author's text of this score.
-
-        Leaving out common property makes the shared prints fewer, and so it may lower the amount of
-        text or leave two texts identical of which little is left (`_between_authors`). Half a print
-        is what rounding adds.
-        """
-        if at_least not in self._least:
-            raw = _uncalibrated(at_least, _BETWEEN_AUTHORS)
-            identical = raw * _IDENTICAL * len(self._text.own.kept) / 2
-            self._least[at_least] = min(_MUCH * raw**2, identical) - 0.5
-        return self._least[at_least]
 
     def _between(self, post: Placed) -> Likeness:
         raw, new, earlier = self._between_authors(post.sketch)
@@ -377,29 +372,36 @@ class _Sets:
     @cached_property
     def prints(self) -> _Set:
         """All prints but what is registered."""
-        return _Set(self.own.values.union(self._new.rest.kept) - self._registered.prints)
+        both = self.own.values.union(self._new.rest.kept)
+        return _Set(_but(both, self._registered.prints))
 
     @cached_property
     def own_words(self) -> _Set:
         """The words of its own view, but what is registered."""
-        return _Set(frozenset(self._new.own_words.kept) - self._registered.words)
+        return _Set(_but(frozenset(self._new.own_words.kept), self._registered.words))
 
     @cached_property
     def words(self) -> _Set:
         """All words but the small ones and what is registered."""
-        rest = frozenset(self._new.rest_words.kept) - self._registered.words
-        return _Set(self.own_words.values | rest)
+        rest = self._new.rest_words.kept
+        if not rest:
+            return self.own_words
+        return _Set(_but(self.own_words.values.union(rest), self._registered.words))
 
     @cached_property
     def all_words(self) -> frozenset[int]:
         """All words but what is registered."""
-        small = frozenset(self._new.small_words) - self._registered.words
-        return self.words.values | small
+        both = self.words.values.union(self._new.small_words)
+        return _but(both, self._registered.words)
 
 
 @lru_cache(maxsize=16)  # several rules compare the same text
 def _sets(text: bytes, registered: Registered) -> _Sets:
     return _Sets(read(text), registered)
+
+
+def _but(values: frozenset[int], common: frozenset[int]) -> frozenset[int]:
+    return values - common if common else values
 
 
 def _without(part: Part, common: AbstractSet[int]) -> Part:
@@ -415,26 +417,25 @@ def _whole(sketch: Sketch) -> Part:
 
 
 def _repeated(
-    values: AbstractSet[int], posts: Iterable[tuple[str, Sequence[Part]]]
+    values: frozenset[int], posts: Iterable[tuple[str, Sequence[Part]]]
 ) -> dict[int, int]:
     """Give the hashes that stand in three threads or more, each with the number of threads."""
     threads: defaultdict[int, set[str]] = defaultdict(set)
     for thread, parts in posts:
         for part in parts:
-            for value in values & frozenset(part.kept):
+            for value in values.intersection(part.kept):
                 threads[value].add(thread)
-    return {
-        value: len(found) for value, found in threads.items() if len(found) >= _REPEATED_THREADS
-    }
+    return {value: len(found) for value, found in threads.items() if len(found) >= REPEATED_THREADS}
 
 
 def _amount(number: float, enough: int) -> float:
     return min(1.0, number / enough)
 
 
-def _uncalibrated(score: float, curve: _Curve) -> float:
-    """Give what is read as a score, from which on all scores are at least that."""
-    return _calibrated(score, tuple((y, x) for x, y in curve))
+@lru_cache(maxsize=64)
+def _raw_of(score: float) -> float:
+    """Give what is read as a score between authors, from which on all scores are at least that."""
+    return _calibrated(score, tuple((y, x) for x, y in _BETWEEN_AUTHORS))
 
 
 def _calibrated(raw: float, curve: _Curve) -> float:

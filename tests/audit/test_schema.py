@@ -86,7 +86,7 @@ FINGERPRINTS = st.builds(
     prints=st.sampled_from([b"", b"1234"]),
     sketch=st.sampled_from([b"", b"s"]),
     whole=st.sampled_from([b"", b"s", b"w" * 9000]),
-    counts=st.none() | st.builds(Counts, **dict.fromkeys(Counts.__slots__, COUNT)),
+    counts=st.none() | st.builds(Counts, **dict.fromkeys(Counts._fields, COUNT)),
 )
 WRITES = st.builds(
     Write,
@@ -193,7 +193,7 @@ FULL = Write(
         words=2,
         sketch=b"s",
         whole=b"w",
-        counts=Counts(**dict.fromkeys(Counts.__slots__, 1)),
+        counts=Counts(**dict.fromkeys(Counts._fields, 1)),
     ),
     confirmed=Confirmed(hold="w0", rules=frozenset("a"), known=Approver.LINK),
 )

@@ -33,7 +33,8 @@ from gateway.model import (
 from gateway.ports import ANY
 from gateway.state.accounting import KEY_SECONDS, LOST_SECONDS, PENDING_SECONDS
 from gateway.state.notes import Wanted
-from gateway.state.prints import AT_LEAST, CANDIDATES, REMEMBERED
+from gateway.state.print_rows import AT_LEAST
+from gateway.state.prints import CANDIDATES, REMEMBERED
 from gateway.state.published import as_write
 
 CAPS = {

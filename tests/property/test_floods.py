@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from gateway.model import Fingerprint, Found, Lookup, Outcome, Reservation, Settlement
 from gateway.ports import Store
 from gateway.state import Terms, open_store
-from gateway.state.prints import AT_LEAST, CANDIDATES, REMEMBERED
+from gateway.state.print_rows import AT_LEAST
+from gateway.state.prints import CANDIDATES, REMEMBERED
 from tests.property.processes import KEEP
 from tests.samples import a_write
 from tests.servers import Valkey

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.model import Charge, Found, Lookup, Need, Outcome, Reservation, Settlement, Sharers
@@ -149,5 +149,5 @@ class Answers:
             post = self._posts[abs(place) - 1]
             in_scope = lookup.across_teams or post.team == (lookup.team or None)
             if in_scope and lookup.author in (None, post.author):
-                posts.append(post if place > 0 else replace(post, equal=False))
+                posts.append(post if place > 0 else post._replace(equal=False))
         return Found(posts=tuple(posts))
