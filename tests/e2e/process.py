@@ -46,9 +46,15 @@ class Running:
 
 
 def workers(running: Running) -> list[int]:
-    """The process ids of the supervisor's children."""
-    pid = running.process.pid
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """The process ids of the workers: the children of the nursery, which is the supervisor's."""
+    return [each for nursery in _children(running.process.pid) for each in _children(nursery)]
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
 
 
 def alive(pid: int) -> bool:
