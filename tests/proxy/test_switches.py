@@ -127,6 +127,31 @@ async def test_what_fails_is_told_once_for_each_outage(tmp_path: Path) -> None:
     assert switches.current["bot"].off
 
 
+async def test_a_start_looks_again_where_state_was_busy(tmp_path: Path) -> None:
+    """Who begins on a new machine while state does not answer knows what is off when it does."""
+    store = MemoryStore(1.0)
+    await store.switches.join((OFF,))
+
+    class Busy:
+        asked = 0
+
+        @property
+        def switches(self) -> MemorySwitches:
+            self.asked += 1
+            return Broken().switches if self.asked < 4 else store.switches
+
+    switches = Switches(
+        SwitchFile(tmp_path / "switches.jsonl"),
+        Busy(),
+        Ticking(),
+        tell=lambda _: None,
+        fails=lambda *_: None,
+    )
+    await switches.learn()
+
+    assert switches.off(OFF.integration) == OFF
+
+
 async def test_a_switch_that_state_did_not_take_comes_there_later(tmp_path: Path) -> None:
     """It holds on this machine at once, and everywhere when state answers again."""
     file = SwitchFile(tmp_path / "switches.jsonl")

@@ -100,7 +100,7 @@ class Gateway:
         switches = open_switches(
             settings, store, clock, tell=observer.switched, fails=observer.switches_failed
         )
-        await switches.look()
+        await switches.learn()
         app = self._app(
             policies, store, audit, pool, persons, key, clock, observer, holds, switches
         )
