@@ -45,16 +45,25 @@ class Running:
         return records
 
 
+def nursery(running: Running) -> int:
+    """The process id of the supervisor's only child, which forks the workers."""
+    [pid] = _children(running.process.pid)
+    return pid
+
+
 def workers(running: Running) -> list[int]:
-    """The process ids of the workers: the children of the nursery, which is the supervisor's."""
-    return [each for nursery in _children(running.process.pid) for each in _children(nursery)]
+    """The process ids of the workers."""
+    return _children(nursery(running))
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process used of the processor."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _children(pid: int) -> list[int]:
-    try:
-        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
-        return []
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def alive(pid: int) -> bool:

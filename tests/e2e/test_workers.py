@@ -20,7 +20,16 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.conftest import ACTION_ONLY
-from tests.e2e.process import CONTACT, OPEN, Running, alive, gateway, workers
+from tests.e2e.process import (
+    CONTACT,
+    OPEN,
+    Running,
+    alive,
+    gateway,
+    nursery,
+    processor_seconds,
+    workers,
+)
 from tests.e2e.recorder import Recorded, Recorder, created, recorder
 from tests.shared import ROOT
 
@@ -156,6 +165,18 @@ def test_all_workers_look_at_the_policies(two: tuple[Running, Recorder], policie
     assert metric(running, "policy_reload_success") == 1
 
 
+def test_a_worker_begins_without_the_work_of_importing(two: tuple[Running, Recorder]) -> None:
+    """Until it serves it uses a small part of what the gateway's start used."""
+    running, _ = two
+    killed, other = workers(running)
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: metric(running, "worker_restarts_total") == 1)
+    until(lambda: metric(running, "workers") == 2)
+    [new] = {*workers(running)} - {killed, other}
+
+    assert processor_seconds(new) < processor_seconds(running.process.pid) / 3
+
+
 def test_a_killed_worker_is_replaced_and_its_writes_get_their_outcomes(
     tmp_path: Path, policies: Path
 ) -> None:
@@ -263,14 +284,44 @@ def test_workers_without_a_supervisor_end(tmp_path: Path, policies: Path) -> Non
     arguments = ("--policies", str(policies), "--workers", "2")
     environ = {**OPEN, "TMPDIR": str(tmp_path)}  # who is killed cleans nothing up
     with recorder() as soe, gateway(soe.url, tmp_path, *arguments, environ=environ) as running:
-        pids = workers(running)
+        pids = [nursery(running), *workers(running)]
         running.process.kill()
         until(lambda: not any(map(alive, pids)))
         closed = [each for each in running.audit() if each.get("event") == "audit.closed"]
 
-        assert len(pids) == 2
+        assert len(pids) == 3
         assert len(closed) == 2
         assert post(running, 1) == REFUSED
+
+
+def test_where_no_worker_can_begin_any_more_all_end_in_order(
+    tmp_path: Path, policies: Path
+) -> None:
+    """What is in flight gets its answer, and the exit code says that something is wrong."""
+    free, arrived = threading.Event(), threading.Event()
+
+    def answer(request: Recorded) -> bytes:
+        arrived.set()
+        free.wait(PATIENCE)
+        return created(request)
+
+    arguments = ("--policies", str(policies), "--workers", "2")
+    with (
+        recorder(answer) as soe,
+        gateway(soe.url, tmp_path, *arguments) as running,
+        ThreadPoolExecutor(1) as clients,
+    ):
+        pids = workers(running)
+        asked = clients.submit(post, running, 1)
+        assert arrived.wait(PATIENCE)
+        os.kill(nursery(running), signal.SIGKILL)
+        until(lambda: events(running, "server.stopping") != [])
+        free.set()
+
+        assert asked.result() == 201
+        assert running.process.wait(PATIENCE) == 1
+        assert not any(map(alive, pids))
+    assert "the process that starts workers ended" in (tmp_path / "stdout").read_text()
 
 
 def serve(data: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ from gateway.errors import StoreError
 from gateway.model import Switch
 from gateway.proxy.switches import Switches
 from gateway.state.memory import MemoryStore
-from gateway.state.switches import SwitchFile
+from gateway.state.switches import MemorySwitches, SwitchFile
 from tests.proxy.rig import Broken, Quiet, Rig, Ticking
 from tests.proxy.test_posture import discover
 
@@ -132,13 +132,15 @@ async def test_a_start_looks_again_where_state_was_busy(tmp_path: Path) -> None:
     store = MemoryStore(1.0)
     await store.switches.join((OFF,))
 
-    class Busy:
+    class Busy(Broken):
         asked = 0
 
         @property
         def switches(self) -> MemorySwitches:
             self.asked += 1
-            return Broken().switches if self.asked < 4 else store.switches
+            if self.asked < 4:
+                raise StoreError("busy")
+            return store.switches
 
     switches = Switches(
         SwitchFile(tmp_path / "switches.jsonl"),
