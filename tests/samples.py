@@ -1,9 +1,10 @@
-"""Starters for tests: a write, and what was there before it."""
+"""Starters for tests: a write, what was there before it, and what the audit log tells of one."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from gateway.audit.index.entries import Entry, Place
 from gateway.model import Api, Fingerprint, Outcome, Post, Remembered, Write
 
 PRINT = Fingerprint(text="t" * 32, event="e" * 32, words=20)
@@ -47,3 +48,30 @@ def a_post(**changes: Any) -> Remembered:
         "request": "r0",
     }
     return Remembered(**(usual | changes))
+
+
+def an_entry(**changes: Any) -> Entry:
+    """An answer of a known integration, as the audit log tells it, that was allowed and is not settled."""
+    usual: dict[str, Any] = {
+        "id": "w0",
+        "at": 1_795_000_000.0,
+        "integration": "help-bot",
+        "person": None,
+        "person_name": None,
+        "on_word_of": None,
+        "operation": "answer.create",
+        "team": None,
+        "thread": None,
+        "target": None,
+        "effect": "allow",
+        "revision": "r1",
+        "found": (),
+        "outcome": None,
+        "post": None,
+        "url": None,
+        "upstream_status": None,
+        "latency": None,
+        "turn": 1,
+        "place": Place("w", 1, 0),
+    }
+    return Entry(**(usual | changes))

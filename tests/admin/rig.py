@@ -6,6 +6,7 @@ import asyncio
 import datetime
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,15 +14,44 @@ from typing import Any
 from gateway.admin.followed import Followed
 from gateway.admin.roles import Role, Who
 from gateway.admin.visit import View, Visit
-from gateway.errors import RequestError
+from gateway.errors import AuditError, RequestError
 from gateway.pages.page import rendered
 from gateway.policy.load import load
 from gateway.policy.policyset import PolicySet
+from gateway.ports import Clock
+from gateway.proxy.switches import Switches
+from gateway.state.memory import MemoryStore
+from gateway.state.switches import SwitchFile
 from tests.audit.written import Writer
+from tests.proxy.rig import Ticking
 
 VIEWER = Who(name="max", role=Role.VIEWER)
 OPERATOR = Who(name="jane", role=Role.OPERATOR)
 TODAY = datetime.date(2026, 11, 26)
+
+
+@dataclass
+class Recorded:
+    """An audit log that keeps what is told, or takes nothing."""
+
+    events: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    broken: bool = False
+
+    def told(self, event: str, *, person: str = "", **facts: object) -> None:
+        if self.broken:
+            raise AuditError("full")
+        self.events.append((event, facts | {"by": person}))
+
+
+def switches(folder: Path, clock: Clock | None = None) -> Switches:
+    """Switches of which nobody is off."""
+    return Switches(
+        SwitchFile(folder / "switches.jsonl"),
+        MemoryStore(1.0),
+        clock or Ticking(),
+        tell=lambda _: None,
+        fails=lambda *_: None,
+    )
 
 
 def shipped() -> PolicySet:

@@ -29,11 +29,8 @@ from gateway.errors import AuditError, RequestError
 from gateway.model import Charge, Outcome, Reservation, Settlement, Window
 from gateway.policy.policyset import PolicySet, Waiver
 from gateway.policy.registry import Integration
-from gateway.proxy.switches import Switches
 from gateway.state.memory import MemoryStore
-from gateway.state.switches import SwitchFile
-from tests.admin.rig import OPERATOR, VIEWER, drawn, following, shipped, show
-from tests.admin.test_console import Recorded
+from tests.admin.rig import OPERATOR, VIEWER, Recorded, drawn, following, shipped, show, switches
 from tests.audit.written import Writer, decision
 from tests.holding import holds_over, opened
 from tests.proxy.rig import Ticking
@@ -147,12 +144,6 @@ async def test_each_integration_tells_what_it_wrote(tmp_path: Path) -> None:
         "new-bot": {"writes": 0, "held": 0, "refused": 0, "last": None},
         "anonymous": {"writes": 0, "held": 0, "refused": 0, "last": None},
     }
-
-
-def switches(folder: Path) -> Switches:
-    """Switches of which nobody is off."""
-    file = SwitchFile(folder / "switches.jsonl")
-    return Switches(file, MemoryStore(1.0), Ticking(), tell=lambda _: None, fails=lambda *_: None)
 
 
 async def test_an_exception_is_shown_until_it_ends_and_when_it_has(tmp_path: Path) -> None:

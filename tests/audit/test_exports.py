@@ -18,7 +18,8 @@ from gateway.audit.export import ecs, ocsf
 from gateway.audit.index.entries import Deed, Entry, Found, Place
 from gateway.model import Effect, Mode, Outcome
 from gateway.soe.api import OPERATIONS
-from tests.audit.written import AT, decision
+from tests.audit.written import decision
+from tests.samples import an_entry
 
 RULES = yaml.safe_load((Path(__file__).parent / "ecs_fields.yaml").read_text())
 TYPES = {
@@ -129,28 +130,7 @@ def test_ocsf_is_valid_by_the_schema_of_its_class(
 
 def test_the_rules_find_what_is_wrong(api_activity: jsonschema.protocols.Validator) -> None:
     """A field that no schema has, or a value that it does not allow, does not pass."""
-    entry = Entry(
-        id="a",
-        at=AT,
-        integration="help-bot",
-        person=None,
-        person_name=None,
-        on_word_of=None,
-        operation="answer.create",
-        team=None,
-        thread=None,
-        target=None,
-        effect="allow",
-        revision="r1",
-        found=(),
-        outcome="ok",
-        post=None,
-        url=None,
-        upstream_status=201,
-        latency=0.5,
-        turn=1,
-        place=Place("w", 1, 0),
-    )
+    entry = an_entry(outcome="ok", upstream_status=201, latency=0.5)
     document, event = ecs.of_entry(entry, {}), ocsf.of_entry(replace(entry, outcome=None), {})
 
     with pytest.raises(AssertionError):
@@ -165,30 +145,16 @@ def test_the_rules_find_what_is_wrong(api_activity: jsonschema.protocols.Validat
 
 def test_what_was_decided_shows_in_each_format() -> None:
     """Who looks in a SIEM finds who, what, whether it passed, why not, and where it stands."""
-    entry = Entry(
-        id="ab",
-        at=AT,
-        integration="help-bot",
+    entry = an_entry(
         person="p1",
-        person_name=None,
         on_word_of="p2",
-        operation="answer.create",
         team="payments",
         thread="question/1",
-        target=None,
         effect="refuse",
-        revision="r1",
         found=(
             Found(rule="alike", mode="observe", result="fail", code="duplicate"),
             Found(rule="copies", mode="enforce", result="fail", code="duplicate"),
         ),
-        outcome=None,
-        post=None,
-        url=None,
-        upstream_status=None,
-        latency=None,
-        turn=1,
-        place=Place("w", 1, 0),
     )
     document, event = ecs.of_entry(entry, {}), ocsf.of_entry(entry, {})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.audit.chains import append as append_records
 from tests.audit.disks import KEYS, NOW
 
 KEY = KEYS.first.decode()
+Verify = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
@@ -37,9 +39,22 @@ def checkpoint(data: Path) -> Checkpoint:
     return point
 
 
-def verify(data: Path, *words: str) -> int:
-    """Run `audit verify` on a data directory."""
-    return main(["audit", "verify", "--data", str(data), *words])
+@pytest.fixture
+def verify(data: Path, capsys: pytest.CaptureFixture[str]) -> Verify:
+    """Runs `audit verify` on the data directory: its exit code, and what it prints."""
+
+    def run(*words: str) -> tuple[int, str]:
+        code = main(["audit", "verify", "--data", str(data), *words])
+        return code, capsys.readouterr().out
+
+    return run
+
+
+def change(data: Path) -> Path:
+    """Change the third record, and give the file where it stands."""
+    path = segment(data / "audit", WRITER, 1)
+    path.write_bytes(path.read_bytes().replace(b"write-2", b"write-3"))
+    return path
 
 
 def keep(data: Path, count: int) -> None:
@@ -60,103 +75,93 @@ def test_every_sub_command_tells_what_it_does(
     assert (module.__doc__ or "nothing").splitlines()[0] in capsys.readouterr().out
 
 
-def test_a_whole_log_is_called_so_as_far_as_it_is_proven(
-    data: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_whole_log_is_called_so_as_far_as_it_is_proven(verify: Verify) -> None:
     """Without a checkpoint nobody can tell what stood at its end."""
-    assert verify(data) == 0
-    out = capsys.readouterr().out
+    code, out = verify()
+
+    assert code == 0
     assert f"{WRITER}: records 1 to 6, no checkpoint" in out
     assert "whole as far as it can be proven: 6 records. 6 are unproven" in out
 
 
 @pytest.mark.usefixtures("checkpoint")
-def test_what_is_unproven_is_a_fault_where_that_is_wanted(
-    data: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_unproven_is_a_fault_where_that_is_wanted(data: Path, verify: Verify) -> None:
     """With --strict; a checkpoint of the last record leaves nothing unproven."""
     words = ("--strict", "--checkpoints", str(data / "elsewhere"))
-    before = verify(data, *words)
+    before, told = verify(*words)
     append(data / "elsewhere", signed(a_checkpoint(of_writer(data / "audit")[5], 6), KEYS))
-    after = verify(data, *words)
+    after, _ = verify(*words)
 
     assert (before, after) == (1, 0)
-    assert "1 are unproven" in capsys.readouterr().out
+    assert "1 are unproven" in told
 
 
-def test_a_changed_record_is_named(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_changed_record_is_named(data: Path, verify: Verify) -> None:
     """By file, line and number, with what is wrong."""
-    path = segment(data / "audit", WRITER, 1)
-    path.write_bytes(path.read_bytes().replace(b"write-2", b"write-3"))
+    path = change(data)
+    code, out = verify()
 
-    assert verify(data) == 1
-    out = capsys.readouterr().out
+    assert code == 1
     assert f"WRONG: {path}:3: record 3: it was changed" in out
     assert "NOT WHOLE" in out
 
 
 @pytest.mark.usefixtures("checkpoint")
-def test_a_cut_is_found_by_a_checkpoint_in_a_log_of_other_lines(
-    data: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_cut_is_found_by_a_checkpoint_in_a_log_of_other_lines(data: Path, verify: Verify) -> None:
     """As where the gateway's own log is given."""
     [file] = (data / "elsewhere").iterdir()
     file.write_bytes(b'{"event":"request.finished"}\n' + file.read_bytes())
     keep(data, 3)
+    code, out = verify("--checkpoints", str(file))
 
-    assert verify(data, "--checkpoints", str(file)) == 1
-    out = capsys.readouterr().out
+    assert code == 1
     assert f"record 4: it is gone: {file}:2 knows this writer's record 5" in out
 
 
 @pytest.mark.usefixtures("checkpoint")
-def test_a_checkpoint_that_was_changed_is_a_fault(
-    data: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_checkpoint_that_was_changed_is_a_fault(data: Path, verify: Verify) -> None:
     """Somebody wanted it to fit."""
     [file] = (data / "elsewhere").iterdir()
     file.write_bytes(file.read_bytes().replace(b'"seq":5', b'"seq":3'))
     keep(data, 3)
+    code, out = verify("--checkpoints", str(file))
 
-    assert verify(data, "--checkpoints", str(file)) == 1
-    assert f"{file}:1: the checkpoint was changed" in capsys.readouterr().out
+    assert code == 1
+    assert f"{file}:1: the checkpoint was changed" in out
 
 
-def test_the_report_is_also_one_object(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_report_is_also_one_object(data: Path, verify: Verify) -> None:
     """For programs."""
-    verify(data, "--json")
-    told: dict[str, Any] = json.loads(capsys.readouterr().out)
-    path = segment(data / "audit", WRITER, 1)
-    path.write_bytes(path.read_bytes().replace(b"write-2", b"write-3"))
-    verify(data, "--json")
-    wrong: dict[str, Any] = json.loads(capsys.readouterr().out)
+    told: dict[str, Any] = json.loads(verify("--json")[1])
+    change(data)
+    wrong: dict[str, Any] = json.loads(verify("--json")[1])
 
     assert (told["whole"], told["records"], told["unproven"]) == (True, 6, 6)
     assert wrong["whole"] is False
     assert (wrong["writers"][0]["fault"]["line"], wrong["writers"][0]["fault"]["seq"]) == (3, 3)
 
 
-def test_of_single_files_what_stands_in_them_is_proven(data: Path) -> None:
+def test_of_single_files_what_stands_in_them_is_proven(data: Path, verify: Verify) -> None:
     """What stood in others is not missed."""
     file = segment(data / "audit", WRITER, 2)
     file.write_bytes(b"".join(of_writer(data / "audit")[3:]))
     segment(data / "audit", WRITER, 1).unlink()
 
-    assert verify(data, "--audit", str(file)) == 0
-    assert verify(data) == 1
+    assert verify("--audit", str(file))[0] == 0
+    assert verify()[0] == 1
 
 
 @pytest.mark.parametrize("words", [["--audit", "nothing"], ["--checkpoints", "nothing"]])
-def test_what_is_not_there_is_told(
-    data: Path, words: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_not_there_is_told(data: Path, words: list[str], verify: Verify) -> None:
     """Nothing to verify is no whole log."""
-    assert verify(data, words[0], str(data / words[1])) == 1
-    assert "nothing" in capsys.readouterr().out
+    code, out = verify(words[0], str(data / words[1]))
+
+    assert code == 1
+    assert "nothing" in out
 
 
 def test_old_files_are_cut_and_the_rest_verifies(
-    data: Path, capsys: pytest.CaptureFixture[str]
+    data: Path, verify: Verify, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What was cut, and when, is told; a second time there is nothing."""
     words = ["audit", "cut", "--data", str(data), "--before"]
@@ -164,8 +169,8 @@ def test_old_files_are_cut_and_the_rest_verifies(
     append_records(data / "audit", begun("host-2", KEYS), old)
     early, late = main([*words, "2017-01-01"]), main([*words, "2018-01-01"])
     again = main([*words, "2018-01-01"])
-    verified = verify(data)
     out = capsys.readouterr().out
+    verified, _ = verify()
 
     assert (early, late, again, verified) == (1, 0, 1, 0)
     assert "no file is so old throughout" in out

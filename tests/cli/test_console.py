@@ -10,9 +10,7 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.observer import Observer
 from gateway.settings import load_settings
 from gateway.state.memory import MemoryStore
-from tests.admin.rig import shipped
-from tests.admin.test_console import Recorded
-from tests.admin.test_pages import switches
+from tests.admin.rig import Recorded, shipped, switches
 from tests.holding import holds_over
 from tests.proxy.rig import Quiet, Ticking
 

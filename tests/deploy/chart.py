@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,8 @@ import yaml
 from jsonschema.protocols import Validator
 from referencing import Registry, Resource
 
+from gateway.settings import load_settings
+from gateway.settings.table import Settings
 from tests.shared import ROOT
 
 CHART = ROOT / "deploy" / "helm"
@@ -31,6 +34,33 @@ needs_tools = pytest.mark.skipif(
 )
 
 Object = dict[str, Any]
+
+
+def site(name: str) -> dict[str, Any]:
+    """Give the values of a kind of site."""
+    values: dict[str, Any] = yaml.safe_load((CHART / "ci" / f"{name}-values.yaml").read_text())
+    return values
+
+
+NAMES = [path.name.removesuffix("-values.yaml") for path in SITES]
+DEFAULT = site("default")
+REPLICAS = site("replicas-redis")
+every_site = pytest.mark.parametrize("name", NAMES)
+every_helm = pytest.mark.parametrize("by", HELMS)
+OUTSIDE = {
+    "tls.crt": "PEM",
+    "tls.key": "PEM",
+    "soe.pem": "PEM",
+    "clients.pem": "PEM",
+    "redis.pem": "PEM",
+    "audit.key": "c0de" * 16,
+    "state-url": "redis://redis:6379/0",
+    "sign-in-client-secret": "secret",
+    "console-operators": f"sha256:{'0' * 64},jane@example.com\n",
+    "overrides.yaml": "",
+    "integrations.yaml": "integrations: {}\n",
+}
+"""Files that the chart does not make."""
 
 
 def helm(*words: str | Path, by: str = HELMS[0]) -> subprocess.CompletedProcess[str]:
@@ -70,12 +100,6 @@ def objects_of(ended: subprocess.CompletedProcess[str]) -> list[Object]:
     return list(filter(None, yaml.load_all(ended.stdout, yaml.CSafeLoader)))
 
 
-def site(name: str) -> dict[str, Any]:
-    """Give the values of a kind of site."""
-    values: dict[str, Any] = yaml.safe_load((CHART / "ci" / f"{name}-values.yaml").read_text())
-    return values
-
-
 def with_values(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Lay changes over values, by dotted name; a dot in a name is written as a slash."""
     changed: dict[str, Any] = json.loads(json.dumps(values))
@@ -110,6 +134,50 @@ def pods(objects: list[Object]) -> Iterator[Object]:
             yield each
         elif each["kind"] == "StatefulSet":
             yield each["spec"]["template"]
+
+
+def gateway(objects: list[Object]) -> Object:
+    """The gateway's container."""
+    (container,) = pod(objects)["spec"]["containers"]
+    return dict(container)
+
+
+def settings(objects: list[Object], tmp_path: Path) -> Settings:
+    """Let the gateway read its settings, with every file where the pod has it."""
+    spec = pod(objects)["spec"]
+    held = {each["name"]: each for each in spec["volumes"]}
+    for mount in gateway(objects)["volumeMounts"]:
+        folder = tmp_path / mount["mountPath"].lstrip("/")
+        folder.mkdir(parents=True)
+        for name, text in files(objects, held.get(mount["name"], {})).items():
+            (folder / name).write_text(text)
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            moved = re.sub(r"(?<![\w/:.])(/etc|/run|/var)/", rf"{tmp_path}\1/", path.read_text())
+            path.write_text(moved)
+    told = {each["name"]: f"{tmp_path}{each['value']}" for each in gateway(objects).get("env", [])}
+    return load_settings(flags={}, environ=told)
+
+
+def files(objects: list[Object], volume: Object) -> dict[str, str]:
+    """What lies in a volume; of what the chart does not make, what it is used for."""
+    if "projected" in volume:
+        sources = volume["projected"]["sources"]
+        return {name: text for each in sources for name, text in files(objects, each).items()}
+    found: dict[str, str] = {}
+    for kind, data in (("configMap", "data"), ("secret", "stringData")):
+        if kind in volume:
+            name = volume[kind].get("name") or volume[kind]["secretName"]
+            found = next(
+                (each[data] for each in objects if named(each) == (kind.lower(), name)), OUTSIDE
+            )
+    items = (volume.get("secret") or {}).get("items")
+    return {each["path"]: found[each["key"]] for each in items} if items else found
+
+
+def named(each: Object) -> tuple[str, str]:
+    """An object's kind and name."""
+    return each["kind"].lower(), each["metadata"]["name"]
 
 
 def selects(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:

@@ -13,9 +13,18 @@ import httpx
 import pytest
 
 from tests.deploy import containers
-from tests.deploy.chart import Object, needs_tools, one, pod, rendered, site, with_values
+from tests.deploy.chart import (
+    Object,
+    files,
+    gateway,
+    needs_tools,
+    one,
+    pod,
+    rendered,
+    site,
+    with_values,
+)
 from tests.deploy.containers import IMAGE, Container
-from tests.deploy.test_chart import files, gateway
 from tests.e2e.stack import sandbox
 
 

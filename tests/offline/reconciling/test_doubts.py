@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.audit.index.entries import Entry, Place
 from gateway.offline.reconciling.doubts import (
     CLOCKS_DIFFER,
     Answer,
@@ -19,30 +18,10 @@ from gateway.offline.reconciling.doubts import (
     candidates,
 )
 from gateway.offline.reconciling.site import Name, Standing
+from tests.samples import an_entry
 
-AT = 1_795_000_000.0
-ENTRY = Entry(
-    id="w0",
-    at=AT,
-    integration="help-bot",
-    person=None,
-    person_name=None,
-    on_word_of=None,
-    operation="answer.create",
-    team=None,
-    thread="question/7",
-    target=None,
-    effect="allow",
-    revision="r",
-    found=(),
-    outcome="unknown",
-    post=None,
-    url=None,
-    upstream_status=None,
-    latency=None,
-    turn=1,
-    place=Place("w", 1, 0),
-)
+ENTRY = an_entry(thread="question/7", outcome="unknown")
+AT = ENTRY.at
 POST = Standing(
     name=Name(None, "answer/12"),
     thread=7,
