@@ -18,6 +18,7 @@ import uvloop
 
 from gateway.cli.serving.fronts import Alone, Member
 from gateway.cli.serving.nursery import Newborn, Nursery, begin
+from gateway.cli.serving.parts import import_ahead
 from gateway.cli.serving.supervisor import Supervisor
 from gateway.cli.serving.worker import Gateway
 from gateway.errors import GatewayError, ProblemsError
@@ -56,7 +57,10 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
         settings = load_settings(flags=flags, environ=os.environ, config=args.config)
         if settings["server.workers"] == 1:
             uvloop.run(Gateway(settings, Alone(settings)).serve())
-        elif isinstance(begun := begin(), Nursery):
+            return 0
+        import_ahead(settings)
+        begun = begin()
+        if isinstance(begun, Nursery):
             uvloop.run(Supervisor(settings, begun).serve())
         else:
             _work(settings, begun)

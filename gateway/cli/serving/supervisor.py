@@ -27,8 +27,6 @@ from gateway.cli.assembly import (
     audit_directories,
     audit_keys,
     open_audit,
-    open_holds,
-    open_policies,
     open_state,
     open_switches,
     state_terms,
@@ -36,6 +34,7 @@ from gateway.cli.assembly import (
 from gateway.cli.serving.console import RecordedWhenAsked, is_on, open_console
 from gateway.cli.serving.nursery import Child, Nursery
 from gateway.cli.serving.opening import AGAIN_AFTER, LateStore
+from gateway.cli.serving.parts import open_holds, open_policies
 from gateway.cli.serving.started import InForce, tell_started
 from gateway.cli.serving.worker import one_at_a_time
 from gateway.clock import SystemClock
