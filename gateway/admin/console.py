@@ -24,10 +24,9 @@ from gateway.admin.visit import Act, Told, View, Visit
 from gateway.errors import AuditError, RequestError, StoreError
 from gateway.observe.observer import Observer
 from gateway.pages.forms import check_token, fields_of, form_of, query_of
-from gateway.pages.oidc import ProviderError
 from gateway.pages.page import CSS, HTML, JSON, SCRIPT, answer, part, rendered, see_other, style
 from gateway.pages.session import Session, Sessions, is_secure
-from gateway.pages.signin import SignIn
+from gateway.pages.signin import ProviderError, SignIn
 from gateway.proxy.exchange import ClientGoneError, Exchange, Receive, Response, Send, one
 from gateway.proxy.waiting import own_url
 

@@ -6,7 +6,7 @@ import datetime
 import hashlib
 import secrets
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,21 +19,11 @@ from gateway.audit.sinks import Rotation, directory_of, open_sink
 from gateway.audit.upkeep import Upkeep
 from gateway.audit.writer import AuditWriter
 from gateway.model import Switch
-from gateway.observe.observer import Observer
-from gateway.pages.confirm import Confirm
-from gateway.pages.oidc import Provider
-from gateway.pages.people import People
-from gateway.pages.session import Sessions
-from gateway.pages.signin import SignIn
 from gateway.policy.load import load
 from gateway.policy.policyset import PolicySet
-from gateway.policy.posture import discovering, ends
-from gateway.ports import Administered, Clock, Recorder, Store
-from gateway.proxy.holds import Holds
-from gateway.proxy.reload import Policies
+from gateway.ports import Administered, Clock, Store
 from gateway.proxy.switches import Switches
-from gateway.proxy.upstream import Origin, Pool, Timeouts, tls_context
-from gateway.seal import Seal
+from gateway.proxy.upstream import Pool, Timeouts, tls_context
 from gateway.settings import Settings
 from gateway.state import Terms, open_store
 from gateway.state.switches import SwitchFile
@@ -217,35 +207,6 @@ def load_policies(settings: Settings) -> PolicySet:
     )
 
 
-def open_policies(
-    settings: Settings, clock: Clock, observer: Observer, *, secrets: bool
-) -> Policies:
-    """Load the policies that the settings name, as they are in force, to be watched.
-
-    Args:
-        secrets: whether what integrations are sent with is read, too.
-
-    Raises:
-        PolicyError: with all problems.
-    """
-
-    def loaded() -> PolicySet:
-        return load(
-            settings["policies.directory"],
-            today=datetime.datetime.fromtimestamp(clock.now(), datetime.UTC).date(),
-            shipped=with_shipped(settings),
-            kept=settings["state.keep"],
-            secrets=secrets,
-        )
-
-    def in_force(policies: PolicySet) -> PolicySet:
-        posture = settings.posture
-        is_discovering = posture.mode == "discover" and clock.now() < ends(posture.until)
-        return discovering(policies) if is_discovering else policies
-
-    return Policies(loaded, settings["policies.directory"], observer, in_force)
-
-
 def open_pool(settings: Settings) -> Pool:
     """Make the connections to SOE."""
     origin = settings["upstream.url"]
@@ -264,26 +225,6 @@ def open_pool(settings: Settings) -> Pool:
     )
 
 
-def open_holds(
-    settings: Settings, store: Store, audit: Recorder, key: bytes, clock: Clock, observer: Observer
-) -> Holds:
-    """Give the holds of the site, which stand in the state.
-
-    Args:
-        key: of the audit log, so that all replicas read what one of them sealed.
-    """
-    return Holds(
-        store=store,
-        audit=audit,
-        clock=clock,
-        observer=observer,
-        seal=Seal(derived(key, "holds")),
-        new_id=lambda: secrets.token_hex(16),
-        open_for=settings["holds.open_for"],
-        per_integration=settings["holds.per_integration"],
-    )
-
-
 def open_switches(
     settings: Settings,
     store: Store,
@@ -299,55 +240,3 @@ def open_switches(
     """
     file = SwitchFile(settings["data.directory"] / "switches.jsonl")
     return Switches(file, store, clock, tell=tell, fails=fails)
-
-
-def open_provider(
-    settings: Settings, clock: Clock, groups: Collection[str] = ()
-) -> Provider | None:
-    """Make the client of the OpenID provider, where there is one.
-
-    Args:
-        groups: as of `Provider`.
-    """
-    if settings["sign_in.issuer"] is None:
-        return None
-    return Provider(
-        settings["sign_in.issuer"],
-        settings["sign_in.client_id"],
-        settings["sign_in.client_secret"],
-        settings["sign_in.scopes"],
-        now=clock.now,
-        groups=groups,
-    )
-
-
-def open_people(
-    settings: Settings, key: bytes, clock: Clock, observer: Observer, holds: Holds
-) -> People:
-    """Make the pages on which people sign in and decide.
-
-    Args:
-        key: of the audit log, so that all replicas read the same cookies.
-    """
-    sessions = Sessions(
-        seal=Seal(derived(key, "sessions")),
-        clock=clock,
-        secret=derived(key, "forms"),
-        header=(settings["sign_in.header"] or "").encode(),
-        trusted=settings["proxy.trusted"] or (),
-    )
-    provider = open_provider(settings, clock)
-    sign_in = None if provider is None else SignIn(provider=provider, sessions=sessions)
-    public: Origin | None = settings["server.public_url"]
-    return People(
-        confirm=Confirm(
-            holds=holds,
-            sessions=sessions,
-            contact=settings.contact,
-            site=settings["upstream.url"].url.decode(),
-            can_sign_in=sign_in is not None,
-        ),
-        sign_in=sign_in,
-        observer=observer,
-        public_url=public.url.decode() if public else "",
-    )

@@ -10,16 +10,20 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
 import uvloop
 
-from gateway.cli.serving.fronts import VARIABLE, Alone, Member
+from gateway.cli.serving.fronts import Alone, Member
+from gateway.cli.serving.nursery import Newborn, Nursery, begin
+from gateway.cli.serving.parts import import_ahead
 from gateway.cli.serving.supervisor import Supervisor
 from gateway.cli.serving.worker import Gateway
 from gateway.errors import GatewayError, ProblemsError
-from gateway.settings import load_settings
+from gateway.observe.metrics import keep_in_files
+from gateway.settings import Settings, load_settings
 
 _FLAGS: Mapping[str, tuple[str, str]] = {
     "--listen": ("server.listen", "HOST:PORT of the proxy (127.0.0.1:8080); port 0 takes a free one"),
@@ -51,12 +55,15 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
             flags[name] = ",".join(given) if isinstance(given, list) else given
     try:
         settings = load_settings(flags=flags, environ=os.environ, config=args.config)
-        if VARIABLE in os.environ:
-            uvloop.run(Gateway(settings, Member.from_word(os.environ.pop(VARIABLE))).serve())
-        elif settings["server.workers"] > 1:
-            uvloop.run(Supervisor(settings, _words(args)).serve())
-        else:
+        if settings["server.workers"] == 1:
             uvloop.run(Gateway(settings, Alone(settings)).serve())
+            return 0
+        import_ahead(settings)
+        begun = begin()
+        if isinstance(begun, Nursery):
+            uvloop.run(Supervisor(settings, begun).serve())
+        else:
+            _work(settings, begun)
     except ProblemsError as error:
         for problem in error.problems:
             print(problem, file=out)
@@ -67,11 +74,8 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
     return 0
 
 
-def _words(args: argparse.Namespace) -> list[str]:
-    """Give the flags as they were given."""
-    words = [f"--config={args.config}"] if args.config else []
-    for flag in _FLAGS:
-        given = getattr(args, flag[2:].replace("-", "_"))
-        each = given if isinstance(given, list) else [given]
-        words += [f"{flag}={value}" for value in each if value is not None]
-    return words
+def _work(settings: Settings, newborn: Newborn) -> None:
+    """Serve as one of several, where the supervisor says."""
+    keep_in_files(newborn.number, newborn.files)
+    settings = replace(settings, server=replace(settings.server, listen=newborn.listen))
+    uvloop.run(Gateway(settings, Member(newborn.number, newborn.channel)).serve())

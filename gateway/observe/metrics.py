@@ -32,7 +32,7 @@ from prometheus_client.registry import Collector
 from gateway import __version__
 from gateway.observe.fate import FATE
 
-FILES = "PROMETHEUS_MULTIPROC_DIR"
+_FILES = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that names where the workers keep their values; read by prometheus_client."""
 
 STORE_CALLS = ("reserve", "settle", "keep_answer", "peek", "notes")
@@ -82,7 +82,7 @@ class _InForce(Gauge):
     def clear(self) -> None:
         for labels in tuple(self._metrics):
             self.labels(*labels).set(0)
-        if FILES not in os.environ:
+        if _FILES not in os.environ:
             super().clear()
 
 
@@ -249,7 +249,7 @@ class Metrics:
             self.upstream_errors.labels(code)
         for kind, status in product(("read", "write"), _STATUSES):
             self.requests.labels(kind, status)
-        if FILES not in os.environ:
+        if _FILES not in os.environ:
             self.registry.register(_Processes({"": "self"}.items))
 
     def render(self) -> bytes:
@@ -306,7 +306,7 @@ def _keep(metric: Counter | Gauge, loaded: Mapping[str, Collection[str]]) -> Non
         named = zip(names, labels, strict=True)
         if all(value in loaded.get(name, (value,)) for name, value in named):
             continue
-        if FILES not in os.environ:
+        if _FILES not in os.environ:
             metric.remove(*labels)
         elif isinstance(metric, Gauge):
             metric.labels(*labels).set(0)
@@ -375,8 +375,9 @@ class WorkersMetrics:
         return generate_latest(self.registry)
 
 
-def keep_in_files(number: int) -> None:
-    """Let the metrics that are made from now on live in files, as those of the worker `number`."""
+def keep_in_files(number: int, directory: str) -> None:
+    """Let metrics live in files from now on, as those of the worker `number`; before one is made."""
+    os.environ[_FILES] = directory
     values.ValueClass = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]  # as the library comes
 
 

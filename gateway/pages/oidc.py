@@ -12,10 +12,9 @@ import base64
 import contextlib
 import hashlib
 import hmac
-import secrets
 import ssl
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
@@ -25,7 +24,7 @@ from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
-from gateway.errors import GatewayError
+from gateway.pages.signin import Attempt, ProviderError
 from gateway.proxy.hold import Visitor
 
 ALGORITHMS = ["RS256", "PS256", "ES256"]
@@ -43,37 +42,6 @@ _SKEW = 60
 """Seconds by which clocks may differ."""
 _AT_ONCE = 8
 _NOT_VOUCHED = (False, "false")
-
-
-class ProviderError(GatewayError):
-    """Nobody could be signed in; `code` tells the log why, and holds nothing of who it was."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """What is remembered of a person's way to the provider until they come back.
-
-    Attributes:
-        state: comes back with them.
-        nonce: comes back in the token.
-        verifier: shows that it is us who asked (RFC 7636).
-        back: the address to which they come back.
-    """
-
-    state: str = field(repr=False)
-    nonce: str = field(repr=False)
-    verifier: str = field(repr=False)
-    back: str
-
-    @classmethod
-    def begun(cls, back: str) -> Attempt:
-        """Begin one."""
-        made = [secrets.token_urlsafe(32) for _ in range(3)]
-        return cls(made[0], made[1], made[2], back)
 
 
 @dataclass(slots=True)
@@ -116,14 +84,7 @@ class Provider:
         self._tls = ssl.create_default_context()
 
     async def address(self, attempt: Attempt, *, another: bool = False) -> str:
-        """Give the address at which somebody signs in.
-
-        Args:
-            another: somebody else than who is signed in there already.
-
-        Raises:
-            ProviderError: the provider cannot be asked, or is none.
-        """
+        """As `signin.Provider.address`."""
         told = (await self._described()).told
         challenge = hashlib.sha256(attempt.verifier.encode()).digest()
         asked = {
@@ -142,14 +103,7 @@ class Provider:
         return f"{place}{'&' if '?' in place else '?'}{urlencode(asked)}"
 
     async def redeem(self, attempt: Attempt, came: Mapping[str, str]) -> Visitor:
-        """Give who came back.
-
-        Args:
-            came: the fields of the address at which they came back; their `state` was looked at.
-
-        Raises:
-            ProviderError: it cannot be told who it is.
-        """
+        """As `signin.Provider.redeem`."""
         known = await self._described()
         says_who = known.told.get("authorization_response_iss_parameter_supported") is True
         if came.get("iss", "" if says_who else self.issuer) != self.issuer:

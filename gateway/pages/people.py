@@ -15,9 +15,8 @@ from gateway.errors import RequestError, StoreError
 from gateway.observe.observer import Observer
 from gateway.pages.confirm import Confirm
 from gateway.pages.holds import status
-from gateway.pages.oidc import ProviderError
 from gateway.pages.page import HTML, JSON, answer, rendered
-from gateway.pages.signin import SignIn
+from gateway.pages.signin import ProviderError, SignIn
 from gateway.policy.policyset import PolicySet
 from gateway.proxy.exchange import Exchange, Response
 from gateway.proxy.waiting import own_url

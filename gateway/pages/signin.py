@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hmac
+import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Protocol
 
-from gateway.errors import RequestError
+from gateway.errors import GatewayError, RequestError
 from gateway.pages.forms import check_token, form_of, place_of, query_of
-from gateway.pages.oidc import Attempt, Provider
 from gateway.pages.page import see_other
 from gateway.pages.session import Sessions
 from gateway.proxy.exchange import Exchange, Response
+from gateway.proxy.hold import Visitor
 
 SIGN_OUT = "sign-out"
 """The purpose for which the form that signs out has its token."""
@@ -19,6 +21,61 @@ _GOING = "signing-in"
 """The cookie that knows, until they come back, whom we sent there."""
 _LASTS = 600.0
 """Seconds that somebody may take to sign in."""
+
+
+class ProviderError(GatewayError):
+    """Nobody could be signed in; `code` tells the log why, and holds nothing of who it was."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What is remembered of a person's way to the provider until they come back.
+
+    Attributes:
+        state: comes back with them.
+        nonce: comes back in the token.
+        verifier: shows that it is us who asked (RFC 7636).
+        back: the address to which they come back.
+    """
+
+    state: str = field(repr=False)
+    nonce: str = field(repr=False)
+    verifier: str = field(repr=False)
+    back: str
+
+    @classmethod
+    def begun(cls, back: str) -> Attempt:
+        """Begin one."""
+        made = [secrets.token_urlsafe(32) for _ in range(3)]
+        return cls(made[0], made[1], made[2], back)
+
+
+class Provider(Protocol):
+    """Who knows people: `oidc.Provider`, which is imported only where people sign in."""
+
+    async def address(self, attempt: Attempt, *, another: bool = False) -> str:
+        """Give the address at which somebody signs in.
+
+        Args:
+            another: somebody else than who is signed in there already.
+
+        Raises:
+            ProviderError: the provider cannot be asked, or is none.
+        """
+
+    async def redeem(self, attempt: Attempt, came: Mapping[str, str]) -> Visitor:
+        """Give who came back.
+
+        Args:
+            came: the fields of the address at which they came back; their `state` was looked at.
+
+        Raises:
+            ProviderError: it cannot be told who it is.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -64,6 +65,7 @@ class Listener:
         self._protocol = protocol
         self._tls = _server_context(tls, client_ca) if tls else None
         self._state = ServerState()
+        self._accepted: WeakSet[HttpToolsProtocol] = WeakSet()
         self._server: asyncio.Server | None = None
 
     async def start(self, *, reuse_port: bool = False) -> str:
@@ -108,14 +110,25 @@ class Listener:
         await self._take(tuple(_queued(listening)), arrived - loop.time())
         told: set[Any] = set()
         self._shut_down(told, spare_new=loop.time() < arrived)
-        while (self._state.tasks or self._state.connections) and loop.time() < deadline:
+        while self._is_in_use(coming=loop.time() < arrived) and loop.time() < deadline:
             await asyncio.sleep(_DRAIN_TICK)
             self._shut_down(told, spare_new=loop.time() < arrived)
         for connection in list(self._state.connections):
             connection.transport.abort()
 
     def _connection(self) -> HttpToolsProtocol:
-        return self._protocol(self._config, self._state, {})
+        protocol = self._protocol(self._config, self._state, {})
+        self._accepted.add(protocol)
+        return protocol
+
+    def _is_in_use(self, *, coming: bool) -> bool:
+        """Whether there are connections; `coming`: also such as had no turn of the loop yet.
+
+        uvicorn's state learns of a connection when it is made, which is a turn after it was
+        accepted, and after the handshake of TLS.
+        """
+        made = bool(self._state.tasks or self._state.connections)
+        return made or (coming and any(each.transport is None for each in self._accepted))
 
     async def _take(self, accepted: tuple[socket.socket, ...], seconds: float) -> None:
         """Serve connections that the closed listener had in its queue."""

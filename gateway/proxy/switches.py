@@ -21,6 +21,10 @@ RULE = "switched-off"
 """The rule of the gateway's own by which an integration that is switched off writes nothing."""
 EVERY = 0.5
 """Seconds between two looks at what others switched."""
+_SOON = 0.05
+"""The same, while it is not known what is switched off: no write passes until then."""
+_WAITS_AT_MOST = 2.0
+"""Seconds that a start waits for that; reads need it not."""
 REASON_AT_MOST = 300
 """Characters of a reason."""
 _STEP = 0.001
@@ -66,6 +70,20 @@ class Switches:
             raise StoreError("it is not known yet which integrations are switched off")
         switch = self.current.get(integration)
         return switch if switch is not None and switch.off else None
+
+    async def learn(self) -> None:
+        """Look until it is known what is switched off, or a start cannot wait any longer."""
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + _WAITS_AT_MOST
+        await self.look()
+        while not self._is_known and loop.time() < ends:
+            await asyncio.sleep(_SOON)
+            await self.look()
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next look."""
+        return EVERY if self._is_known else _SOON
 
     async def look(self) -> frozenset[str]:
         """Let state and file have what they lack, and learn the rest; gives which was out of reach."""
@@ -150,7 +168,7 @@ async def switched(
 async def watch(switches: Switches, observer: Observer) -> None:
     """Look for ever; a fault of ours is told, and ends nothing."""
     while True:
-        await asyncio.sleep(EVERY)
+        await asyncio.sleep(switches.pause)
         try:
             await switches.look()
         except Exception as error:  # noqa: BLE001  # nobody else would look again

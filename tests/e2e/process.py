@@ -45,9 +45,24 @@ class Running:
         return records
 
 
+def nursery(running: Running) -> int:
+    """The process id of the supervisor's only child, which forks the workers."""
+    [pid] = _children(running.process.pid)
+    return pid
+
+
 def workers(running: Running) -> list[int]:
-    """The process ids of the supervisor's children."""
-    pid = running.process.pid
+    """The process ids of the workers."""
+    return _children(nursery(running))
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process used of the processor."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _children(pid: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.process import workers
-from tests.fault.checker import broken
+from tests.fault.checker import RECOVERED_WITHIN, broken
 from tests.fault.disks import ROOM, small_disk
 from tests.fault.posts import Question
 from tests.fault.site import FULL, NO_COPIES, Site, accepted_again, full, site, until
@@ -50,7 +50,7 @@ async def kill_all(running: Site) -> None:
     reads = running.clients.reads
     del reads[:]
     async with running.clients.load(lambda _: Question(serial="none"), writes=0, reads=20):
-        await until(serves)
+        await until(serves, RECOVERED_WITHIN)
 
 
 async def test_a_worker_that_starts_without_state_serves_reads_and_settles_later(

@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from gateway.pages.oidc import Attempt, Provider, ProviderError
+from gateway.pages.oidc import Provider
+from gateway.pages.signin import Attempt, ProviderError
 from gateway.proxy.hold import Visitor
 from tests.pages.providers import CLIENT, KEYS, SECRET, Scripted, provider
 

@@ -6,7 +6,8 @@ import asyncio
 import socket
 
 from gateway.proxy.listener import Listener
-from tests.proxy.wire import PATIENCE, serving
+from gateway.proxy.server import ServerLimits, strict
+from tests.proxy.wire import PATIENCE, Recorder, serving
 
 READ = b"GET /api/v3/questions HTTP/1.1\r\nhost: gateway\r\n\r\n"
 
@@ -49,3 +50,23 @@ async def test_listeners_share_a_port_if_both_say_so() -> None:
     assert await second.start(reuse_port=True) == url
     await first.stop(0)
     await second.stop(0)
+
+
+async def test_a_connection_is_finished_that_is_just_being_accepted() -> None:
+    """A stop that begins before a connection's first turn of the loop waits for it all the same."""
+    accepted = asyncio.Event()
+
+    class Noticed(strict(ServerLimits(), [].append)):  # type: ignore[misc]  # made by a call
+        def __init__(self, *given: object) -> None:
+            super().__init__(*given)
+            accepted.set()
+
+    listener = Listener(Recorder(), ("127.0.0.1", 0), protocol=Noticed)
+    port = int((await listener.start()).rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(READ)
+        await accepted.wait()
+        await listener.stop(PATIENCE)
+        client.settimeout(0)
+
+        assert client.recv(65_536)[:12] == b"HTTP/1.1 200"

@@ -12,7 +12,7 @@ from gateway.errors import StoreError
 from gateway.model import Switch
 from gateway.proxy.switches import Switches
 from gateway.state.memory import MemoryStore
-from gateway.state.switches import SwitchFile
+from gateway.state.switches import MemorySwitches, SwitchFile
 from tests.proxy.rig import Broken, Quiet, Rig, Ticking
 from tests.proxy.test_posture import discover
 
@@ -125,6 +125,33 @@ async def test_what_fails_is_told_once_for_each_outage(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="neither"):
         await switches.turn("bot", off=True, by="jane", reason="x")
     assert switches.current["bot"].off
+
+
+async def test_a_start_looks_again_where_state_was_busy(tmp_path: Path) -> None:
+    """Who begins on a new machine while state does not answer knows what is off when it does."""
+    store = MemoryStore(1.0)
+    await store.switches.join((OFF,))
+
+    class Busy(Broken):
+        asked = 0
+
+        @property
+        def switches(self) -> MemorySwitches:
+            self.asked += 1
+            if self.asked < 4:
+                raise StoreError("busy")
+            return store.switches
+
+    switches = Switches(
+        SwitchFile(tmp_path / "switches.jsonl"),
+        Busy(),
+        Ticking(),
+        tell=lambda _: None,
+        fails=lambda *_: None,
+    )
+    await switches.learn()
+
+    assert switches.off(OFF.integration) == OFF
 
 
 async def test_a_switch_that_state_did_not_take_comes_there_later(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from gateway.admin.roles import Doors, Tries
 from gateway.admin.rules import PoliciesPage
 from gateway.audit.index.file import path_in
 from gateway.audit.key import derived
-from gateway.cli.assembly import audit_directories, open_provider, state_url
+from gateway.cli.assembly import audit_directories, state_url
+from gateway.cli.serving.parts import open_provider
 from gateway.observe.observer import Observer
 from gateway.pages.session import Sessions
 from gateway.pages.signin import SignIn

@@ -16,19 +16,12 @@ from gateway.admin.console import Console
 from gateway.cli.serving.started import InForce, tell_started
 from gateway.observe.fate import FATE_FILE, FateMetrics
 from gateway.observe.logs import Output, logger
-from gateway.observe.metrics import Metrics, keep_in_files
+from gateway.observe.metrics import Metrics
 from gateway.observe.observer import InForce as Loaded
 from gateway.observe.observer import Observer
 from gateway.proxy.listener import Listener
 from gateway.proxy.reload import Policies
 from gateway.settings import Settings
-
-VARIABLE = "_SOE_GATEWAY_WORKER"
-"""Makes a process a worker: its number and its end of the channel to the supervisor, as JSON.
-
-The worker says how it is in JSON lines. The supervisor sends one line when logs may be written, and
-never closes its end while it lives.
-"""
 
 
 class Front(Protocol):
@@ -109,7 +102,12 @@ class Alone:
 
 
 class Member:
-    """The front of a worker: it tells its supervisor how it is, and ends when that is gone."""
+    """The front of a worker: it tells its supervisor how it is, and ends when that is gone.
+
+    Args:
+        channel: to the supervisor. The worker says how it is in JSON lines; the supervisor sends one
+            line when logs may be written, and never closes its end while it lives.
+    """
 
     shares_port = True
 
@@ -118,15 +116,6 @@ class Member:
         self._channel = channel
         self._writer: asyncio.StreamWriter | None = None
         self._how = {"ready": False, "proxy": "", "policies": asdict(InForce())}
-
-    @classmethod
-    def from_word(cls, word: str) -> Member:
-        """Take what `VARIABLE` holds; must come before any metric is made."""
-        told = orjson.loads(word)
-        keep_in_files(told["number"])
-        channel = socket.socket(fileno=told["channel"])
-        channel.set_inheritable(False)
-        return cls(told["number"], channel)
 
     def observer(self, settings: Settings, output: Output, metrics: Metrics) -> Observer:
         """As `Front.observer`; every line says which worker speaks."""

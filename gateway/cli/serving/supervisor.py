@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import random
 import signal
 import socket
-import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,26 +27,26 @@ from gateway.cli.assembly import (
     audit_directories,
     audit_keys,
     open_audit,
-    open_holds,
-    open_policies,
     open_state,
     open_switches,
     state_terms,
 )
 from gateway.cli.serving.console import RecordedWhenAsked, is_on, open_console
-from gateway.cli.serving.fronts import VARIABLE
+from gateway.cli.serving.nursery import Child, Nursery
 from gateway.cli.serving.opening import AGAIN_AFTER, LateStore
+from gateway.cli.serving.parts import open_holds, open_policies
 from gateway.cli.serving.started import InForce, tell_started
 from gateway.cli.serving.worker import one_at_a_time
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError, StoreError
 from gateway.observe.fate import FATE_FILE, FateMetrics
 from gateway.observe.logs import Output, logger
-from gateway.observe.metrics import FILES, Metrics, WorkersMetrics
+from gateway.observe.metrics import Metrics, WorkersMetrics
 from gateway.observe.observer import Observer
 from gateway.proxy.listener import Listener
 from gateway.proxy.switches import watch
 from gateway.settings import Settings
+from gateway.settings.readers import Address
 
 _PATIENCE = 5.0
 """Seconds beyond the drain that workers have for settling, syncing and closing."""
@@ -62,7 +60,7 @@ _STEADY_SECONDS = 10.0
 class _Worker:
     """A running worker, and what it told last."""
 
-    process: asyncio.subprocess.Process
+    process: Child
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     ready: bool = False
@@ -74,26 +72,21 @@ class _Worker:
 
     def end(self) -> None:
         """Let it finish what is in flight; saying it again changes nothing."""
-        self.signal(signal.SIGTERM)
+        self.process.signal(signal.SIGTERM)
         if not self.writer.is_closing():
             self.writer.write_eof()  # also for one that waits for its leave to log
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send it a signal, if it is there."""
-        with contextlib.suppress(ProcessLookupError):
-            self.process.send_signal(number)
 
 
 class Supervisor:
     """Runs `server.workers` workers.
 
     Args:
-        words: the flags of `serve`, which the workers get too.
+        nursery: forks them.
     """
 
-    def __init__(self, settings: Settings, words: Sequence[str]) -> None:
+    def __init__(self, settings: Settings, nursery: Nursery) -> None:
         self._settings = settings
-        self._words = words
+        self._nursery = nursery
         self._workers: dict[int, _Worker] = {}
         self._keeping: list[asyncio.Task[None]] = []
         self._policies = InForce()
@@ -116,7 +109,7 @@ class Supervisor:
             self._files = files
             self._metrics = WorkersMetrics(Path(files), self._processes)
             self._metrics.registry.register(FateMetrics(settings["data.directory"] / FATE_FILE))
-            with _reserved(*settings["server.listen"]) as self._port:
+            with _reserved(*settings["server.listen"]) as self._listen:
                 async with self._console() as console:
                     admin = Listener(
                         admin_app(
@@ -126,7 +119,9 @@ class Supervisor:
                     )
                     url = await admin.start()
                     self._take_signals()
+                    self._nursery.listen(self._lost)
                     await self._run(url, output)
+                    self._nursery.close()
                     await admin.stop(0)
         if self._failed:
             raise GatewayError(self._failed)
@@ -252,14 +247,7 @@ class Supervisor:
         ours, theirs = socket.socketpair()
         with contextlib.ExitStack() as unused, theirs:
             unused.callback(ours.close)
-            told = {"number": number, "channel": theirs.fileno()}
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "gateway", "serve", *self._words, self._port),
-                stdin=asyncio.subprocess.DEVNULL,
-                env={**os.environ, VARIABLE: orjson.dumps(told).decode(), FILES: self._files},
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,  # Ctrl-C is for us, who then end it in order
-            )
+            process = await self._nursery.fork(number, self._listen, self._files, theirs)
             unused.pop_all()
         reader, writer = await asyncio.open_connection(sock=ours)
         worker = self._workers[number] = _Worker(process, reader, writer)
@@ -304,6 +292,12 @@ class Supervisor:
             self._log.warning("server.stopping")
             self._end_workers()
 
+    def _lost(self) -> None:
+        """End all in order when no worker can be begun any more."""
+        if not self._stopping.is_set():
+            self._failed = "the process that starts workers ended"
+            self._stop()
+
     def _end_workers(self) -> None:
         """Let all workers finish what is in flight, and start none any more."""
         self._stopping.set()
@@ -313,17 +307,17 @@ class Supervisor:
     def _reload(self) -> None:
         for worker in self._workers.values():
             if worker.ready:  # one that starts reads the files anyway, and takes no signal yet
-                worker.signal(signal.SIGHUP)
+                worker.process.signal(signal.SIGHUP)
 
     async def _kill_the_late(self) -> None:
         await asyncio.sleep(self._settings["server.drain"] + _PATIENCE)
         for worker in self._workers.values():
-            worker.signal(signal.SIGKILL)
+            worker.process.signal(signal.SIGKILL)
 
 
 @contextlib.contextmanager
-def _reserved(host: str, port: int) -> Iterator[str]:
-    """Hold the proxy's addresses without listening; gives the flag that names them to workers.
+def _reserved(host: str, port: int) -> Iterator[Address]:
+    """Hold the proxy's addresses without listening; gives where the workers listen.
 
     Raises:
         OSError: an address cannot be had.
@@ -341,7 +335,7 @@ def _reserved(host: str, port: int) -> Iterator[str]:
                 holder.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             holder.bind((address[0], port, *address[2:]))
             port = holder.getsockname()[1]
-        yield f"--listen={f'[{host}]' if ':' in host else host}:{port}"
+        yield host, port
 
 
 def _refuse_taken(family: int, address: tuple[object, ...]) -> None:

@@ -21,9 +21,6 @@ from gateway.canary import CanaryRun
 from gateway.cli.assembly import (
     audit_directories,
     audit_keys,
-    open_holds,
-    open_people,
-    open_policies,
     open_pool,
     open_state,
     open_switches,
@@ -34,6 +31,7 @@ from gateway.cli.assembly import (
 from gateway.cli.serving.console import open_console
 from gateway.cli.serving.fronts import Front
 from gateway.cli.serving.opening import AGAIN_AFTER, LateAudit, LateStore, may_pass
+from gateway.cli.serving.parts import open_holds, open_people, open_policies
 from gateway.clock import SystemClock
 from gateway.errors import AuditError, StoreError
 from gateway.model import Settlement
@@ -100,7 +98,7 @@ class Gateway:
         switches = open_switches(
             settings, store, clock, tell=observer.switched, fails=observer.switches_failed
         )
-        await switches.look()
+        await switches.learn()
         app = self._app(
             policies, store, audit, pool, persons, key, clock, observer, holds, switches
         )
