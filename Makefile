@@ -8,6 +8,9 @@ SHARED ?= ../shared
 FAULT_ROUNDS ?= full
 VERSION_NOW = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' gateway/__init__.py)
 
+# Tests start the gateway hundreds of times: what is compiled once is kept, also where Python is told not to.
+export PYTHONDONTWRITEBYTECODE =
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check gen lock bench eval security fault dashboard chart chart-run image-test dist dist-test sbom release clean
 
