@@ -68,7 +68,7 @@ def strict(schema: Any) -> Any:
 async def test_every_answer_fits_the_vendors_document(client: httpx.AsyncClient) -> None:
     """Status and body of each call are among those that the document allows."""
     document = strict(json.loads(shared("soe-api", "openapi-v3.json").read_text()))
-    wrong = []
+    wrong: list[tuple[object, ...]] = []
     for method, path, body in CALLS:
         answer = await client.request(method, f"/api/v3{path}", json=body)
         template = find(document, method, path)
