@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from gateway.policy.registry import digest
 from gateway.sandbox.oidc import CLIENT_ID, CLIENT_SECRET, PATH
+from tests import local
 from tests.e2e.browser import browser as real_browser
 from tests.e2e.confirming import BOT, REGISTRY
 from tests.e2e.conftest import ACTION_ONLY
@@ -91,11 +91,10 @@ def write(running: Running) -> tuple[int, str]:
         "tags": ["a"],
     }
     headers = {"authorization": "Bearer ada", "x-gateway-key": BOT, "x-explicit-action": "true"}
-    answer = httpx.post(
+    answer = local.post(
         f"{running.proxy}/api/v3/questions",
         json=question,
         headers=headers,
-        trust_env=False,
         timeout=20,
     )
     return answer.status_code, answer.json().get("code", "")

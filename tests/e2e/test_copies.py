@@ -7,9 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests import local
 from tests.e2e.process import gateway
 from tests.e2e.recorder import Recorded, created, recorder
 
@@ -44,7 +44,7 @@ def post_many(
     """Send questions at once, and return the statuses."""
 
     def post(number: int) -> int:
-        return httpx.post(
+        return local.post(
             f"{url}/api/v3/questions",
             content=json.dumps(question(number)),
             headers={
@@ -53,7 +53,6 @@ def post_many(
                 "x-explicit-action": "true",
             },
             timeout=20,
-            trust_env=False,
         ).status_code
 
     with ThreadPoolExecutor(count) as pool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import local
 from tests.e2e.process import OPEN, Running, gateway
 from tests.e2e.recorder import Recorder, created, recorder
 
@@ -47,7 +48,7 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
 def ask(running: Running, question: dict[str, object], *, dry: bool = False) -> httpx.Response:
     """Ask a question through API v3."""
     fields = {"authorization": "Bearer t"} | ({"x-gateway-dry-run": "true"} if dry else {})
-    return httpx.post(f"{running.proxy}/api/v3/questions", json=question, headers=fields)
+    return local.post(f"{running.proxy}/api/v3/questions", json=question, headers=fields)
 
 
 def posted(soe: Recorder) -> list[str]:
@@ -82,7 +83,7 @@ def test_v23_is_told_in_its_wrapper(pair: Pair) -> None:
     running, soe = pair
     form = {"title": "Where is it?", "body": LINK["body"], "tags": "a", "key": "k", "access_token": "t"}  # fmt: skip
 
-    answer = httpx.post(f"{running.proxy}/api/2.3/questions/add", data=form)
+    answer = local.post(f"{running.proxy}/api/2.3/questions/add", data=form)
 
     told = answer.json()
     assert answer.status_code == 400

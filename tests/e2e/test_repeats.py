@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import local
 from tests.e2e.process import OPEN, Running, gateway
 from tests.e2e.recorder import Recorded, Recorder, created, recorder
 from tests.servers import Valkey
@@ -70,7 +71,7 @@ def replicas(
 
 def post(running: Running, **headers: str) -> httpx.Response:
     """Send the question; two underscores stand for a hyphen."""
-    return httpx.post(
+    return local.post(
         f"{running.proxy}/api/v3/questions",
         content=json.dumps(QUESTION),
         headers={
@@ -79,7 +80,6 @@ def post(running: Running, **headers: str) -> httpx.Response:
             **{name.replace("__", "-"): value for name, value in headers.items()},
         },
         timeout=20,
-        trust_env=False,
     )
 
 

@@ -16,6 +16,7 @@ import httpx
 import pytest
 import trustme
 
+from tests import local
 from tests.e2e.process import CONTACT, gateway
 from tests.e2e.stack import sandbox
 from tests.servers import Valkey
@@ -69,7 +70,7 @@ def seed(url: str, data: Path, *arguments: str, **more: str) -> dict[str, Any]:
 def post(url: str, path: str, body: Any, token: str = "t") -> httpx.Response:
     """Write something, as a person asked for."""
     headers = {"authorization": f"Bearer {token}", "x-explicit-action": "true"}
-    return httpx.post(f"{url}{path}", json=body, headers=headers, timeout=20, trust_env=False)
+    return local.post(f"{url}{path}", json=body, headers=headers, timeout=20)
 
 
 @pytest.mark.parametrize("api", ["v2.3", "v3"])
@@ -147,7 +148,7 @@ def test_the_token_is_nowhere(soe: str, tmp_path: Path) -> None:
     data = tmp_path / "data"
     seed(soe, data, "--token-file", str(tmp_path / "token"))
 
-    log = httpx.get(f"{soe}/_sandbox/log", trust_env=False).json()
+    log = local.get(f"{soe}/_sandbox/log").json()
     written = [path.read_bytes() for path in data.rglob("*") if path.is_file()]
 
     assert len(written) >= 2

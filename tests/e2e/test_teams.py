@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
+from tests import local
 from tests.e2e.process import OPEN, Running, gateway
 from tests.e2e.recorder import created, recorder
 from tests.servers import Valkey
@@ -47,7 +47,7 @@ def ask(running: Running, team: str | None, body: str, *, dry: bool, token: str)
     """Ask a question; everything of the answer that does not differ from one answer to the next."""
     path = f"/api/v3/teams/{team}/questions" if team else "/api/v3/questions"
     fields = {"content-type": "application/json", "authorization": f"Bearer {token}"}
-    answer = httpx.post(
+    answer = local.post(
         f"{running.proxy}{path}",
         content=json.dumps({"title": "What does the cluster do?", "body": body, "tags": ["a"]}),
         headers=fields | ({"x-gateway-dry-run": "true"} if dry else {}),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 
+from tests import local
 from tests.e2e.process import gateway
 from tests.e2e.recorder import recorder
 
@@ -18,7 +19,7 @@ ABOUT = f"The disk of build-3 fills up each night, though nothing is built then.
 
 
 def ask(url: str, title: str, body: str) -> httpx.Response:
-    return httpx.post(
+    return local.post(
         f"{url}/api/v3/questions",
         content=json.dumps({"title": title, "body": body, "tags": ["build"]}),
         headers={
@@ -27,7 +28,6 @@ def ask(url: str, title: str, body: str) -> httpx.Response:
             "x-explicit-action": "true",
         },
         timeout=20,
-        trust_env=False,
     )
 
 

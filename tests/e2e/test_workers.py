@@ -18,6 +18,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests import local
 from tests.e2e.conftest import ACTION_ONLY
 from tests.e2e.process import CONTACT, OPEN, Running, alive, gateway, workers
 from tests.e2e.recorder import Recorded, Recorder, created, recorder
@@ -39,7 +40,7 @@ def until(true: Callable[[], bool]) -> None:
 
 def metric(running: Running, name: str, **labels: str) -> float:
     """The sum of a metric's samples that have these labels."""
-    text = httpx.get(f"{running.admin}/metrics", trust_env=False).text
+    text = local.get(f"{running.admin}/metrics").text
     return sum(
         sample.value
         for family in text_string_to_metric_families(text)
@@ -53,12 +54,11 @@ def post(running: Running, number: int) -> int:
     document = {"title": f"How do I rotate key {number}?", "body": "It runs out.", "tags": ["a"]}
     headers = {"authorization": f"Bearer {number}", "x-explicit-action": "true"}
     try:
-        return httpx.post(
+        return local.post(
             f"{running.proxy}/api/v3/questions",
             json=document,
             headers=headers,
             timeout=PATIENCE,
-            trust_env=False,
         ).status_code
     except httpx.ConnectError:
         return REFUSED
@@ -125,9 +125,9 @@ def test_both_workers_answer_and_count_together(two: tuple[Running, Recorder]) -
 def test_the_gateway_is_ready_and_well(two: tuple[Running, Recorder]) -> None:
     """Probes ask the supervisor, who speaks for all."""
     running, _ = two
-    ready = httpx.get(f"{running.admin}/readyz", trust_env=False)
+    ready = local.get(f"{running.admin}/readyz")
 
-    assert httpx.get(f"{running.admin}/healthz", trust_env=False).status_code == 200
+    assert local.get(f"{running.admin}/healthz").status_code == 200
     assert ready.status_code == 200
     assert metric(running, "policy_info", revision=ready.json()["policy_revision"]) == 1
 
@@ -135,11 +135,11 @@ def test_the_gateway_is_ready_and_well(two: tuple[Running, Recorder]) -> None:
 def test_all_workers_look_at_the_policies(two: tuple[Running, Recorder], policies: Path) -> None:
     """SIGHUP reaches each; the old revision is in force nowhere, and 0 in the metrics."""
     running, _ = two
-    before = httpx.get(f"{running.admin}/readyz", trust_env=False).json()["policy_revision"]
+    before = local.get(f"{running.admin}/readyz").json()["policy_revision"]
     (policies / "action.yaml").write_text(ACTION_ONLY.replace("names", "tells"))
     running.process.send_signal(signal.SIGHUP)
     until(lambda: metric(running, "policy_info", revision=before) == 0)
-    after = httpx.get(f"{running.admin}/readyz", trust_env=False).json()["policy_revision"]
+    after = local.get(f"{running.admin}/readyz").json()["policy_revision"]
 
     assert after != before
     assert metric(running, "policy_info", revision=after) == 1
@@ -239,7 +239,7 @@ def test_a_stopping_gateway_is_not_ready_and_finishes(tmp_path: Path, policies: 
         assert arrived.wait(PATIENCE)
         running.process.send_signal(signal.SIGTERM)
         url = f"{running.admin}/readyz"
-        until(lambda: httpx.get(url, trust_env=False).status_code == 503)
+        until(lambda: local.get(url).status_code == 503)
         free.set()
 
         assert asked.result() == 201
