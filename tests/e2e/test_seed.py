@@ -33,11 +33,18 @@ ANSWER = {
 }
 
 
-@pytest.fixture
-def soe() -> Iterator[str]:
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
     """A sandbox."""
     with sandbox() as url:
         yield url
+
+
+@pytest.fixture
+def soe(site: str) -> str:
+    """A sandbox on which only stands what it begins with."""
+    local.post(f"{site}/_sandbox/reset")
+    return site
 
 
 def command(url: str, data: Path, *arguments: str) -> list[str]:

@@ -298,14 +298,13 @@ def test_what_workers_cannot_share_is_refused(tmp_path: Path, words: tuple[str, 
     assert "worker" in done.stdout
 
 
-def test_a_port_of_another_gateway_is_not_shared(tmp_path: Path, policies: Path) -> None:
+def test_a_port_of_another_gateway_is_not_shared(
+    two: tuple[Running, Recorder], tmp_path: Path
+) -> None:
     """The kernel would let two gateways of one user listen there; that is never meant."""
-    first, second = tmp_path / "first", tmp_path / "second"
-    first.mkdir()
-    arguments = ("--policies", str(policies), "--workers", "2")
-    with recorder() as soe, gateway(soe.url, first, *arguments) as running:
-        done = serve(second, f"--listen=127.0.0.1:{running.port}")
+    running, _ = two
+    done = serve(tmp_path, f"--listen=127.0.0.1:{running.port}")
 
-        assert done.returncode == 1
-        assert "Address already in use" in done.stdout
-        assert post(running, 1) == 201
+    assert done.returncode == 1
+    assert "Address already in use" in done.stdout
+    assert post(running, 1) == 201
