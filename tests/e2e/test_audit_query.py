@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 import httpx
+import pytest
 
 from gateway.policy.registry import digest
 from tests import local
@@ -19,6 +20,8 @@ from tests.audit.written import pack
 from tests.e2e.conftest import ACTION_ONLY
 from tests.e2e.process import OPEN
 from tests.e2e.stack import Stack, stack
+
+pytestmark = pytest.mark.slow
 
 HELP, OPS = "sgw_help", "sgw_ops"
 INTEGRATIONS = f"""\

@@ -13,6 +13,8 @@ from tests import local
 from tests.e2e.process import gateway
 from tests.e2e.recorder import Recorded, created, recorder
 
+pytestmark = pytest.mark.slow
+
 QUESTION: dict[str, object] = {
     "title": "How do I rotate the signing key of the payment service?",
     "body": "The key of the payment service runs out next week and I found no run-book for it.",

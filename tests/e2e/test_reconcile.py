@@ -19,6 +19,8 @@ from tests.e2e.conftest import ACTION_ONLY
 from tests.e2e.process import CONTACT, OPEN
 from tests.e2e.stack import Stack, stack
 
+pytestmark = pytest.mark.slow
+
 HELP, OPS = "sgw_help", "sgw_ops"
 INTEGRATIONS = f"""\
 integrations:

@@ -24,6 +24,8 @@ from tests.e2e.process import Running, gateway
 from tests.e2e.stack import sandbox
 from tests.servers import Valkey
 
+pytestmark = pytest.mark.slow
+
 KEY, SERVICE, OLD, NEW = "sgw_key", "service-token", "the-first-token", "the-second-token"
 QUESTION = {"title": "How do I rotate the key?", "body": "It runs out.", "tags": ["keys"]}
 ACT = {"X-Explicit-Action": "true"}

@@ -21,6 +21,8 @@ from tests.e2e.process import CONTACT, gateway
 from tests.e2e.stack import sandbox
 from tests.servers import Valkey
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "seed-token-that-nobody-may-see"
 QUESTION = {
     "title": "How do I rotate the signing key of the payment service?",

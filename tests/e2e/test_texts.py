@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests import local
 from tests.e2e.process import gateway
 from tests.e2e.recorder import recorder
+
+pytestmark = pytest.mark.slow
 
 ENTRY = (
     "    2026-01-05 08:00:12,441 ERROR [main] com.example.Disk: disk full on build-3, 0 bytes left"
