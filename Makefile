@@ -8,6 +8,9 @@ SHARED ?= ../shared
 FAULT_ROUNDS ?= full
 VERSION_NOW = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' gateway/__init__.py)
 
+# Tests start the gateway hundreds of times: what is compiled once is kept, also where Python is told not to.
+export PYTHONDONTWRITEBYTECODE =
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check gen lock bench eval security fault dashboard chart chart-run image-test dist dist-test sbom release clean
 
@@ -31,7 +34,7 @@ $(READY): $(RUNS) requirements/dev.txt
 run: $(RUNS) ## start the gateway before a sandbox, or before UPSTREAM=https://…
 	$(BIN)/soe-gateway demo $(if $(UPSTREAM),--upstream $(UPSTREAM))
 
-test: setup ## run all tests but those of make fault
+test: setup ## run all tests but those of make fault, the long ones in short
 	$(BIN)/pytest -n auto --dist worksteal --ignore tests/fault $(ARGS)
 
 check: setup ## format, lint, types, import contracts, dead code, generated files, policies and their tests
@@ -65,8 +68,9 @@ bench: setup ## measure against nginx and stock httpx, side by side; ARGS=--shor
 eval: setup ## how well copies, boilerplate and floods are found, where the corpora are; ARGS=--over-http
 	SHARED=$(SHARED) $(BIN)/python bench/detection/run.py $(ARGS)
 
-security: setup ## fire the catalogue and the fuzzer, where they are present; SECONDS_FUZZ=60
+security: setup ## fire the catalogue and the fuzzers, where they are present; SECONDS_FUZZ=60
 	SHARED=$(SHARED) SECONDS_FUZZ=$(or $(SECONDS_FUZZ),60) scripts/security $(ARGS)
+	DOCUMENT_EXAMPLES=3 $(BIN)/pytest -rs --timeout 300 tests/e2e/test_clients.py -k vendors_document
 
 fault: setup ## break what the gateway needs, under load, and compare what all sides know; ARGS=-k kill
 	FAULT_ROUNDS=$(FAULT_ROUNDS) $(BIN)/pytest -n auto --dist worksteal tests/fault tests/property/test_state_machine.py tests/property/test_state_lost.py $(ARGS)

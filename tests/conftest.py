@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import groupby
 
 import pytest
 from hypothesis import settings
@@ -13,6 +14,20 @@ from tests.servers import Valkey
 settings.register_profile("shared", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("shared")
 os.environ.setdefault("SOE_GATEWAY_STATE_POSTS", "4096")  # else each gateway takes 48 MiB of disk
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each of two processes begin with half of the slow files, and end with what is quick.
+
+    Each begins with one half of all tests in this order, and who is done takes from the end of what
+    the other still has: no slow test is left for the end, when nobody else has anything to do.
+    """
+    files = [list(tests) for _, tests in groupby(items, key=lambda item: item.path)]
+    slow = [each for each in files if any(item.get_closest_marker("slow") for item in each)]
+    quick = [item for each in files if each not in slow for item in each]
+    first, second = ([item for each in slow[start::2] for item in each] for start in (0, 1))
+    half = max(0, len(items) // 2 - len(first))
+    items[:] = [*first, *quick[:half], *second, *quick[half:]]
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import pytest
 import yaml
 from hypothesis import given
@@ -101,10 +101,12 @@ def assert_ecs(told: Mapping[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def api_activity() -> jsonschema.protocols.Validator:
+def api_activity() -> jsonschema_rs.Validator:
     """The schema of OCSF's own, of this version and with this profile."""
     schema = OcsfJsonSchemaEmbedded(get_ocsf_schema(ocsf.VERSION))
-    return jsonschema.Draft202012Validator(schema.get_class_schema("api_activity", [ocsf.PROFILE]))
+    return jsonschema_rs.Draft202012Validator(
+        schema.get_class_schema("api_activity", [ocsf.PROFILE])
+    )
 
 
 @given(entry=entries, record=records, deed=deeds)
@@ -118,7 +120,7 @@ def test_ecs_has_the_fields_types_and_values(
 
 @given(entry=entries, record=records, deed=deeds)
 def test_ocsf_is_valid_by_the_schema_of_its_class(
-    api_activity: jsonschema.protocols.Validator,
+    api_activity: jsonschema_rs.Validator,
     entry: Entry,
     record: Mapping[str, Any],
     deed: Deed,
@@ -128,7 +130,7 @@ def test_ocsf_is_valid_by_the_schema_of_its_class(
         api_activity.validate(told)
 
 
-def test_the_rules_find_what_is_wrong(api_activity: jsonschema.protocols.Validator) -> None:
+def test_the_rules_find_what_is_wrong(api_activity: jsonschema_rs.Validator) -> None:
     """A field that no schema has, or a value that it does not allow, does not pass."""
     entry = an_entry(outcome="ok", upstream_status=201, latency=0.5)
     document, event = ecs.of_entry(entry, {}), ocsf.of_entry(replace(entry, outcome=None), {})
@@ -137,9 +139,9 @@ def test_the_rules_find_what_is_wrong(api_activity: jsonschema.protocols.Validat
         assert_ecs(document | {"integration": "help-bot"})
     with pytest.raises(AssertionError):
         assert_ecs(document | {"event": document["event"] | {"outcome": "ok"}})
-    with pytest.raises(jsonschema.ValidationError):
+    with pytest.raises(jsonschema_rs.ValidationError):
         api_activity.validate(event | {"integration": "help-bot"})
-    with pytest.raises(jsonschema.ValidationError):
+    with pytest.raises(jsonschema_rs.ValidationError):
         api_activity.validate(event | {"status_id": 7})
 
 

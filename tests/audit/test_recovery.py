@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,27 +24,36 @@ from tests.samples import a_write
 from tests.shared import ROOT
 
 
+@pytest.fixture(scope="module")
+def victims() -> Iterator[subprocess.Popen[str]]:
+    """What starts processes that record."""
+    command = [sys.executable, "-m", "tests.audit.victim"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as started:
+        yield started
+        assert started.stdin is not None
+        started.stdin.close()
+
+
 @contextlib.contextmanager
-def victim(folder: Path, *steps: str) -> Iterator[None]:
+def victim(victims: subprocess.Popen[str], folder: Path, *steps: str) -> Iterator[None]:
     """A process that took these steps and lives; it is killed at the end."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.audit.victim", str(folder), *steps],
-        stdout=subprocess.PIPE,
-        cwd=ROOT,
-    )
-    assert process.stdout is not None
+    assert victims.stdin is not None
+    assert victims.stdout is not None
+    victims.stdin.write(f"{' '.join((str(folder), *steps))}\n")
+    victims.stdin.flush()
+    process = int(victims.stdout.readline())
     try:
-        assert process.stdout.readline() == b"ready\n"
         yield
     finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+        os.kill(process, signal.SIGKILL)
+        assert victims.stdout.readline() == "dead\n"
 
 
-def killed(folder: Path, *steps: str) -> None:
+def killed(victims: subprocess.Popen[str], folder: Path, *steps: str) -> None:
     """Leave the log of a process that died after these steps."""
-    with victim(folder, *steps):
+    with victim(victims, folder, *steps):
         pass
 
 
@@ -51,12 +62,14 @@ def of_victim(folder: Path) -> list[bytes]:
     return list(lines(segments(folder)["victim"]))
 
 
-def test_each_write_gets_the_outcome_that_is_certain(tmp_path: Path) -> None:
+def test_each_write_gets_the_outcome_that_is_certain(
+    victims: subprocess.Popen[str], tmp_path: Path
+) -> None:
     """`unknown` where SOE may have it, `not_sent` where it cannot; what ended stays as it was.
 
     That is told too: state may not have heard of it.
     """
-    killed(tmp_path, "a=decided", "b=sending", "c=settled", "d=refused")
+    killed(victims, tmp_path, "a=decided", "b=sending", "c=settled", "d=refused")
 
     assert set(recover(tmp_path, KEYS, NOW)) == {
         Recovered("a", Outcome.NOT_SENT),
@@ -66,9 +79,11 @@ def test_each_write_gets_the_outcome_that_is_certain(tmp_path: Path) -> None:
     }
 
 
-def test_the_outcomes_stand_in_the_dead_writers_chain(tmp_path: Path) -> None:
+def test_the_outcomes_stand_in_the_dead_writers_chain(
+    victims: subprocess.Popen[str], tmp_path: Path
+) -> None:
     """It verifies to its end, which says that it was closed."""
-    killed(tmp_path, "a=decided", "b=sending")
+    killed(victims, tmp_path, "a=decided", "b=sending")
     recover(tmp_path, KEYS, NOW + 9)
     told = [orjson.loads(line) for line in of_victim(tmp_path)]
 
@@ -80,9 +95,11 @@ def test_the_outcomes_stand_in_the_dead_writers_chain(tmp_path: Path) -> None:
     assert (told[-1]["event"], told[-1]["recovered"]) == ("audit.closed", 2)
 
 
-def test_recovering_twice_is_recovering_once(tmp_path: Path) -> None:
+def test_recovering_twice_is_recovering_once(
+    victims: subprocess.Popen[str], tmp_path: Path
+) -> None:
     """The second start finds a closed writer, and reads no more of it than its end."""
-    killed(tmp_path, "a=decided")
+    killed(victims, tmp_path, "a=decided")
     recover(tmp_path, KEYS, NOW)
     before = sorted(tmp_path.iterdir())
 
@@ -90,9 +107,11 @@ def test_recovering_twice_is_recovering_once(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_a_recovery_that_was_killed_itself_is_finished_by_the_next(tmp_path: Path) -> None:
+def test_a_recovery_that_was_killed_itself_is_finished_by_the_next(
+    victims: subprocess.Popen[str], tmp_path: Path
+) -> None:
     """What it had told is not told again."""
-    killed(tmp_path, "a=decided", "b=sending")
+    killed(victims, tmp_path, "a=decided", "b=sending")
     recover(tmp_path, KEYS, NOW)
     last = segment(tmp_path, "victim", 2)
     last.write_bytes(b"".join(last.read_bytes().splitlines(keepends=True)[:1]) + b'{"kin')
@@ -105,9 +124,11 @@ def test_a_recovery_that_was_killed_itself_is_finished_by_the_next(tmp_path: Pat
 
 
 @pytest.mark.parametrize("cut", [1, 2, 70, 200])
-def test_a_torn_last_line_did_not_happen(tmp_path: Path, cut: int) -> None:
+def test_a_torn_last_line_did_not_happen(
+    victims: subprocess.Popen[str], tmp_path: Path, cut: int
+) -> None:
     """The `sending` line was not whole, so its write was not sent; the chain goes on before it."""
-    killed(tmp_path, "a=sending")
+    killed(victims, tmp_path, "a=sending")
     path = segment(tmp_path, "victim", 1)
     path.write_bytes(path.read_bytes()[:-cut])
 
@@ -116,18 +137,20 @@ def test_a_torn_last_line_did_not_happen(tmp_path: Path, cut: int) -> None:
 
 
 @pytest.mark.parametrize("spoilt", [b"rubbish\n", b"[]\n", b'"text"\n', b"{}\n", b"\xff\n"])
-def test_a_spoilt_line_hides_no_other(tmp_path: Path, spoilt: bytes) -> None:
+def test_a_spoilt_line_hides_no_other(
+    victims: subprocess.Popen[str], tmp_path: Path, spoilt: bytes
+) -> None:
     """The start goes on; that something was done to the log, the chain shows."""
-    killed(tmp_path, "a=decided")
+    killed(victims, tmp_path, "a=decided")
     path = segment(tmp_path, "victim", 1)
     path.write_bytes(path.read_bytes() + spoilt)
 
     assert recover(tmp_path, KEYS, NOW) == (Recovered("a", Outcome.NOT_SENT),)
 
 
-def test_a_living_writer_is_left_alone(tmp_path: Path) -> None:
+def test_a_living_writer_is_left_alone(victims: subprocess.Popen[str], tmp_path: Path) -> None:
     """It holds its file; its writes are its own business."""
-    with victim(tmp_path, "a=decided"):
+    with victim(victims, tmp_path, "a=decided"):
         found = recover(tmp_path, KEYS, NOW)
 
     assert found == ()
@@ -157,9 +180,11 @@ def test_no_log_yet_is_nothing_to_recover(tmp_path: Path) -> None:
     assert recover(tmp_path / "audit", KEYS, NOW) == ()
 
 
-def test_a_writer_that_died_before_its_first_line_is_closed(tmp_path: Path) -> None:
+def test_a_writer_that_died_before_its_first_line_is_closed(
+    victims: subprocess.Popen[str], tmp_path: Path
+) -> None:
     """Its empty file is no mistake."""
-    killed(tmp_path)
+    killed(victims, tmp_path)
 
     assert recover(tmp_path, KEYS, NOW) == ()
     assert b"audit.closed" in of_victim(tmp_path)[0]

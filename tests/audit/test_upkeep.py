@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -337,7 +337,7 @@ async def test_what_is_recorded_has_the_published_shape(tmp_path: Path) -> None:
     async with kept(tmp_path, "w", Events(), retention=3500.0) as (_, upkeep):
         await asyncio.to_thread(upkeep.turn)
         await asyncio.to_thread(upkeep.turn)
-    published = jsonschema.Draft202012Validator(schema())
+    published = jsonschema_rs.validator_for(schema())
     told = [orjson.loads(line) for name in ("host-3", "w") for line in of_writer(tmp_path, name)]
 
     assert {"audit.torn", "audit.cut", "audit.checkpoint"} <= {each.get("event") for each in told}

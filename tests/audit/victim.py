@@ -1,13 +1,16 @@
-"""A process that records the steps of writes and then waits to be killed.
+"""Processes that record the steps of writes and then wait to be killed.
 
-    python -m tests.audit.victim DIRECTORY WRITE=STEP…
+    python -m tests.audit.victim
 
-A step is `refused`, or how far a write got: `decided`, `sending`, `settled`.
+For each line that it reads, `DIRECTORY WRITE=STEP…`, it forks one, which takes the steps and then
+tells its process id; when it is dead, that is told. A step is `refused`, or how far a write got:
+`decided`, `sending`, `settled`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -20,8 +23,8 @@ from tests.audit.disks import ALLOW, KEY, REFUSE, StoppedClock
 from tests.samples import a_write
 
 
-async def main(directory: Path, steps: list[str]) -> None:
-    """Record, say so, and wait."""
+async def record(directory: Path, steps: list[str]) -> None:
+    """Take the steps."""
     log = AuditWriter([FileSink(directory, "victim")], Chain(KEY, "victim"), StoppedClock())
     for step in steps:
         name, _, end = step.partition("=")
@@ -30,9 +33,20 @@ async def main(directory: Path, steps: list[str]) -> None:
             log.sending(name)
         if end == "settled":
             await log.settled(a_write(id=name), Settlement(outcome=Outcome.OK), 201)
-    print("ready", flush=True)
-    signal.pause()
+
+
+def main() -> None:
+    """Fork a process for each line, one after the other."""
+    for line in sys.stdin:
+        directory, *steps = line.split()
+        child = os.fork()
+        if child == 0:
+            asyncio.run(record(Path(directory), steps))
+            print(os.getpid(), flush=True)
+            signal.pause()
+        os.waitpid(child, 0)
+        print("dead", flush=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2:]))
+    main()

@@ -12,11 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import pytest
 import yaml
-from jsonschema.protocols import Validator
-from referencing import Registry, Resource
 
 from gateway.settings import load_settings
 from gateway.settings.table import Settings
@@ -186,15 +184,14 @@ def selects(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
 
 
 @functools.cache
-def schema(api: str, kind: str, version: str) -> Validator:
+def schema(api: str, kind: str, version: str) -> jsonschema_rs.Validator:
     """Give what an object of Kubernetes, or of the Prometheus operator, must be."""
     if api == "monitoring.coreos.com/v1":
         operators = json.loads((TOOLS / f"{kind.lower()}.json").read_text())
-        return jsonschema.Draft202012Validator(operators)
+        return jsonschema_rs.Draft202012Validator(operators)
     group = "-".join(part.partition(".")[0] for part in api.split("/"))
     folder = TOOLS / f"kubernetes-{version}"
     own = json.loads((folder / f"{kind.lower()}-{group}.json").read_text())
-    registry: Registry[Any] = Registry()
-    for each in (own, json.loads((folder / "_definitions.json").read_text())):
-        registry = Resource.from_contents(each) @ registry
-    return jsonschema.Draft202012Validator(own, registry=registry)
+    shared = json.loads((folder / "_definitions.json").read_text())
+    registry = jsonschema_rs.Registry([(shared["$id"], shared)])
+    return jsonschema_rs.Draft202012Validator(own, registry=registry)

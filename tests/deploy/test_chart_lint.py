@@ -57,7 +57,7 @@ def test_clusters_take_what_is_rendered(name: str, version: str) -> None:
     for each in rendered(site(name)):
         found = chart.schema(each["apiVersion"], each["kind"], version).iter_errors(each)
 
-        assert [f"{error.json_path}: {error.message}" for error in found] == [], named(each)
+        assert [f"{error.instance_path}: {error.message}" for error in found] == [], named(each)
 
 
 @every_helm

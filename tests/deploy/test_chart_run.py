@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import local
 from tests.deploy import containers
 from tests.deploy.chart import (
     Object,
@@ -147,7 +148,7 @@ def asking(proxy: str) -> str:
 
 def revision(running: Container) -> str:
     """The policy revision in force, as readiness tells it."""
-    answer = httpx.get(f"{running.admin}/readyz", trust_env=False)
+    answer = local.get(f"{running.admin}/readyz")
     assert answer.status_code == 200
     return str(answer.json()["policy_revision"])
 

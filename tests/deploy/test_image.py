@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import local
 from tests.deploy import containers
 from tests.deploy.containers import Container
 from tests.e2e.stack import sandbox
@@ -50,7 +51,7 @@ def soe() -> Iterator[str]:
 @pytest.fixture
 def running(images: object, soe: str, tmp_path: Path) -> Iterator[Container]:
     """The gateway in a container, its key from a file, its settings from the environment."""
-    httpx.post(f"{soe}/_sandbox/reset", trust_env=False)
+    local.post(f"{soe}/_sandbox/reset")
     key = tmp_path / "audit.key"
     key.write_text("c0ffee" * 10 + "c0de")
     key.chmod(0o444)
@@ -111,7 +112,7 @@ def test_it_judges_and_tells_its_health(running: Container, soe: str) -> None:
 
     assert (refused.status_code, refused.json()["code"]) == (403, "explicit_action")
     assert accepted.status_code == 201
-    log = httpx.get(f"{soe}/_sandbox/log", trust_env=False).json()
+    log = local.get(f"{soe}/_sandbox/log").json()
     assert [entry["method"] for entry in log].count("POST") == 1
     assert health.endswith("/healthz: 200\n")
 
@@ -119,7 +120,7 @@ def test_it_judges_and_tells_its_health(running: Container, soe: str) -> None:
 @built_here
 def test_a_stop_finishes_what_is_in_flight(running: Container, soe: str) -> None:
     """A write that SOE still works on when the container is stopped gets its answer; exit 0."""
-    httpx.post(f"{soe}/_sandbox/next", json={"delay": 2}, trust_env=False)
+    local.post(f"{soe}/_sandbox/next", json={"delay": 2})
     answers: list[httpx.Response] = []
     client = threading.Thread(
         target=lambda: answers.append(write(running, **{"x-explicit-action": "true"}))
@@ -136,9 +137,6 @@ def test_a_stop_finishes_what_is_in_flight(running: Container, soe: str) -> None
 def _arrived(soe: str) -> None:
     """Wait until a write is with SOE."""
     for _ in range(400):
-        if any(
-            entry["method"] == "POST"
-            for entry in httpx.get(f"{soe}/_sandbox/log", trust_env=False).json()
-        ):
+        if any(entry["method"] == "POST" for entry in local.get(f"{soe}/_sandbox/log").json()):
             return
     raise AssertionError("no write arrived")

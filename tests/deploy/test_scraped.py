@@ -14,6 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.observe.fate import FATE_FILE, Fate, write_fates
+from tests import local
 from tests.e2e.process import Running, gateway
 from tests.e2e.recorder import recorder
 from tests.observe.test_metrics import described
@@ -96,7 +97,7 @@ def scraped(running: Running, enough: Callable[[Totals], bool]) -> tuple[bytes, 
     """What the gateway tells, as text and summed by name, once it is enough."""
     deadline = time.monotonic() + PATIENCE
     while True:
-        text = httpx.get(f"{running.admin}/metrics", trust_env=False).content
+        text = local.get(f"{running.admin}/metrics").content
         totals: Totals = {}
         for family in text_string_to_metric_families(text.decode()):
             for sample in family.samples:

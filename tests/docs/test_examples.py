@@ -12,13 +12,13 @@ from datetime import date
 from pathlib import Path
 from xml.etree import ElementTree
 
-import httpx
 import pytest
 
 from gateway.cli import main
 from gateway.cli.demo import EXAMPLES, KEY
 from gateway.policy.registry import digest
 from gateway.settings.load import load_settings
+from tests import local
 from tests.docs.pages import Block, blocks
 from tests.e2e.stack import stack
 from tests.shared import ROOT
@@ -134,7 +134,7 @@ def test_the_picture_of_a_refusal_is_what_is_answered(shared_demo: tuple[str, st
     event, again = (each for each in EXAMPLES if "event" in each.title)
 
     for example in (event, again):  # whether or not a page has sent the first already
-        answer = httpx.post(
+        answer = local.post(
             shared_demo[0] + example.path, json=example.body, headers=example.headers()
         )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 
 from gateway.policy.registry import digest
+from tests import local
 from tests.audit.written import Writer, decision, outcome
 from tests.e2e.process import Running
 
@@ -107,11 +108,10 @@ def send(
         "x-gateway-key": KEYS[name],
         "user-agent": f"{name}/2.1 (#{name})",
     }
-    return httpx.post(
+    return local.post(
         running.proxy + path,
         json={"title": title, "body": body, "tags": ["keys"]},
         headers=headers | ({"x-explicit-action": act} if act else {}),
-        trust_env=False,
         timeout=20,
     )
 

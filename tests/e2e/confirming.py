@@ -13,6 +13,7 @@ from playwright.sync_api import Page
 
 from gateway.policy.registry import digest
 from gateway.sandbox.oidc import CLIENT_ID, CLIENT_SECRET, PATH
+from tests import local
 from tests.e2e.process import gateway
 from tests.e2e.stack import Stack, sandbox
 
@@ -81,9 +82,7 @@ class Asking:
     def ask(self, path: str = "/api/v3/questions", **changes: Any) -> httpx.Response:
         """Send a question, or something else."""
         fields = {"authorization": f"Bearer {self.token}", "x-gateway-key": self.key}
-        return httpx.post(
-            self.stack.url + path, json=QUESTION | changes, headers=fields, trust_env=False
-        )
+        return local.post(self.stack.url + path, json=QUESTION | changes, headers=fields)
 
     def held(self, path: str = "/api/v3/questions", **changes: Any) -> str:
         """Send what is held; gives the link."""

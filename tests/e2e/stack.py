@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
+from tests import local
 from tests.e2e.process import OPEN, Running, gateway
 
 
@@ -31,12 +30,12 @@ class Stack:
 
     def writes(self) -> list[dict[str, Any]]:
         """What arrived at the sandbox and was no read, in order."""
-        log = httpx.get(f"{self.sandbox}/_sandbox/log", trust_env=False).json()
+        log = local.get(f"{self.sandbox}/_sandbox/log").json()
         return [entry for entry in log if entry["method"] not in ("GET", "HEAD")]
 
     def reset(self) -> None:
         """Let the sandbox begin anew."""
-        httpx.post(f"{self.sandbox}/_sandbox/reset", trust_env=False)
+        local.post(f"{self.sandbox}/_sandbox/reset")
 
 
 @contextlib.contextmanager

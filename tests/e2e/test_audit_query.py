@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import IO
 
 import httpx
+import pytest
 
 from gateway.policy.registry import digest
+from tests import local
 from tests.audit.written import pack
 from tests.e2e.conftest import ACTION_ONLY
 from tests.e2e.process import OPEN
 from tests.e2e.stack import Stack, stack
+
+pytestmark = pytest.mark.slow
 
 HELP, OPS = "sgw_help", "sgw_ops"
 INTEGRATIONS = f"""\
@@ -53,14 +57,14 @@ def ask(site: Stack, key: str, number: int, act: str = "true") -> httpx.Response
         "tags": ["water"],
     }
     headers = {"authorization": "Bearer t", "x-explicit-action": act, "x-gateway-key": key}
-    return httpx.post(f"{site.url}/api/v3/questions", json=body, headers=headers, trust_env=False)
+    return local.post(f"{site.url}/api/v3/questions", json=body, headers=headers)
 
 
 def comment(site: Stack, post: int) -> httpx.Response:
     form = {"body": f"Turn the valve of {post}.", "key": "k", "access_token": "t"}
     headers = {"x-explicit-action": "true", "x-gateway-key": OPS}
     target = f"{site.url}/api/2.3/posts/{post}/comments/add"
-    return httpx.post(target, data=form, headers=headers, trust_env=False)
+    return local.post(target, data=form, headers=headers)
 
 
 def test_after_a_flood_the_log_tells_what_stands_on_the_site_and_whose_it_is(
@@ -101,9 +105,8 @@ def test_after_a_flood_the_log_tells_what_stands_on_the_site_and_whose_it_is(
 
 def standing(site: Stack) -> set[str]:
     """The addresses of the questions on the site."""
-    listed = httpx.get(
+    listed = local.get(
         f"{site.sandbox}/api/v3/questions?pageSize=100",
         headers={"authorization": "Bearer t"},
-        trust_env=False,
     )
     return {each["webUrl"] for each in listed.json()["items"]}

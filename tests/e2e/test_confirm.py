@@ -17,6 +17,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests import local
 from tests.e2e.browser import browser as real_browser
 from tests.e2e.browser import origin
 from tests.e2e.confirming import (
@@ -150,14 +151,14 @@ def test_a_scanner_that_opens_links_confirms_nothing(bot: Asking) -> None:
     link = bot.held(body="Scanned.")
 
     told = [
-        httpx.request(method, link + query, trust_env=False).status_code
+        local.request(method, link + query).status_code
         for method in ("GET", "HEAD", "OPTIONS", "PUT", "DELETE")
         for query in ("", "?decision=post")
     ]
 
     assert told[:4] == [200] * 4
     assert all(status in (404, 405) for status in told[4:])
-    assert httpx.get(f"{link}/status", trust_env=False).json()["status"] == "open"
+    assert local.get(f"{link}/status").json()["status"] == "open"
     assert bot.ask(body="Scanned.").status_code == 403
 
 
@@ -172,7 +173,7 @@ def test_a_bot_without_a_session_confirms_nothing(bot: Asking) -> None:
         sent = client.post(link, data={"decision": "post", "token": "0" * 48}, headers=fields)
 
     assert sent.status_code == 403
-    assert httpx.get(f"{link}/status", trust_env=False).json()["status"] == "open"
+    assert local.get(f"{link}/status").json()["status"] == "open"
 
 
 def test_a_form_on_another_site_confirms_nothing(
@@ -194,7 +195,7 @@ def test_a_form_on_another_site_confirms_nothing(
             evil.get_by_role("button").click()
 
     assert answered.value.status == 403
-    assert httpx.get(f"{link}/status", trust_env=False).json()["status"] == "open"
+    assert local.get(f"{link}/status").json()["status"] == "open"
 
 
 def test_nobody_shows_the_page_in_a_frame(bot: Asking, context: BrowserContext) -> None:
@@ -223,10 +224,9 @@ def test_the_way_back_leads_to_the_integration(bot: Asking, page: Page) -> None:
 def test_an_answer_names_the_thread(bot: Asking, page: Page) -> None:
     """Its title is asked for while the request is there."""
     link = bot.held("/api/v3/questions/1/answers", body="Ask the team.")
-    title = httpx.get(
+    title = local.get(
         f"{bot.stack.sandbox}/api/v3/questions/1",
         headers={"authorization": "Bearer ada"},
-        trust_env=False,
     ).json()["title"]
     sign_in(page, link)
 
@@ -249,7 +249,7 @@ def test_an_expired_link_confirms_nothing(
         page.goto(link)
         expect(page.get_by_role("button", name="Post it", exact=True)).to_be_visible()
         status = f"{link}/status"
-        while httpx.get(status, trust_env=False).json()["status"] == "open":
+        while local.get(status).json()["status"] == "open":
             page.wait_for_timeout(100)  # the gateway's own clock ends it
 
         page.get_by_role("button", name="Post it", exact=True).click()
@@ -259,8 +259,7 @@ def test_an_expired_link_confirms_nothing(
         assert bot.posts() == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", ["phone", "desk"])
+@pytest.mark.parametrize(("scheme", "size"), [("light", "phone"), ("dark", "desk")])
 def test_everybody_can_use_the_page(bot: Asking, browser: Browser, scheme: str, size: str) -> None:
     """Without serious findings of axe, in light and dark, on a phone and at a desk, by keyboard."""
     width, height = {"phone": (390, 844), "desk": (1100, 900)}[size]

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests import local
 from tests.e2e.process import gateway
 from tests.e2e.recorder import Recorded, created, recorder
+
+pytestmark = pytest.mark.slow
 
 QUESTION: dict[str, object] = {
     "title": "How do I rotate the signing key of the payment service?",
@@ -44,7 +46,7 @@ def post_many(
     """Send questions at once, and return the statuses."""
 
     def post(number: int) -> int:
-        return httpx.post(
+        return local.post(
             f"{url}/api/v3/questions",
             content=json.dumps(question(number)),
             headers={
@@ -53,7 +55,6 @@ def post_many(
                 "x-explicit-action": "true",
             },
             timeout=20,
-            trust_env=False,
         ).status_code
 
     with ThreadPoolExecutor(count) as pool:

@@ -14,6 +14,8 @@ from tests.e2e.process import Running, gateway
 from tests.e2e.recorder import Recorder, recorder
 from tests.shared import shared
 
+pytestmark = pytest.mark.slow
+
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(32)
 MULTIPART = (
     b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n'

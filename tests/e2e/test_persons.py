@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
+from tests import local
 from tests.e2e.stack import Stack, stack
 
 pytestmark = pytest.mark.slow
@@ -41,7 +41,7 @@ def ask(site: Stack, token: str, number: int, team: str | None = None) -> int:
         "tags": ["a"],
     }
     fields = {"authorization": f"Bearer {token}"}
-    return httpx.post(site.url + path, json=question, headers=fields).status_code
+    return local.post(site.url + path, json=question, headers=fields).status_code
 
 
 def ask_v23(site: Stack, token: str, number: int) -> int:
@@ -52,12 +52,12 @@ def ask_v23(site: Stack, token: str, number: int) -> int:
         "tags": "a",
     }
     fields = {"x-api-access-token": token, "x-api-key": "key"}
-    return httpx.post(f"{site.url}/api/2.3/questions/add", data=form, headers=fields).status_code
+    return local.post(f"{site.url}/api/2.3/questions/add", data=form, headers=fields).status_code
 
 
 def impersonating(site: Stack, account: int) -> str:
     """A token that writes as another account."""
-    told = httpx.post(
+    told = local.post(
         f"{site.sandbox}/api/2.3/access-tokens/exchange",
         data={"access_tokens": "alan", "exchange_type": "impersonate", "account_id": str(account)},
         headers={"x-api-key": "key"},
@@ -68,7 +68,7 @@ def impersonating(site: Stack, account: int) -> str:
 
 def lookups(site: Stack) -> list[dict[str, Any]]:
     """What the sandbox was asked about people."""
-    log = httpx.get(f"{site.sandbox}/_sandbox/log").json()
+    log = local.get(f"{site.sandbox}/_sandbox/log").json()
     return [each for each in log if each["target"].endswith("/me")]
 
 
@@ -90,7 +90,7 @@ def test_each_token_is_asked_about_once_and_counted_apart(site: Stack) -> None:
         ask(site, "grace", number)
 
     assert len(lookups(site)) == 1
-    metrics = httpx.get(f"{site.running.admin}/metrics").text
+    metrics = local.get(f"{site.running.admin}/metrics").text
     assert 'soe_gateway_person_lookups_total{result="found"} 1.0' in metrics
     assert not re.search(r'requests_total\{kind="read"[^}]*\} [^0]', metrics)
     assert "grace" not in json.dumps(site.running.audit())

@@ -14,9 +14,12 @@ import httpx
 import pytest
 
 from gateway.policy.registry import digest
+from tests import local
 from tests.e2e.conftest import ACTION_ONLY
 from tests.e2e.process import CONTACT, OPEN
 from tests.e2e.stack import Stack, stack
+
+pytestmark = pytest.mark.slow
 
 HELP, OPS = "sgw_help", "sgw_ops"
 INTEGRATIONS = f"""\
@@ -56,7 +59,7 @@ def told(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 def post(url: str, path: str, body: Mapping[str, Any], key: str = HELP) -> httpx.Response:
     """Write something under the account of an integration."""
     headers = {"authorization": f"Bearer {key}", "x-explicit-action": "true", "x-gateway-key": key}
-    return httpx.post(f"{url}/api/v3/{path}", json=body, headers=headers, trust_env=False)
+    return local.post(f"{url}/api/v3/{path}", json=body, headers=headers)
 
 
 def ask(url: str, number: int, key: str = HELP) -> httpx.Response:
@@ -67,7 +70,7 @@ def ask(url: str, number: int, key: str = HELP) -> httpx.Response:
 
 def next_write(site: Stack, **behaviour: Any) -> None:
     """How the sandbox answers the next write."""
-    httpx.post(f"{site.sandbox}/_sandbox/next", json=behaviour, trust_env=False)
+    local.post(f"{site.sandbox}/_sandbox/next", json=behaviour)
 
 
 def test_what_went_around_and_what_was_open_is_told_exactly(site: Stack) -> None:
@@ -87,7 +90,7 @@ def test_what_went_around_and_what_was_open_is_told_exactly(site: Stack) -> None
     again = audit(site, "reconcile", "--urls", "--record")
     named = audit(site, "reconcile", "--json", "--author", "1")
     records = [each for each in site.running.audit() if each["kind"] == "admin"]
-    log = httpx.get(f"{site.sandbox}/_sandbox/log", trust_env=False).json()
+    log = local.get(f"{site.sandbox}/_sandbox/log").json()
 
     assert [each.status_code for each in through] == [201] * 3
     assert [each.status_code for each in (published, lost)] == [504] * 2
@@ -125,7 +128,7 @@ def test_the_fate_of_posts_is_counted_and_shown_among_the_metrics(site: Stack) -
         http.post(f"/api/v3/questions/{other}/downvote").raise_for_status()
 
     done = audit(site, "fate", "--json", "--metrics")
-    metrics = httpx.get(f"{site.running.admin}/metrics", trust_env=False).text
+    metrics = local.get(f"{site.running.admin}/metrics").text
 
     assert done.returncode == 0, done.stderr
     counted = {

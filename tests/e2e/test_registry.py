@@ -17,11 +17,14 @@ import pytest
 from cryptography import x509
 
 from gateway.policy.registry import digest
+from tests import local
 from tests.authority import SERVER, Authority, Issued
 from tests.e2e.conftest import ACTION_ONLY
 from tests.e2e.process import Running, gateway
 from tests.e2e.stack import sandbox
 from tests.servers import Valkey
+
+pytestmark = pytest.mark.slow
 
 KEY, SERVICE, OLD, NEW = "sgw_key", "service-token", "the-first-token", "the-second-token"
 QUESTION = {"title": "How do I rotate the key?", "body": "It runs out.", "tags": ["keys"]}
@@ -58,7 +61,7 @@ def ask(running: Running, token: str | None, title: str, **more: str) -> httpx.R
     fields = ACT | more | ({"Authorization": f"Bearer {token}"} if token else {})
     question = QUESTION | {"title": title, "body": f"It runs out. {title}"}
     url = f"{running.proxy}/api/v3/questions"
-    return httpx.post(url, json=question, headers=fields, trust_env=False, timeout=20)
+    return local.post(url, json=question, headers=fields, timeout=20)
 
 
 def said(*folders: Path) -> str:
@@ -91,7 +94,7 @@ def replicas(policies: Path, tmp_path: Path) -> Iterator[tuple[Running, Running,
 def code(soe: str, client: str) -> str:
     """Sign in at the site, as a person's browser does."""
     asked = {"client_id": client, "redirect_uri": "https://app.example.com/back"}
-    answer = httpx.get(f"{soe}/oauth", params=asked, trust_env=False)
+    answer = local.get(f"{soe}/oauth", params=asked)
     return parse_qs(urlsplit(answer.headers["location"]).query)["code"][0]
 
 
@@ -104,7 +107,7 @@ def exchange(running: Running, soe: str, client: str) -> httpx.Response:
         "redirect_uri": "https://app.example.com/back",
     }
     url = f"{running.proxy}/oauth/access_token/json"
-    return httpx.post(url, params=asked, headers=ACT, trust_env=False)
+    return local.post(url, params=asked, headers=ACT)
 
 
 def test_a_client_is_known_on_every_replica_by_what_it_exchanged(
@@ -131,20 +134,18 @@ def test_impersonation_stays_with_the_service_that_does_it(
     one, other, _ = replicas
     asked = {"access_tokens": SERVICE, "exchange_type": "impersonate"}
     minted = [
-        httpx.post(
+        local.post(
             f"{one.proxy}/api/2.3/access-tokens/exchange",
             params=asked | {"account_id": account},
             headers=ACT | {"X-API-Key": "k"},
-            trust_env=False,
         ).json()["items"][0]["access_token"]
         for account in ("2", "3")
     ]
     own = ask(one, SERVICE, "By the service itself?")
     answers = [ask(other, token, f"As another {token[:3]}?") for token in minted]
-    ended = httpx.get(
+    ended = local.get(
         f"{one.proxy}/api/2.3/access-tokens/{minted[0]}/invalidate",
         headers=ACT | {"X-API-Access-Token": minted[0], "X-API-Key": "k"},
-        trust_env=False,
     )
 
     assert [own.status_code, *(each.status_code for each in answers)] == [201] * 3

@@ -8,9 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.e2e.process import gateway
 from tests.e2e.recorder import Recorded, created, recorder
 from tests.e2e.test_copies import much_the_same, post_many, the_same
+
+pytestmark = pytest.mark.slow
 
 RULES = """\
 policy: tests

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import httpx
+import pytest
 
 from gateway.cli import main
 from gateway.policy.load import load
@@ -28,6 +29,8 @@ from gateway.proxy.upstream import Pool
 from gateway.state.memory import MemoryStore
 from tests.e2e.stack import sandbox
 from tests.proxy.rig import Scripted, build
+
+pytestmark = pytest.mark.slow
 
 DAY = 86_400.0
 START = 1_795_000_000.0  # a Wednesday in November 2026

@@ -17,6 +17,7 @@ import pytest
 from gateway.cli import main
 from gateway.policy.registry import digest
 from gateway.sandbox.oidc import CLIENT_ID, CLIENT_SECRET, PATH
+from tests import local
 from tests.e2e.planting import Planted, files, forms
 from tests.e2e.process import CONTACT, Running, gateway
 from tests.e2e.recorder import Answer, Recorded, created, recorder
@@ -168,9 +169,9 @@ def sign_in(client: Client, planted: Planted, hold: str) -> None:
     with httpx.Client(base_url=client.running.proxy, trust_env=False) as browser:
         sent = browser.get("/_gateway/sign-in", params={"hold": hold})
         asked = urlsplit(sent.headers["location"])
-        page = httpx.get(sent.headers["location"], trust_env=False).text
+        page = local.get(sent.headers["location"]).text
         chosen = dict(parse_qsl(asked.query)) | {"person": page.partition('name="person" value="')[2].partition('"')[0]}  # fmt: skip
-        back = httpx.post(asked._replace(query="").geturl(), data=chosen, trust_env=False)
+        back = local.post(asked._replace(query="").geturl(), data=chosen)
         planted.also(chosen["state"], "state of a sign-in")
         planted.also(dict(parse_qsl(urlsplit(back.headers["location"]).query))["code"], "redeemed code")  # fmt: skip
         attempt = dict(browser.cookies)
@@ -352,7 +353,7 @@ def test_no_secret_is_in_anything_that_is_emitted(
             client.send("POST", "/api/v3/questions", QUESTION | {"body": body}, x_gateway_key=key)
         broken = client.answers.pop()  # SOE's own words go to whom it answers
         told = {f"answer {n}": each for n, each in enumerate(client.answers)}
-        told["metrics"] = httpx.get(f"{running.admin}/metrics", trust_env=False).content
+        told["metrics"] = local.get(f"{running.admin}/metrics").content
         records = running.audit()
     told |= {} if valkey is None else dump(valkey, password)
     for name, value in environ.items():

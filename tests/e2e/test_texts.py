@@ -6,9 +6,13 @@ import json
 from pathlib import Path
 
 import httpx
+import pytest
 
+from tests import local
 from tests.e2e.process import gateway
 from tests.e2e.recorder import recorder
+
+pytestmark = pytest.mark.slow
 
 ENTRY = (
     "    2026-01-05 08:00:12,441 ERROR [main] com.example.Disk: disk full on build-3, 0 bytes left"
@@ -18,7 +22,7 @@ ABOUT = f"The disk of build-3 fills up each night, though nothing is built then.
 
 
 def ask(url: str, title: str, body: str) -> httpx.Response:
-    return httpx.post(
+    return local.post(
         f"{url}/api/v3/questions",
         content=json.dumps({"title": title, "body": body, "tags": ["build"]}),
         headers={
@@ -27,7 +31,6 @@ def ask(url: str, title: str, body: str) -> httpx.Response:
             "x-explicit-action": "true",
         },
         timeout=20,
-        trust_env=False,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import ssl
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests import local
 from tests.e2e.conftest import ACTION_ONLY
 from tests.e2e.process import (
     CONTACT,
@@ -36,8 +36,6 @@ from tests.shared import ROOT
 pytestmark = pytest.mark.slow
 
 PATIENCE = 15.0
-PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""For clients of plain HTTP: to read the authorities for each would cost more than all they send."""
 REFUSED = -1
 
 
@@ -51,7 +49,7 @@ def until(true: Callable[[], bool]) -> None:
 
 def metric(running: Running, name: str, **labels: str) -> float:
     """The sum of a metric's samples that have these labels."""
-    text = httpx.get(f"{running.admin}/metrics", trust_env=False).text
+    text = local.get(f"{running.admin}/metrics").text
     return sum(
         sample.value
         for family in text_string_to_metric_families(text)
@@ -70,13 +68,11 @@ def answer_to(running: Running, number: int) -> tuple[int, str]:
     document = {"title": f"How do I rotate key {number}?", "body": "It runs out.", "tags": ["a"]}
     headers = {"authorization": f"Bearer {number}", "x-explicit-action": "true"}
     try:
-        answer = httpx.post(
+        answer = local.post(
             f"{running.proxy}/api/v3/questions",
             json=document,
             headers=headers,
             timeout=PATIENCE,
-            trust_env=False,
-            verify=PLAIN,
         )
     except httpx.ConnectError as error:
         return REFUSED, str(error)
@@ -144,9 +140,9 @@ def test_both_workers_answer_and_count_together(two: tuple[Running, Recorder]) -
 def test_the_gateway_is_ready_and_well(two: tuple[Running, Recorder]) -> None:
     """Probes ask the supervisor, who speaks for all."""
     running, _ = two
-    ready = httpx.get(f"{running.admin}/readyz", trust_env=False)
+    ready = local.get(f"{running.admin}/readyz")
 
-    assert httpx.get(f"{running.admin}/healthz", trust_env=False).status_code == 200
+    assert local.get(f"{running.admin}/healthz").status_code == 200
     assert ready.status_code == 200
     assert metric(running, "policy_info", revision=ready.json()["policy_revision"]) == 1
 
@@ -154,11 +150,11 @@ def test_the_gateway_is_ready_and_well(two: tuple[Running, Recorder]) -> None:
 def test_all_workers_look_at_the_policies(two: tuple[Running, Recorder], policies: Path) -> None:
     """SIGHUP reaches each; the old revision is in force nowhere, and 0 in the metrics."""
     running, _ = two
-    before = httpx.get(f"{running.admin}/readyz", trust_env=False).json()["policy_revision"]
+    before = local.get(f"{running.admin}/readyz").json()["policy_revision"]
     (policies / "action.yaml").write_text(ACTION_ONLY.replace("names", "tells"))
     running.process.send_signal(signal.SIGHUP)
     until(lambda: metric(running, "policy_info", revision=before) == 0)
-    after = httpx.get(f"{running.admin}/readyz", trust_env=False).json()["policy_revision"]
+    after = local.get(f"{running.admin}/readyz").json()["policy_revision"]
 
     assert after != before
     assert metric(running, "policy_info", revision=after) == 1
@@ -272,7 +268,7 @@ def test_a_stopping_gateway_is_not_ready_and_finishes(tmp_path: Path, policies: 
         assert arrived.wait(PATIENCE)
         running.process.send_signal(signal.SIGTERM)
         url = f"{running.admin}/readyz"
-        until(lambda: httpx.get(url, trust_env=False).status_code == 503)
+        until(lambda: local.get(url).status_code == 503)
         free.set()
 
         assert asked.result() == 201
@@ -361,14 +357,13 @@ def test_what_workers_cannot_share_is_refused(tmp_path: Path, words: tuple[str, 
     assert "worker" in done.stdout
 
 
-def test_a_port_of_another_gateway_is_not_shared(tmp_path: Path, policies: Path) -> None:
+def test_a_port_of_another_gateway_is_not_shared(
+    two: tuple[Running, Recorder], tmp_path: Path
+) -> None:
     """The kernel would let two gateways of one user listen there; that is never meant."""
-    first, second = tmp_path / "first", tmp_path / "second"
-    first.mkdir()
-    arguments = ("--policies", str(policies), "--workers", "2")
-    with recorder() as soe, gateway(soe.url, first, *arguments) as running:
-        done = serve(second, f"--listen=127.0.0.1:{running.port}")
+    running, _ = two
+    done = serve(tmp_path, f"--listen=127.0.0.1:{running.port}")
 
-        assert done.returncode == 1
-        assert "Address already in use" in done.stdout
-        assert post(running, 1) == 201
+    assert done.returncode == 1
+    assert "Address already in use" in done.stdout
+    assert post(running, 1) == 201

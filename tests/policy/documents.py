@@ -7,7 +7,7 @@ import re
 from functools import cache
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 
 from gateway.parse import Mapping, Node, Reader, Scalar
 from gateway.policy.schema import schema
@@ -42,8 +42,8 @@ def _value(node: Node) -> Any:
 
 
 @cache
-def _validator(name: str) -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(schema(name))
+def _validator(name: str) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(schema(name))
 
 
 def takes(name: str, document: Any) -> bool:
@@ -54,7 +54,7 @@ def takes(name: str, document: Any) -> bool:
 def objections(name: str, document: Any) -> list[str]:
     """What the schema of a file says against a document."""
     errors = _validator(name).iter_errors(document)
-    return [f"{'/'.join(map(str, each.path))}: {each.message[:200]}" for each in errors]
+    return [f"{'/'.join(map(str, each.instance_path))}: {each.message[:200]}" for each in errors]
 
 
 def written(document: Any) -> str:

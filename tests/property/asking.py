@@ -26,8 +26,9 @@ from gateway.model import (
 from tests.property.model import CAPS
 from tests.samples import a_write
 
-_EXAMPLES = 15 * int(os.environ.get("STATE_ROUNDS", "1"))
-"""Of each machine; `STATE_ROUNDS=20` looks twenty times as long."""
+ROUNDS = os.environ.get("FAULT_ROUNDS")
+_EXAMPLES = (15 if ROUNDS else 5) * int(os.environ.get("STATE_ROUNDS", "1"))
+"""Of each machine; `make fault` looks at more, and `STATE_ROUNDS=20` twenty times as long."""
 COPIES = "copies"
 PRINTS: Mapping[str, tuple[int, ...]] = {
     "": (),
@@ -186,7 +187,7 @@ def seeded(post: str, text: str) -> Published:
     )
 
 
-FULL = os.environ.get("FAULT_ROUNDS") == "full"
+FULL = ROUNDS == "full"
 """The long form, in which processes over a server meet as their paces have it."""
 long_form = pytest.mark.skipif(not FULL, reason="a part of the long form: make fault")
 

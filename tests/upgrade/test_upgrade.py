@@ -13,12 +13,12 @@ import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from gateway.audit.record import SCHEMA
 from gateway.cli import main
 from gateway.state.sqlite.schema import MIGRATIONS
+from tests import local
 from tests.e2e.process import gateway
 from tests.e2e.stack import sandbox
 from tests.upgrade.write import HERE, SETTINGS, ask
@@ -62,7 +62,7 @@ def test_what_an_earlier_version_wrote_is_remembered(
     """A copy of an old post is refused, caps go on where they stood, and the old records verify."""
     data = unpacked(archive, tmp_path)
     before = records(data)
-    httpx.post(f"{soe}/_sandbox/reset", trust_env=False)
+    local.post(f"{soe}/_sandbox/reset")
 
     with gateway(soe, data, "--policies", str(HERE / "policies"), environ={**SETTINGS}) as running:
         told = [ask(running.proxy, number) for number in (FIRST, THIRD, FOURTH)]
