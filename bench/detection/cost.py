@@ -10,7 +10,6 @@ Only posts of up to 4 KiB count, as real people wrote them.
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import time
@@ -35,6 +34,7 @@ def main() -> int:
     import evalkit
     from inside import Inside
 
+    from gateway.cli.serving import collector
     from gateway.text import similarity, sketch
 
     posts = [post for post in evalkit.load("honest", "dev") if len(post["body"]) <= _LONGEST]
@@ -48,7 +48,7 @@ def main() -> int:
         detectors["prototype"] = gate.Gate()
     except ImportError as error:
         print(f"the prototype is not measured: {error}")
-    gc.freeze()  # as a worker of the gateway does when it is ready
+    collector.spare()  # as a worker of the gateway does when it is ready
     times: dict[str, list[tuple[bool, int]]] = {name: [] for name in detectors}
     for first in range(0, len(posts), _TURN):  # in turn, but not so that each empties the caches
         for name, detector in detectors.items():

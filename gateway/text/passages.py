@@ -54,11 +54,14 @@ def _shared(letters: str, earlier: Sketch) -> Iterator[tuple[int, int]]:
     """Give the stretches of letters that both have, as their first and the one after the last."""
     hashes = gram_hashes(letters)
     kept = np.concatenate([np.asarray(part.kept) for part in (earlier.own, earlier.rest)])
+    is_kept = np.zeros(1 << 16, np.bool_)
+    is_kept[kept] = True
     chosen = winnowed(hashes)
-    common = chosen[np.isin(chosen & 0xFFFF, kept)]
-    at = np.flatnonzero(np.isin(hashes, common))
-    if not len(at):
+    common = np.sort(chosen[is_kept[chosen & 0xFFFF]])
+    if not len(common):
         return
+    place = np.searchsorted(common, hashes).clip(max=len(common) - 1)
+    at = np.flatnonzero(common[place] == hashes)
     total = earlier.own.total + earlier.rest.total
     breaks = np.flatnonzero(np.diff(at) > _GAP * total / max(1, len(kept)))
     for first, last in zip([0, *breaks + 1], [*breaks, len(at) - 1], strict=True):

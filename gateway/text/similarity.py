@@ -137,6 +137,7 @@ class Comparison:
         self._sets = _sets(new.text, registered)
         self._registered = registered
         self._found: dict[Placed, Likeness] = {}
+        self._of_author: dict[Placed, tuple[float, float, float]] = {}
 
     def likeness(self, post: Placed) -> Likeness:
         """Compare with one of the earlier texts."""
@@ -212,7 +213,11 @@ class Comparison:
         return common
 
     def _of_one_author(self, post: Placed) -> tuple[float, float, float]:
-        sketch = post.sketch
+        if post not in self._of_author:
+            self._of_author[post] = self._between_own(post.sketch)
+        return self._of_author[post]
+
+    def _between_own(self, sketch: Sketch) -> tuple[float, float, float]:
         prints = self._sets.prints.shared(*self._prints_of(sketch))
         if prints.number < 2:
             return 0.0, 0.0, 0.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import itertools
 import os
 import secrets
@@ -28,6 +27,7 @@ from gateway.cli.assembly import (
     state_terms,
     with_shipped,
 )
+from gateway.cli.serving import collector
 from gateway.cli.serving.console import open_console
 from gateway.cli.serving.fronts import Front
 from gateway.cli.serving.opening import AGAIN_AFTER, LateAudit, LateStore, may_pass
@@ -120,7 +120,7 @@ class Gateway:
             asyncio.create_task(levels.repeat()),
         ]
         url = await proxy.start(reuse_port=front.shares_port)
-        gc.freeze()  # what lives as long as the process is not looked at again
+        collector.spare()  # what is there by now lives as long as the process
         await front.open(
             url,
             metrics,
