@@ -2,8 +2,8 @@
 
 A browser's way of mending broken HTML can take quadratic time; this reader takes linear time, and
 where HTML is broken it rather shows too much than too little. Laws: an element ends where its end
-tag, the end of one around it, or a start tag that it cannot hold stands; what never ends goes on to
-the end of the text.
+tag, the end of one around it, or a start tag that it cannot hold stands, seen or not; what never ends
+goes on to the end of the text.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _NO_PARAGRAPH = _BLOCKS - _names("br caption thead tbody tfoot tr td th legend o
 _LISTS = ("ul", "ol", "menu", "dir")
 _CELLS = ("td", "th", "caption", "button", "template", "object")
 _ROWS = ("tr", "thead", "tbody", "tfoot")
-_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_HEADINGS = _names("h1 h2 h3 h4 h5 h6")
 _ENDS: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     **dict.fromkeys(_NO_PARAGRAPH, (("p", _CELLS),)),
     "li": tuple((name, (*_LISTS, *_CELLS)) for name in ("p", "li")),
@@ -170,15 +170,16 @@ class _Reader:
         kind = _KINDS.get(name, OWN)
         if name in _TELLING_NAMES or _is_telling(tag):
             told = _attributes(tag)
-            self._read(name, told)
             kind |= _kind_of(name, told)
+            self._read(name, kind, told)
         self._start(name, kind)
 
-    def _read(self, name: str, told: Mapping[str, str]) -> None:
+    def _read(self, name: str, kind: int, told: Mapping[str, str]) -> None:
         """Take in what attributes say to a reader, or hide from him."""
         if name == "img":
             alt = told.get("alt", "")
-            self.write(f" {escape(alt)} " if len(alt) > _LONG else " ")
+            into = self._unseen if kind & UNSEEN else self._into
+            into.append(f" {escape(alt)} " if len(alt) > _LONG else " ")
         elif name == "input" and told.get("type") == "checkbox":
             self._mark_item()
         if len(told.get("title", "")) > _LONG:
@@ -189,11 +190,16 @@ class _Reader:
             where = self._where[other]
             if where and not any(self._last(border) > where[-1] for border in borders):
                 self._close(where[-1])
-        if name not in _VOID:
-            self._where[name].append(len(self._open))
-            self._open.append((name, self._kind))
-            if kind | self._kind != self._kind:
-                self._turn(kind | self._kind)
+        if name in _HEADINGS and self._open and self._open[-1][0] in _HEADINGS:
+            self._close(len(self._open) - 1)
+        if name in _VOID:
+            if name in _BLOCKS and not kind & UNSEEN:
+                self._into.append("\n")
+            return
+        self._where[name].append(len(self._open))
+        self._open.append((name, self._kind))
+        if kind | self._kind != self._kind:
+            self._turn(kind | self._kind)
         if name in _BLOCKS:  # within: what is hidden parts nothing
             self._into.append("\n")
 
@@ -202,19 +208,22 @@ class _Reader:
         return where[-1] if where else -1
 
     def _end(self, name: str) -> None:
-        if name in _BLOCKS:
-            self._into.append("\n")
-        where = self._where[name]
-        if where:
-            self._close(where[-1])
+        at = max(map(self._last, _HEADINGS)) if name in _HEADINGS else self._last(name)
+        if at >= 0:
+            self._close(at)
+        elif name in ("p", "br"):  # browsers make one
+            self._start(name, OWN)
+            self._close(len(self._open) - (name == "p"))
 
     def _close(self, at: int) -> None:
         """Close the open elements from a place on."""
         while len(self._open) > at:
             name, kind = self._open.pop()
             self._where[name].pop()
-        if kind != self._kind:
-            self._turn(kind)
+            if name in _BLOCKS:  # within, as at its start
+                self._into.append("\n")
+            if kind != self._kind:
+                self._turn(kind)
 
     def _mark_item(self) -> None:
         """Make the item of a list that begins with a box to tick a part of a form."""

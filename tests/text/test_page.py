@@ -18,8 +18,21 @@ BLOCK = ["div", "p", "ul", "li", "blockquote", "h2", "details", "section", "td"]
 HIDDEN = [
     *("span hidden", "p hidden=''", 'div style="display: none"', "b style='color:transparent'"),
     *("span style='font-size:.0em'", "span STYLE=Visibility:hidden", "template", "video"),
+    *("h2 hidden", "section hidden", "blockquote hidden", "ul hidden", "li hidden", "dd hidden"),
+    *("table hidden", "button hidden", "a hidden", "h3 style='display:none'"),
     *("span style='position:absolute;left:-999em'", "i style='opacity:/**/0'"),
 ]
+ALONE = ["<hr>", "<hr hidden>", "<br>", "<br style='display:none'>", "<img src=x hidden>"]
+CLOSING = [
+    *(*BLOCK[:2], *BLOCK[4:8], "h3", "pre", "dl", "center", "fieldset"),
+    *("p hidden", 'div style="display: none"', "h2 hidden", "h3 hidden", "section hidden"),
+    *("ul hidden", "blockquote style='visibility:hidden'", "address hidden"),
+]
+"""Blocks, seen or not; each ends an open paragraph, and headings end one another."""
+PARTING = (
+    "div,p,ul,li,dl,dt,dd,blockquote,h2,h3,details,section,address,center,fieldset,pre,"
+    "table,tr,td,th,br,hr,img"
+)
 text = st.sampled_from(
     ["one", "two ", " three", "four &amp; ", "fi&#118;e", "<!-- six -->", "&lt;b>"]
 )
@@ -33,10 +46,24 @@ def elements(tags: list[str], inner: st.SearchStrategy[str]) -> st.SearchStrateg
     return st.builds(element, st.sampled_from(tags), st.lists(inner, max_size=4).map("".join))
 
 
+def listed(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Lists and tables, of which the one or the other part may be hidden."""
+    return st.one_of(
+        elements(["ul", "ul hidden"], elements(["li", "li hidden"], inner)),
+        elements(["dl", "dl hidden"], elements(["dt", "dd", "dd hidden"], inner)),
+        elements(
+            ["table", "table hidden"],
+            elements(["tr", "tr hidden"], elements(["td", "th", "td hidden"], inner)),
+        ),
+    )
+
+
 inline = st.recursive(text, lambda inner: elements([*INLINE, *HIDDEN[4:8]], inner), max_leaves=12)
 whole = st.recursive(
-    inline, lambda inner: elements([*BLOCK[:2], *BLOCK[4:8], *HIDDEN[2:3]], inner), max_leaves=12
-).map(lambda html: f"<section>{html}</section>")
+    inline,
+    lambda inner: st.one_of(elements(CLOSING, inner), listed(inner), st.sampled_from(ALONE)),
+    max_leaves=12,
+).map(lambda html: f"<!doctype html><section>{html}</section>")
 """Elements that may stand in one another, each with its end."""
 soup = st.lists(
     st.one_of(
@@ -64,23 +91,9 @@ def browser(html: str) -> list[str]:
     hidden = "[hidden],[style],template,video,script,font[size]"
     for node in tree.css(hidden):
         node.decompose()
-    for name in (
-        "div",
-        "p",
-        "ul",
-        "li",
-        "blockquote",
-        "h2",
-        "details",
-        "section",
-        "td",
-        "br",
-        "hr",
-        "img",
-    ):
-        for node in tree.css(name):
-            node.insert_before(" ")
-            node.insert_after(" ")
+    for node in tree.css(PARTING):
+        node.insert_before(" ")
+        node.insert_after(" ")
     return words(tree.body.text() if tree.body else "")
 
 
