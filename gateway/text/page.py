@@ -60,15 +60,19 @@ _BLOCKS = _names(
 _NO_PARAGRAPH = _BLOCKS - _names("br caption thead tbody tfoot tr td th legend option")
 _LISTS = ("ul", "ol", "menu", "dir")
 _CELLS = ("td", "th", "caption", "button", "template", "object")
-_ROWS = ("tr", "thead", "tbody", "tfoot")
+_ROWS = ("table", "thead", "tbody", "tfoot", "tr")
+_ABOVE: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("caption", "thead", "tbody", "tfoot"), _ROWS[:1]),
+    "tr": _ROWS[:4],
+    **dict.fromkeys(("td", "th"), _ROWS),
+}
+"""What parts of a table stand in; all that is open within it ends where they start."""
 _HEADINGS = _names("h1 h2 h3 h4 h5 h6")
 _ENDS: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     **dict.fromkeys(_NO_PARAGRAPH, (("p", _CELLS),)),
     "li": tuple((name, (*_LISTS, *_CELLS)) for name in ("p", "li")),
     **dict.fromkeys(("dt", "dd"), tuple((name, ("dl", *_CELLS)) for name in ("p", "dt", "dd"))),
-    **dict.fromkeys(("td", "th"), tuple((name, ("table",)) for name in ("td", "th"))),
-    "tr": tuple((name, ("table",)) for name in ("td", "th", "caption", "tr")),
-    **dict.fromkeys(_ROWS[1:], tuple((name, ("table",)) for name in (*_CELLS[:3], *_ROWS))),
+    "table": (("p", _CELLS), ("table", ("td", "th", "caption", "template"))),
     "a": (("a", _CELLS),),
     "button": (("button", ()),),
     "option": (("option", ("select", "datalist")),),
@@ -122,10 +126,14 @@ class _Reader:
 
     `_open` has the open elements, each with the kind of text around it; `_where` has the places of
     each name in it, so that no search takes longer the more is open. What is read goes into `_into`,
-    which is the passage that is being read or what is not seen.
+    which is the passage that is being read or what is not seen. `_unseen_rows` has the places of
+    tables and their rows that hide their cells alone.
     """
 
-    __slots__ = ("_into", "_kind", "_open", "_passage", "_passages", "_unseen", "_where")
+    __slots__ = (
+        *("_into", "_kind", "_open", "_passage", "_passages", "_unseen", "_unseen_rows"),
+        "_where",
+    )
 
     def __init__(self) -> None:
         self._kind = OWN
@@ -135,6 +143,7 @@ class _Reader:
         self._passage: list[str] = []
         self._unseen: list[str] = []
         self._into = self._passage
+        self._unseen_rows: list[int] = []
 
     def write(self, text: str) -> None:
         """Take text in."""
@@ -192,16 +201,30 @@ class _Reader:
                 self._close(where[-1])
         if name in _HEADINGS and self._open and self._open[-1][0] in _HEADINGS:
             self._close(len(self._open) - 1)
+        if name in _ABOVE:
+            kind = self._enter(name, kind)
         if name in _VOID:
             if name in _BLOCKS and not kind & UNSEEN:
                 self._into.append("\n")
             return
         self._where[name].append(len(self._open))
         self._open.append((name, self._kind))
+        if kind & UNSEEN and name in _ROWS:  # what stands in no cell is shown before the table
+            self._unseen_rows.append(len(self._open) - 1)
+            return
         if kind | self._kind != self._kind:
             self._turn(kind | self._kind)
         if name in _BLOCKS:  # within: what is hidden parts nothing
             self._into.append("\n")
+
+    def _enter(self, name: str, kind: int) -> int:
+        """Go to where a part of a table stands, and tell of what kind it is there."""
+        table = self._last("table")
+        if table < 0:
+            return OWN  # browsers take no notice of it
+        self._close(max(map(self._last, _ABOVE[name])) + 1)
+        hidden = self._unseen_rows and self._unseen_rows[-1] >= table
+        return kind | UNSEEN if hidden else kind
 
     def _last(self, name: str) -> int:
         where = self._where[name]
@@ -220,7 +243,9 @@ class _Reader:
         while len(self._open) > at:
             name, kind = self._open.pop()
             self._where[name].pop()
-            if name in _BLOCKS:  # within, as at its start
+            if self._unseen_rows and self._unseen_rows[-1] == len(self._open):
+                self._unseen_rows.pop()
+            elif name in _BLOCKS:  # within, as at its start
                 self._into.append("\n")
             if kind != self._kind:
                 self._turn(kind)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
@@ -19,7 +19,7 @@ HIDDEN = [
     *("span hidden", "p hidden=''", 'div style="display: none"', "b style='color:transparent'"),
     *("span style='font-size:.0em'", "span STYLE=Visibility:hidden", "template", "video"),
     *("h2 hidden", "section hidden", "blockquote hidden", "ul hidden", "li hidden", "dd hidden"),
-    *("table hidden", "button hidden", "a hidden", "h3 style='display:none'"),
+    *("button hidden", "a hidden", "h3 style='display:none'"),
     *("span style='position:absolute;left:-999em'", "i style='opacity:/**/0'"),
 ]
 ALONE = ["<hr>", "<hr hidden>", "<br>", "<br style='display:none'>", "<img src=x hidden>"]
@@ -33,6 +33,10 @@ PARTING = (
     "div,p,ul,li,dl,dt,dd,blockquote,h2,h3,details,section,address,center,fieldset,pre,"
     "table,tr,td,th,br,hr,img"
 )
+TABLES = [
+    *("table", "table hidden", "tbody hidden", "tr", "tr hidden", "td", "td hidden", "th"),
+    *("caption", "caption hidden"),
+]
 text = st.sampled_from(
     ["one", "two ", " three", "four &amp; ", "fi&#118;e", "<!-- six -->", "&lt;b>"]
 )
@@ -68,8 +72,8 @@ whole = st.recursive(
 soup = st.lists(
     st.one_of(
         text,
-        st.sampled_from([*INLINE, *BLOCK, *HIDDEN]).map(lambda tag: f"<{tag}>"),
-        st.sampled_from(["b", "i", "span", "a", *BLOCK]).map(lambda name: f"</{name}>"),
+        st.sampled_from([*INLINE, *BLOCK, *HIDDEN, *TABLES]).map(lambda tag: f"<{tag}>"),
+        st.sampled_from(["b", "i", "span", "a", "h3", "table", "tr", *BLOCK]).map(lambda name: f"</{name}>"),
         st.sampled_from(["<br>", "<img src=x>", "<hr />", "<script>7</script>", "<!x>", "</>"]),
     ),
     max_size=14,
@@ -98,6 +102,8 @@ def browser(html: str) -> list[str]:
 
 
 @given(whole)
+@example('<section><p>one<div style="display: none"></div>one</p></section>')
+@example("<section>one<h2 hidden><h3>two</h3></h2>three</section>")
 def test_whole_html_is_read_as_a_browser_does(html: str) -> None:
     """The same words in the same order."""
     assert seen(html) == browser(html)
