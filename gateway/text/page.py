@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from html import escape
 from html import unescape as _unescape
 
@@ -48,7 +48,7 @@ def _names(listed: str) -> frozenset[str]:
 
 _UNRENDERED = ("template", "title", "audio", "video", "canvas", "datalist", "object")
 _VOID = _names(
-    "area base body br col embed head hr html img input link meta param source track wbr"
+    "area base body br col colgroup embed head hr html image img input link meta param source track wbr"
 )
 """What holds nothing, and what cannot be opened within a text."""
 _BLOCKS = _names(
@@ -61,21 +61,33 @@ _NO_PARAGRAPH = _BLOCKS - _names("br caption thead tbody tfoot tr td th legend o
 _LISTS = ("ul", "ol", "menu", "dir")
 _CELLS = ("td", "th", "caption", "button", "template", "object")
 _ROWS = ("table", "thead", "tbody", "tfoot", "tr")
+_INNER = ("td", "th", "caption", "template")
 _ABOVE: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("caption", "thead", "tbody", "tfoot"), _ROWS[:1]),
+    **dict.fromkeys(("caption", "colgroup", "col", "thead", "tbody", "tfoot"), _ROWS[:1]),
     "tr": _ROWS[:4],
     **dict.fromkeys(("td", "th"), _ROWS),
 }
 """What parts of a table stand in; all that is open within it ends where they start."""
 _HEADINGS = _names("h1 h2 h3 h4 h5 h6")
+_DRAWN = (("svg", ("foreignobject", "desc", "title")), ("math", ("mi", "mo", "mn", "ms", "mtext")))
+_UNDRAWN = _names(
+    "b big blockquote body br center code dd div dl dt em embed font h1 h2 h3 h4 h5 h6 head hr i img "
+    "li listing menu meta nobr ol p pre ruby s small span strike strong sub sup table tt u ul var"
+)
+"""Pictures and formulas, each with what holds HTML again in it, and what ends them."""
+_RUBY = ("rb", "rp", "rt", "rtc")
 _ENDS: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
-    **dict.fromkeys(_NO_PARAGRAPH, (("p", _CELLS),)),
+    **dict.fromkeys(_NO_PARAGRAPH | {"listing", "plaintext", "xmp"}, (("p", _CELLS),)),
     "li": tuple((name, (*_LISTS, *_CELLS)) for name in ("p", "li")),
     **dict.fromkeys(("dt", "dd"), tuple((name, ("dl", *_CELLS)) for name in ("p", "dt", "dd"))),
-    "table": (("p", _CELLS), ("table", ("td", "th", "caption", "template"))),
+    "table": (("p", _CELLS), ("table", _INNER)),
     "a": (("a", _CELLS),),
+    "nobr": (("nobr", _CELLS),),
     "button": (("button", ()),),
     "option": (("option", ("select", "datalist")),),
+    "optgroup": tuple((name, ("select", "datalist")) for name in ("option", "optgroup")),
+    **dict.fromkeys(("input", "textarea"), (("select", ()),)),
+    **dict.fromkeys(_RUBY, tuple((name, ("ruby", *_CELLS)) for name in _RUBY)),
 }
 """Elements that end where another one starts, unless one of the second kind stands between."""
 _LOOKS = re.compile(
@@ -195,14 +207,28 @@ class _Reader:
             self._unseen.append(escape(told["title"]))
 
     def _start(self, name: str, kind: int) -> None:
+        for other, borders in _DRAWN:
+            if self._is_in(other, borders):
+                if name not in _UNDRAWN:
+                    return self._open_one(name, kind)
+                self._close(self._where[other][0])
+        if name == "form" and (self._where[name] or self._is_in("table", _INNER)):
+            return  # browsers take no notice of it
         for other, borders in _ENDS.get(name, ()):
-            where = self._where[other]
-            if where and not any(self._last(border) > where[-1] for border in borders):
-                self._close(where[-1])
-        if name in _HEADINGS and self._open and self._open[-1][0] in _HEADINGS:
+            if self._is_in(other, borders):
+                self._close(self._last(other))
+        if name in _HEADINGS and self._is_under(_HEADINGS):
             self._close(len(self._open) - 1)
+        if name == "select" and self._where[name]:
+            return self._end(name)  # the second ends the first, and is none
         if name in _ABOVE:
+            if not self._where["table"]:  # browsers take no notice of it
+                self._into.append("\n")
+                return
             kind = self._enter(name, kind)
+        self._open_one(name, kind)
+
+    def _open_one(self, name: str, kind: int) -> None:
         if name in _VOID:
             if name in _BLOCKS and not kind & UNSEEN:
                 self._into.append("\n")
@@ -217,13 +243,17 @@ class _Reader:
         if name in _BLOCKS:  # within: what is hidden parts nothing
             self._into.append("\n")
 
+    def _is_in(self, name: str, borders: Iterable[str]) -> bool:
+        where = self._where[name]
+        return bool(where) and not any(self._last(border) > where[-1] for border in borders)
+
+    def _is_under(self, names: Container[str]) -> bool:
+        return bool(self._open) and self._open[-1][0] in names
+
     def _enter(self, name: str, kind: int) -> int:
         """Go to where a part of a table stands, and tell of what kind it is there."""
-        table = self._last("table")
-        if table < 0:
-            return OWN  # browsers take no notice of it
         self._close(max(map(self._last, _ABOVE[name])) + 1)
-        hidden = self._unseen_rows and self._unseen_rows[-1] >= table
+        hidden = self._unseen_rows and self._unseen_rows[-1] >= self._last("table")
         return kind | UNSEEN if hidden else kind
 
     def _last(self, name: str) -> int:
