@@ -14,6 +14,19 @@ from collections.abc import Container, Iterable, Mapping
 from html import escape
 from html import unescape as _unescape
 
+from gateway.text.elements import (
+    ABOVE,
+    BLOCKS,
+    DRAWN,
+    ENDS,
+    HEADINGS,
+    INNER,
+    ROWS,
+    UNDRAWN,
+    UNRENDERED,
+    VOID,
+    listed,
+)
 from gateway.text.visible import FORM, OWN, QUOTED, UNSEEN, Passage, Reading, Visible
 
 _TAG = re.compile(
@@ -40,56 +53,6 @@ _HIDING = re.compile(
 )
 _NO_STYLE = re.compile(r"/\*.*?(?:\*/|\Z)|\s", re.DOTALL)
 _SUGGESTION = re.compile(r"(?:^|\s)(?:lang(?:uage)?-)?suggestion(?!\w)")
-
-
-def _names(listed: str) -> frozenset[str]:
-    return frozenset(listed.split())
-
-
-_UNRENDERED = ("template", "title", "audio", "video", "canvas", "datalist", "object")
-_VOID = _names(
-    "area base body br col colgroup embed head hr html image img input link meta param source track wbr"
-)
-"""What holds nothing, and what cannot be opened within a text."""
-_BLOCKS = _names(
-    "address article aside blockquote center details dialog dir div dl fieldset figcaption figure "
-    "footer form h1 h2 h3 h4 h5 h6 header hgroup hr main menu nav ol p pre search section summary "
-    "table ul dd dt li br caption thead tbody tfoot tr td th legend option"
-)
-"""What stands on lines of its own."""
-_NO_PARAGRAPH = _BLOCKS - _names("br caption thead tbody tfoot tr td th legend option")
-_LISTS = ("ul", "ol", "menu", "dir")
-_CELLS = ("td", "th", "caption", "button", "template", "object")
-_ROWS = ("table", "thead", "tbody", "tfoot", "tr")
-_INNER = ("td", "th", "caption", "template")
-_ABOVE: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("caption", "colgroup", "col", "thead", "tbody", "tfoot"), _ROWS[:1]),
-    "tr": _ROWS[:4],
-    **dict.fromkeys(("td", "th"), _ROWS),
-}
-"""What parts of a table stand in; all that is open within it ends where they start."""
-_HEADINGS = _names("h1 h2 h3 h4 h5 h6")
-_DRAWN = (("svg", ("foreignobject", "desc", "title")), ("math", ("mi", "mo", "mn", "ms", "mtext")))
-_UNDRAWN = _names(
-    "b big blockquote body br center code dd div dl dt em embed font h1 h2 h3 h4 h5 h6 head hr i img "
-    "li listing menu meta nobr ol p pre ruby s small span strike strong sub sup table tt u ul var"
-)
-"""Pictures and formulas, each with what holds HTML again in it, and what ends them."""
-_RUBY = ("rb", "rp", "rt", "rtc")
-_ENDS: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
-    **dict.fromkeys(_NO_PARAGRAPH | {"listing", "plaintext", "xmp"}, (("p", _CELLS),)),
-    "li": tuple((name, (*_LISTS, *_CELLS)) for name in ("p", "li")),
-    **dict.fromkeys(("dt", "dd"), tuple((name, ("dl", *_CELLS)) for name in ("p", "dt", "dd"))),
-    "table": (("p", _CELLS), ("table", _INNER)),
-    "a": (("a", _CELLS),),
-    "nobr": (("nobr", _CELLS),),
-    "button": (("button", ()),),
-    "option": (("option", ("select", "datalist")),),
-    "optgroup": tuple((name, ("select", "datalist")) for name in ("option", "optgroup")),
-    **dict.fromkeys(("input", "textarea"), (("select", ()),)),
-    **dict.fromkeys(_RUBY, tuple((name, ("ruby", *_CELLS)) for name in _RUBY)),
-}
-"""Elements that end where another one starts, unless one of the second kind stands between."""
 _LOOKS = re.compile(
     r'</?(?:code|del|em|strong)>|<a href="[^"]*+">|</a>|<code class="language-(?!suggestion)[^"]*+">'
 )
@@ -207,40 +170,47 @@ class _Reader:
             self._unseen.append(escape(told["title"]))
 
     def _start(self, name: str, kind: int) -> None:
-        for other, borders in _DRAWN:
-            if self._is_in(other, borders):
-                if name not in _UNDRAWN:
-                    return self._open_one(name, kind)
-                self._close(self._where[other][0])
-        if name == "form" and (self._where[name] or self._is_in("table", _INNER)):
-            return  # browsers take no notice of it
-        for other, borders in _ENDS.get(name, ()):
-            if self._is_in(other, borders):
-                self._close(self._last(other))
-        if name in _HEADINGS and self._is_under(_HEADINGS):
-            self._close(len(self._open) - 1)
-        if name == "select" and self._where[name]:
-            return self._end(name)  # the second ends the first, and is none
-        if name in _ABOVE:
-            if not self._where["table"]:  # browsers take no notice of it
+        where = self._where
+        if (where["svg"] or where["math"]) and self._is_drawn(name):
+            self._push(name, kind)
+            return
+        if self._is_ignored(name):
+            if name in BLOCKS:
                 self._into.append("\n")
-                return
-            kind = self._enter(name, kind)
-        self._open_one(name, kind)
+            return
+        for other, borders in ENDS.get(name, ()):
+            if where[other] and self._is_in(other, borders):
+                self._close(where[other][-1])
+        if name in HEADINGS and self._is_under(HEADINGS):
+            self._close(len(self._open) - 1)
+        self._push(name, self._enter(name, kind) if name in ABOVE else kind)
 
-    def _open_one(self, name: str, kind: int) -> None:
-        if name in _VOID:
-            if name in _BLOCKS and not kind & UNSEEN:
+    def _is_drawn(self, name: str) -> bool:
+        """Tell whether an element is of a picture, which it ends if it cannot be."""
+        pictures = [self._where[each][0] for each, borders in DRAWN if self._is_in(each, borders)]
+        if pictures and name in UNDRAWN:
+            self._close(min(pictures))
+        return bool(pictures) and name not in UNDRAWN
+
+    def _is_ignored(self, name: str) -> bool:
+        """Tell whether browsers take no notice of a start tag here."""
+        if name == "form":
+            return bool(self._where[name]) or self._is_in("table", INNER)
+        return name in ABOVE and not self._where["table"]
+
+    def _push(self, name: str, kind: int) -> None:
+        if name in VOID:
+            if name in BLOCKS and not kind & UNSEEN:
                 self._into.append("\n")
             return
         self._where[name].append(len(self._open))
         self._open.append((name, self._kind))
-        if kind & UNSEEN and name in _ROWS:  # what stands in no cell is shown before the table
+        if kind & UNSEEN and name in ROWS:  # what stands in no cell is shown before the table
             self._unseen_rows.append(len(self._open) - 1)
             return
         if kind | self._kind != self._kind:
             self._turn(kind | self._kind)
-        if name in _BLOCKS:  # within: what is hidden parts nothing
+        if name in BLOCKS:  # within: what is hidden parts nothing
             self._into.append("\n")
 
     def _is_in(self, name: str, borders: Iterable[str]) -> bool:
@@ -252,7 +222,8 @@ class _Reader:
 
     def _enter(self, name: str, kind: int) -> int:
         """Go to where a part of a table stands, and tell of what kind it is there."""
-        self._close(max(map(self._last, _ABOVE[name])) + 1)
+        if not self._is_under(ABOVE[name]):
+            self._close(max(map(self._last, ABOVE[name])) + 1)
         hidden = self._unseen_rows and self._unseen_rows[-1] >= self._last("table")
         return kind | UNSEEN if hidden else kind
 
@@ -261,7 +232,7 @@ class _Reader:
         return where[-1] if where else -1
 
     def _end(self, name: str) -> None:
-        at = max(map(self._last, _HEADINGS)) if name in _HEADINGS else self._last(name)
+        at = max(map(self._last, HEADINGS)) if name in HEADINGS else self._last(name)
         if at >= 0:
             self._close(at)
         elif name in ("p", "br"):  # browsers make one
@@ -275,7 +246,7 @@ class _Reader:
             self._where[name].pop()
             if self._unseen_rows and self._unseen_rows[-1] == len(self._open):
                 self._unseen_rows.pop()
-            elif name in _BLOCKS:  # within, as at its start
+            elif name in BLOCKS:  # within, as at its start
                 self._into.append("\n")
             if kind != self._kind:
                 self._turn(kind)
@@ -335,11 +306,11 @@ def _kind_of(name: str, told: Mapping[str, str]) -> int:
 
 
 _KINDS = {
-    **dict.fromkeys((*_HEADINGS, "details"), FORM),
-    **dict.fromkeys(_UNRENDERED, UNSEEN),
+    **dict.fromkeys((*HEADINGS, "details"), FORM),
+    **dict.fromkeys(UNRENDERED, UNSEEN),
     "blockquote": QUOTED,
 }
-_USUAL = sorted(_BLOCKS | _names("a b code del em i ins kbd s span strong sub sup"))
+_USUAL = sorted(BLOCKS | listed("a b code del em i ins kbd s span strong sub sup"))
 _STARTS = {f"<{name}>": name for name in _USUAL} | {"<br />": "br", "<hr />": "hr"}
 _END_TAGS = {f"</{name}>": name for name in _USUAL}
 """Tags without attributes, as they are mostly written."""

@@ -19,7 +19,14 @@ HIDDEN = [
     *("span hidden", "p hidden=''", 'div style="display: none"', "b style='color:transparent'"),
     *("span style='font-size:.0em'", "span STYLE=Visibility:hidden", "template", "video"),
     *("h2 hidden", "section hidden", "blockquote hidden", "ul hidden", "li hidden", "dd hidden"),
-    *("button hidden", "a hidden", "h3 style='display:none'"),
+    *(
+        "button hidden",
+        "a hidden",
+        "form hidden",
+        "svg hidden",
+        "math hidden",
+        "h3 style='display:none'",
+    ),
     *("span style='position:absolute;left:-999em'", "i style='opacity:/**/0'"),
 ]
 ALONE = ["<hr>", "<hr hidden>", "<br>", "<br style='display:none'>", "<img src=x hidden>"]
@@ -73,7 +80,9 @@ soup = st.lists(
     st.one_of(
         text,
         st.sampled_from([*INLINE, *BLOCK, *HIDDEN, *TABLES]).map(lambda tag: f"<{tag}>"),
-        st.sampled_from(["b", "i", "span", "a", "h3", "table", "tr", *BLOCK]).map(lambda name: f"</{name}>"),
+        st.sampled_from(["b", "i", "span", "a", "h3", "table", "tr", *BLOCK]).map(
+            lambda name: f"</{name}>"
+        ),
         st.sampled_from(["<br>", "<img src=x>", "<hr />", "<script>7</script>", "<!x>", "</>"]),
     ),
     max_size=14,
