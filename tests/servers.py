@@ -18,6 +18,18 @@ redis.call('FLUSHDB')
 redis.call('SELECT', ARGV[1])
 for _, key in ipairs(redis.call('KEYS', '*')) do redis.call('COPY', key, key, 'DB', ARGV[2]) end
 """
+_EVERYTHING = """
+local readers = {
+    string = {'GET'}, list = {'LRANGE', 0, -1}, set = {'SMEMBERS'}, zset = {'ZRANGE', 0, -1},
+    hash = {'HGETALL'}, stream = {'XRANGE', '-', '+'},
+}
+local all = {}
+for _, key in ipairs(redis.call('KEYS', '*')) do
+    local how, from, to = unpack(readers[redis.call('TYPE', key).ok])
+    all[#all + 1] = {key, from and redis.call(how, key, from, to) or redis.call(how, key)}
+end
+return all
+"""
 
 
 class Valkey:
@@ -53,6 +65,21 @@ class Valkey:
             parts = [b"$%d\r\n%s\r\n" % (len(word), word) for word in raw]
             connection.sendall(b"*%d\r\n%s" % (len(parts), b"".join(parts)))
             return connection.recv(65_536)
+
+    def everything(self) -> bytes:
+        """Give all keys and values, of every type, one after the other as they are."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(5)
+            connection.connect(str(self.path))
+            parts = [
+                b"$%d\r\n%s\r\n" % (len(word), word)
+                for word in (b"EVAL", _EVERYTHING.encode(), b"0")
+            ]
+            connection.sendall(b"*3\r\n" + b"".join(parts) + b"*1\r\n$4\r\nQUIT\r\n")
+            told = b"".join(iter(lambda: connection.recv(65_536), b""))
+        if not told.startswith(b"*"):
+            raise RuntimeError(told.decode(errors="replace"))
+        return told
 
     @property
     def pid(self) -> int:
