@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
+import re
+import zlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date
@@ -34,14 +37,8 @@ rules:
 JANE = Visitor(email="jane-goodall@example.com", name="Jane Goodall")
 PLACE = b"soe.example.com"
 TOLD = [
-    *(
-        b"zanzibar",
-        b"it runs out",
-        b"reply-button",
-        b"slack:C1/",
-        b"goodall",
-    ),
-    *(b"of-jane-goodall", b"my-repeat-key"),
+    *(b"zanzibar", b"it runs out", b"reply-button", b"slack:C1/", b"goodall", b"of-jane-goodall"),
+    b"my-repeat-key",
 ]
 """Words of titles, bodies, acts and answers; who acts and confirms; token and key. None is short: what is
 sealed looks like chance."""
@@ -85,20 +82,22 @@ def answered(number: int, title: str) -> bytes:
     return b"HTTP/1.1 201 Created\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
 
 
+def unpacked(kept: bytes) -> bytes:
+    """All that is kept, and again what of it is only written otherwise: in base64, or compressed."""
+    layers = [kept]
+    for run in re.findall(rb"[A-Za-z0-9+/]{12,}", kept):
+        layers += [base64.b64decode(run[at : at + (len(run) - at) // 4 * 4]) for at in range(4)]
+    for layer in tuple(layers):
+        for start in re.finditer(rb"\x78[\x01\x5e\x9c\xda]", layer):
+            with contextlib.suppress(zlib.error):
+                layers.append(zlib.decompressobj().decompress(layer[start.start() :]))
+    return b"\n".join(layers)
+
+
 def shown(kept: bytes, word: bytes) -> bool:
-    """Whether a word stands in bytes, in any case, also in hex, UTF-16 or base64."""
+    """Whether a word stands in what is kept, in any case, also in hex or UTF-16."""
     wide = word.decode().encode("utf-16-le")
-    plain = any(each in kept.lower() for each in (word.lower(), wide, word.hex().encode()))
-    return plain or any(each in kept for each in encoded(word))
-
-
-def encoded(word: bytes) -> list[bytes]:
-    """A word as base64 has it, wherever in a text it stands, but for what its neighbours change."""
-    bits = [(8 * before, 8 * (before + len(word))) for before in range(3)]
-    return [
-        base64.b64encode(b"\0" * (first // 8) + word)[-(-first // 6) : last // 6]
-        for first, last in bits
-    ]
+    return any(each.lower() in kept.lower() for each in (word, wide, word.hex().encode()))
 
 
 async def test_what_valkey_keeps_shows_no_text(over: Rig, valkey: Valkey) -> None:
@@ -119,7 +118,7 @@ async def test_what_valkey_keeps_shows_no_text(over: Rig, valkey: Valkey) -> Non
     hold = str(json.loads(held[0][1])["confirm_url"]).rpartition("/")[2]
     assert (await over.app.pipeline.confirming.holds.confirm(hold, JANE)).done
     statuses.append((await ask(over, 6, f"Held {title} {6 * 'other words '}"))[0])
-    kept = valkey.everything()
+    kept = unpacked(valkey.everything())
 
     assert statuses == [201, 201, 404, 500, 400, 201]
     assert [status for status, _ in held] == [403, 403]
