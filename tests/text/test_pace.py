@@ -14,6 +14,7 @@ from tests.text.texts import MARKS
 HOSTILE = [
     *(mark for mark in MARKS if mark != "\0"),
     *("<b a=1><b a=2><p>", "<span>", "<div>", "</foo>", "<table><tr><td>", "<a>", "<h1>", "<li>"),
+    *("<table hidden><tr>", "<svg><p>", "<svg><g>", "<h1><b><h2>", "<ruby><rt>", "<p><table><td>"),
     *('<a "', "<a '", "<p style='/*", "<!a", "[a](b", "[a](<b", '[a](b "c', "a**b", "*a_", "a*"),
     *(
         "> a\n",
