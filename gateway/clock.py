@@ -15,5 +15,7 @@ class SystemClock:
 
     def now(self) -> float:
         """Unix seconds, never less than before."""
-        self._last = max(self._last, self._read())
+        now = self._read()
+        if now > self._last:
+            self._last = now
         return self._last

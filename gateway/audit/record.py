@@ -61,17 +61,16 @@ def decision(write: Write, decided: Decision, logged: float, keeping: Keeping) -
     Args:
         logged: the instant of the record; `at` is the write's.
     """
-    people, post, acting = keeping.people, write.post, write.acting
+    people, post, acting, agent = keeping.people, write.post, write.acting, write.user_agent
     person = None if acting is None else people.person(acting)
     found = write.fingerprint
-    author = author_of(person, write.token, write.integration)
     kept: Record = {
         "schema": SCHEMA,
         "kind": "decision",
         "at": write.at,
         "logged": logged,
         "write_id": write.id,
-        "effect": decided.effect.value,
+        "effect": decided.effect._value_,
         "revision": decided.revision,
         "repeats": decided.repeats,
         "state": None if decided.consulted is None else _state(decided.consulted),
@@ -80,14 +79,14 @@ def decision(write: Write, decided: Decision, logged: float, keeping: Keeping) -
         "person": person,
         "token": write.token,
         "credential": write.credential,
-        "api": write.api.value,
+        "api": write.api._value_,
         "operation": write.operation,
         "team": write.team,
         "thread": write.thread,
         "target": write.target,
         "publishes": write.publishes,
         "preview": write.preview,
-        "user_agent": masked_words(write.user_agent)[:USER_AGENT_AT_MOST],
+        "user_agent": agent and masked_words(agent)[:USER_AGENT_AT_MOST],
         "explicit_action": [kept_act(value, people) for value in write.actions],
         "confirmed": None if write.confirmed is None else _confirmed(write.confirmed, people),
         "findings": [_finding(finding) for finding in decided.findings],
@@ -95,14 +94,12 @@ def decision(write: Write, decided: Decision, logged: float, keeping: Keeping) -
             "title": len(post.title),
             "body": len(post.body),
             "tags": len(post.tags),
-            "user_agent": len(write.user_agent),
+            "user_agent": len(agent),
         },
         "tags": [plain(tag) for tag in post.tags[:_TAGS_AT_MOST] if len(tag) <= _TAG_AT_MOST],
         "digest": write.request,
         "key": write.key,
-        "fingerprint": None
-        if found is None
-        else _fingerprint(of_other(found, write.author, author)),
+        "fingerprint": None if found is None else _fingerprint(_of_recorded(found, write, person)),
     }
     name = None if acting is None else people.name(acting)
     if name is not None:
@@ -111,6 +108,11 @@ def decision(write: Write, decided: Decision, logged: float, keeping: Keeping) -
         most = EXCERPT if keeping.content == "excerpt" else None
         kept["text"] = {"title": plain(post.title[:most]), "body": plain(post.body[:most])}
     return kept
+
+
+def _of_recorded(found: Fingerprint, write: Write, person: str | None) -> Fingerprint:
+    """Let a short text be found as one of whom the record names as its author."""
+    return of_other(found, write.author, author_of(person, write.token, write.integration))
 
 
 def _state(consulted: Consulted) -> Record:
@@ -135,8 +137,8 @@ def _finding(finding: Finding) -> Record:
     told: Record = {
         "rule": finding.rule,
         "check": finding.check,
-        "mode": finding.mode.value,
-        "result": finding.result.value,
+        "mode": finding.mode._value_,
+        "result": finding.result._value_,
         "code": violation.code if violation else None,
         "open": finding.open,
     }
