@@ -175,7 +175,7 @@ class _Reader:
             self._push(name, kind)
             return
         if self._is_ignored(name):
-            if name in BLOCKS:
+            if name in ABOVE:  # cells of which the table was left out are words apart
                 self._into.append("\n")
             return
         for other, borders in ENDS.get(name, ()):
@@ -208,8 +208,8 @@ class _Reader:
         if kind & UNSEEN and name in ROWS:  # what stands in no cell is shown before the table
             self._unseen_rows.append(len(self._open) - 1)
             return
-        if kind | self._kind != self._kind:
-            self._turn(kind | self._kind)
+        if kind and not self._kind & UNSEEN:  # of what is not seen no kind matters
+            self._turn(self._kind | (kind & UNSEEN or kind))
         if name in BLOCKS:  # within: what is hidden parts nothing
             self._into.append("\n")
 
@@ -253,6 +253,8 @@ class _Reader:
 
     def _mark_item(self) -> None:
         """Make the item of a list that begins with a box to tick a part of a form."""
+        if self._kind & UNSEEN:
+            return
         if self._open and self._open[-1][0] == "p":
             name, kind = self._open[-1]
             self._open[-1] = (name, kind | FORM)

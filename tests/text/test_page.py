@@ -106,6 +106,7 @@ def browser(html: str) -> list[str]:
 
 @given(whole)
 @example('<section><p>one<div style="display: none"></div>one</p></section>')
+@example("<section>one<h2 hidden></h2>one<span hidden><h2>two</h2></span>one</section>")
 @example("<section>one<h2 hidden><h3>two</h3></h2>three</section>")
 def test_whole_html_is_read_as_a_browser_does(html: str) -> None:
     """The same words in the same order."""
