@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS people (
     sealed BLOB NOT NULL
 ) WITHOUT ROWID
 """
+_FIND = "SELECT pseudonym, sealed FROM people WHERE key = ? AND day >= ?"
 _PUT = """
 INSERT INTO people (key, pseudonym, sealed, day) VALUES (?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET day = max(day, excluded.day)
@@ -200,14 +201,12 @@ class Pseudonyms:
 
     def _pseudonym(self, name: str, about: Mapping[str, str]) -> str:
         key = hashlib.blake2b(name.encode("utf-8", "replace"), key=self._key, digest_size=16)
-        find = "SELECT pseudonym, sealed, day FROM people WHERE key = ?"
         today = _day(self._clock.now())
+        line = (key.digest(), today)
         with self._lock, self._translated():
             # What is given was seen with today's day, so that nobody erases it by age: a line that
             # goes between two looks is made anew, and of two who make one the first one's stands.
-            while (found := self._file.execute(find, (key.digest(),)).fetchone()) is None or found[
-                2
-            ] < today:
+            while (found := self._file.execute(_FIND, line).fetchone()) is None:
                 new = secrets.token_hex(8)
                 self._file.execute(_PUT, (key.digest(), new, self._closed(new, about), today))
             self._renew(found[0], found[1], about)
