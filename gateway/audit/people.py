@@ -4,6 +4,9 @@ A pseudonym is random: nothing leads from it to a person but a line of the peopl
 sealed, kept apart from the records, and can be erased for each person by itself. So the same person
 has the same pseudonym in all processes that share the file, and after an erasure a new one, that
 leads nowhere from the records before. `PEOPLE` has a line for each value of `audit.people`.
+
+A line knows the day on which its pseudonym was last given, and is erased by age no earlier than the
+day after it: a record that is made just then has its line.
 """
 
 from __future__ import annotations
@@ -21,19 +24,28 @@ import orjson
 
 from gateway.errors import AuditError
 from gateway.model import Person
+from gateway.ports import Clock
 from gateway.seal import Seal
 
 NAME_AT_MOST = 128
 """Characters of a name that are kept."""
 _BUSY_SECONDS = 1.0
 """How long another process may take to write a line."""
-_TABLE = """
+VERSION = 1
+"""Of the table, as `user_version` of the file says it; files of 0 do not say when anybody was told."""
+_FIRST_TABLE = """
 CREATE TABLE IF NOT EXISTS people (
     key BLOB PRIMARY KEY,
     pseudonym TEXT NOT NULL UNIQUE,
     sealed BLOB NOT NULL
 ) WITHOUT ROWID
 """
+_FIND = "SELECT pseudonym, sealed FROM people WHERE key = ? AND day >= ?"
+_PUT = """
+INSERT INTO people (key, pseudonym, sealed, day) VALUES (?, ?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET day = max(day, excluded.day)
+"""
+_DAY_SECONDS = 86_400
 
 
 class People(Protocol):
@@ -109,15 +121,17 @@ class Pseudonyms:
     Nothing of it is kept in memory, so what was erased is gone for all of them at once.
     """
 
-    def __init__(self, path: Path, key: bytes) -> None:
-        """Open the file, or make it.
+    def __init__(self, path: Path, key: bytes, clock: Clock) -> None:
+        """Open the file, or make it; an earlier one is brought up to this version.
 
         Args:
             key: for this file alone: it seals the lines, and keys the digests they are found by.
+            clock: that of the records, so that nobody was told on a day before his record's.
 
         Raises:
-            AuditError: it cannot be opened.
+            AuditError: it cannot be opened, or is of a newer version.
         """
+        self._clock = clock
         self._path = path
         self._key = key
         self._seal = Seal(key)
@@ -131,7 +145,8 @@ class Pseudonyms:
             self._file.execute("PRAGMA journal_mode = WAL")
             self._file.execute("PRAGMA synchronous = NORMAL")
             self._file.execute("PRAGMA secure_delete = ON")
-            self._file.execute(_TABLE)
+            if self._version() != VERSION:
+                self._bring_up()
 
     def told(self, name: str) -> str:
         """As `People.told`."""
@@ -166,22 +181,35 @@ class Pseudonyms:
             self._file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return gone.rowcount > 0
 
+    def older(self, before: float) -> int:
+        """Count the lines of those who were told on no day from that of an instant on."""
+        with self._lock, self._translated():
+            count = "SELECT count(*) FROM people WHERE day < ?"
+            found: int = self._file.execute(count, (_day(before),)).fetchone()[0]
+        return found
+
+    def erase_older(self, before: float) -> int:
+        """Erase the lines that `older` counts, as `erase` does; gives how many."""
+        with self._lock, self._translated():
+            gone = self._file.execute("DELETE FROM people WHERE day < ?", (_day(before),))
+            self._file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return gone.rowcount
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
     def _pseudonym(self, name: str, about: Mapping[str, str]) -> str:
         key = hashlib.blake2b(name.encode("utf-8", "replace"), key=self._key, digest_size=16)
-        find = "SELECT pseudonym, sealed FROM people WHERE key = ?"
+        today = _day(self._clock.now())
+        line = (key.digest(), today)
         with self._lock, self._translated():
-            found = self._file.execute(find, (key.digest(),)).fetchone()
-            if found is None:
+            # What is given was seen with today's day, so that nobody erases it by age: a line that
+            # goes between two looks is made anew, and of two who make one the first one's stands.
+            while (found := self._file.execute(_FIND, line).fetchone()) is None:
                 new = secrets.token_hex(8)
-                put = "INSERT INTO people VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING"
-                self._file.execute(put, (key.digest(), new, self._closed(new, about)))
-                found = self._file.execute(find, (key.digest(),)).fetchone()  # another's, if first
-            else:
-                self._renew(found[0], found[1], about)
+                self._file.execute(_PUT, (key.digest(), new, self._closed(new, about), today))
+            self._renew(found[0], found[1], about)
         pseudonym: str = found[0]
         return pseudonym
 
@@ -193,6 +221,28 @@ class Pseudonyms:
             put = "UPDATE people SET sealed = ? WHERE pseudonym = ?"
             self._file.execute(put, (self._closed(pseudonym, merged), pseudonym))
 
+    def _version(self) -> int:
+        version: int = self._file.execute("PRAGMA user_version").fetchone()[0]
+        return version
+
+    def _bring_up(self) -> None:
+        """Make the table, or change an earlier one: all in it count as told today."""
+        self._file.execute("BEGIN IMMEDIATE")  # of several processes that start at once, one does
+        version = self._version()
+        if version > VERSION:
+            self._file.close()
+            raise AuditError(
+                f"the people file {self._path} is of a newer gateway: its version is {version}, and "
+                f"this one knows {VERSION}. Start the newer one, or put back the copy that was "
+                "taken before the upgrade"
+            )
+        if version < VERSION:
+            self._file.execute(_FIRST_TABLE)
+            self._file.execute("ALTER TABLE people ADD COLUMN day INTEGER NOT NULL DEFAULT 0")
+            self._file.execute("UPDATE people SET day = ?", (_day(self._clock.now()),))
+            self._file.execute(f"PRAGMA user_version = {VERSION}")
+        self._file.execute("COMMIT")
+
     def _closed(self, pseudonym: str, about: Mapping[str, str]) -> bytes:
         return self._seal.close(pseudonym, orjson.dumps(about))
 
@@ -203,6 +253,11 @@ class Pseudonyms:
 
     def _translated(self) -> _Translated:
         return _Translated(self._path)
+
+
+def _day(at: float) -> int:
+    """Give the day of an instant, counted in UTC."""
+    return int(at // _DAY_SECONDS)
 
 
 def _kept(name: str) -> str:
@@ -228,9 +283,9 @@ class _Translated:
             ) from error
 
 
-PEOPLE: Mapping[str, Callable[[Path, bytes], People]] = {
+PEOPLE: Mapping[str, Callable[[Path, bytes, Clock], People]] = {
     "pseudonym": Pseudonyms,
-    "name": lambda _path, _key: Named(),
-    "none": lambda _path, _key: Nobody(),
+    "name": lambda _path, _key, _clock: Named(),
+    "none": lambda _path, _key, _clock: Nobody(),
 }
-"""By value of `audit.people`, what makes the door from the people file's path and key."""
+"""By value of `audit.people`, what makes the door from the people file's path and key, and a clock."""

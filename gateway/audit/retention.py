@@ -2,7 +2,8 @@
 
 A record `audit.cut` says, before anything is removed, after which record each chain begins from now
 on. Each says so of every writer that is left, so that the newest is enough, and it is never among
-what is removed.
+what is removed. Of whom no record is left, the line of the people file goes as well: a record
+`people.erased` says how many.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from typing import Any
 import orjson
 
 from gateway.audit.chain import Head
+from gateway.audit.people import Pseudonyms
 from gateway.audit.recovery import CLOSED
 from gateway.audit.segments import last_line, locked, raw_lines, segments, sync_directory
 from gateway.errors import AuditError
 
 EVENT = "audit.cut"
 _LOCK = ".upkeep.lock"
+_LATE_AT_MOST = 86_400.0
+"""Seconds by which a record may come later into the log than its person was told, or clocks differ."""
 
 Tell = Callable[..., None]
 
@@ -63,13 +67,52 @@ def cut(directory: Path, before: float, tell_durably: Tell) -> int:
         return len(gone)
 
 
+def erase_people(
+    directories: Sequence[Path], before: float, people: Pseudonyms, tell_durably: Tell
+) -> int:
+    """Erase the lines of those of whom no record is left; gives how many went.
+
+    Who was told before the oldest record that is left, in whichever directory, stands in none: a
+    file that was not cut for its newer records keeps whom its older ones name. A day more is left.
+    The caller is `alone` with the directories; records may be written meanwhile.
+
+    Args:
+        before: Unix seconds; records from then on are not cut.
+        tell_durably: as of `cut`.
+
+    Raises:
+        AuditError: a segment is damaged, or it could not be recorded; nothing was erased.
+        OSError: a directory cannot be read.
+    """
+    if not people.older(before - _LATE_AT_MOST):  # the common case, without a look at the files
+        return 0
+    oldest = min((at for each in directories for at in _begins(each)), default=0.0)
+    before = min(before, oldest) - _LATE_AT_MOST
+    if count := people.older(before):
+        tell_durably("people.erased", before=before, count=count)
+        return people.erase_older(before)
+    return 0
+
+
 @contextlib.contextmanager
-def alone(directory: Path, *, wait: bool = False) -> Iterator[bool]:
-    """Hold the upkeep of a directory; false where another process holds it, unless we wait."""
-    lock = directory / _LOCK
-    lock.touch(mode=0o600)
-    with locked(lock, wait=wait) as ours:
-        yield ours
+def alone(*directories: Path, wait: bool = False) -> Iterator[bool]:
+    """Hold the upkeep of directories; false where another process holds one, unless we wait."""
+    with contextlib.ExitStack() as held:
+        for directory in directories:
+            lock = directory / _LOCK
+            lock.touch(mode=0o600)
+            if not held.enter_context(locked(lock, wait=wait)):
+                yield False
+                return
+        yield True
+
+
+def _begins(directory: Path) -> Iterator[float]:
+    """Give the instant of the first record of each writer."""
+    for paths in segments(directory).values():
+        first = next((found for path in paths if (found := _first(path))), None)
+        if first is not None:
+            yield _at(first)
 
 
 def _cut(paths: Sequence[Path], before: float) -> _Cut | None:

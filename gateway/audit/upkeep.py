@@ -6,6 +6,7 @@ fails is told, and tried again at the next turn.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from gateway.audit.chain import Head
 from gateway.audit.checkpoints import Checkpoint, signed
 from gateway.audit.key import Keys
 from gateway.audit.packing import complete, pack
+from gateway.audit.people import Pseudonyms
 from gateway.audit.segments import PACKED, last_line, segments
 from gateway.audit.sinks import directory_of
 from gateway.audit.writer import AuditWriter
@@ -43,6 +45,8 @@ class Upkeep:
         every: seconds from turn to turn.
         compress: whether complete segments are.
         retention: seconds after which records go; None for never.
+        people: the file from which those go of whom no record is left; None where there is none.
+            Not the one that records are made with, which must not wait for this.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Upkeep:
         every: float,
         compress: bool = False,
         retention: float | None = None,
+        people: Pseudonyms | None = None,
     ) -> None:
         self._directories = directories
         self._keys = keys
@@ -65,6 +70,7 @@ class Upkeep:
         self._every = every
         self._compress = compress
         self._retention = retention
+        self._people = people
         self._told = Head()
         self._seen: dict[str, tuple[Path, int, bytes]] = {}
         self._recorded: dict[str, int] = {}
@@ -102,15 +108,24 @@ class Upkeep:
         """Do once what is due."""
         self.checkpoint(self._log.durable)
         for directory in self._directories:
-            try:
+            with self._telling(directory):
                 self._record_others(directory)
                 with retention.alone(directory) as alone:
                     if alone:
                         self._clean(directory)
-            except AuditError as error:
-                self._failed(str(error))
-            except OSError as error:
-                self._failed(f"{error.filename or directory}: {error.strerror}")
+        if self._retention is not None and self._people is not None and self._directories:
+            with self._telling(self._directories[0]), retention.alone(*self._directories) as alone:
+                if alone:
+                    self._erase(self._people, self._clock.now() - self._retention)
+
+    @contextlib.contextmanager
+    def _telling(self, directory: Path) -> Iterator[None]:
+        try:
+            yield
+        except AuditError as error:
+            self._failed(str(error))
+        except OSError as error:
+            self._failed(f"{error.filename or directory}: {error.strerror}")
 
     def _go_on(self) -> None:
         while not self._stopping.wait(self._every):
@@ -154,7 +169,7 @@ class Upkeep:
         is_answer = told.get("event") == checkpoints.EVENT and head["seq"] == before + 1
         return None if head["seq"] <= before or is_answer else head
 
-    # ── complete segments ────────────────────────────────────────────────────────────────────
+    # ── complete segments, and people ───────────────────────────────────────────────────────────────────
 
     def _clean(self, directory: Path) -> None:
         if self._retention is not None:
@@ -163,3 +178,8 @@ class Upkeep:
                 self._tell("audit.cut", segments=gone, before=before)
         for path in complete(directory) if self._compress else ():
             pack(path, self._stopping.is_set)
+
+    def _erase(self, people: Pseudonyms, before: float) -> None:
+        tell = self._log.told_durably
+        if gone := retention.erase_people(self._directories, before, people, tell):
+            self._tell("people.erased", count=gone)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from gateway.audit.chain import Chain, begun
 from gateway.audit.key import Keys, derived, load_or_make_keys
-from gateway.audit.people import PEOPLE
+from gateway.audit.people import PEOPLE, Pseudonyms
 from gateway.audit.record import Keeping
 from gateway.audit.recovery import continued
 from gateway.audit.sinks import Rotation, directory_of, open_sink
@@ -43,15 +43,6 @@ def key_file(settings: Settings) -> Path:
     """Give the path of the file of keys: in the data directory where nothing else is said."""
     path: Path = settings["audit.key_file"] or settings["data.directory"] / "audit.key"
     return path
-
-
-def audit_key(settings: Settings) -> bytes:
-    """Give the key that digests are made with.
-
-    Raises:
-        AuditError: it cannot be read or made.
-    """
-    return audit_keys(settings).first
 
 
 def state_url(settings: Settings) -> str:
@@ -148,6 +139,7 @@ def serve_audit(
         every=settings["audit.checkpoint_every"],
         compress=settings["audit.compress"],
         retention=settings["audit.retention"],
+        people=None if settings["audit.retention"] is None else open_people(settings, keys, clock),
     )
     chain = chain or begun(f"{host}-{secrets.token_hex(4)}", keys)
     audit = _open_audit(settings, keys, clock, chain, on_sync, on_write, upkeep)
@@ -166,8 +158,7 @@ def _open_audit(
     upkeep: Upkeep | None = None,
 ) -> AuditWriter:
     rotation = Rotation(size=settings["audit.segment"], age=settings["audit.rotate"])
-    secret = derived(keys.first, "people")
-    people = PEOPLE[settings["audit.people"]](people_file(settings), secret)
+    people = PEOPLE[settings["audit.people"]](people_file(settings), people_key(keys), clock)
     return AuditWriter(
         [open_sink(url, chain.writer, rotation) for url in sink_urls(settings)],
         chain,
@@ -184,6 +175,23 @@ def people_file(settings: Settings) -> Path:
     """Give the path of the file that leads from pseudonyms to people."""
     data: Path = settings["data.directory"]
     return data / "people.db"
+
+
+def people_key(keys: Keys) -> bytes:
+    """Give the key of that file."""
+    return derived(keys.first, "people")
+
+
+def open_people(settings: Settings, keys: Keys, clock: Clock) -> Pseudonyms | None:
+    """Open that file: where records have pseudonyms, and where it is left of when they had.
+
+    Raises:
+        AuditError: it cannot be opened.
+    """
+    path = people_file(settings)
+    if settings["audit.people"] != "pseudonym" and not path.exists():
+        return None
+    return Pseudonyms(path, people_key(keys), clock)
 
 
 def with_shipped(settings: Settings) -> bool | None:

@@ -148,7 +148,7 @@ class Audit:
     segment: Annotated[int, Setting(readers.size, "64MiB", "how large a file of the log grows before the next is begun")]
     rotate: Annotated[float, Setting(readers.seconds, "1d", "how old it grows before that")]
     compress: Annotated[bool, Setting(readers.switch, "false", "whether files that are complete are compressed, to .jsonl.gz")]
-    retention: Annotated[float | None, Setting(readers.seconds, "", "how old records grow before they are removed, as 400d, a file at a time; kept for ever without it", example="400d")]
+    retention: Annotated[float | None, Setting(readers.seconds, "", "how old records grow before they are removed, as 400d, a file at a time, with the people of whom none is left; kept for ever without it", example="400d")]
     min_free: Annotated[int, Setting(readers.size, "64MiB", "how much of the disk stays free: with less, writes are refused, while outcomes of earlier ones are still recorded")]
     checkpoint: Annotated[tuple[str, ...] | None, Setting(readers.sinks, "stdout:", "where it is told how far each chain has come, so that a cut at its end shows: stdout: (a line in the log) and file:///directory, on another disk or machine")]
     checkpoint_every: Annotated[float, Setting(readers.seconds, "1m", "how often")]

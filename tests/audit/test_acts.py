@@ -12,6 +12,7 @@ from gateway.audit.acts import kept_act
 from gateway.audit.people import Named, Nobody, People, Pseudonyms
 from gateway.checks.explicit_action import Evidence, ExplicitAction
 from gateway.offline.records.decision import UNREADABLE
+from tests.audit.disks import StoppedClock
 from tests.samples import a_write
 
 PEOPLE = Named()
@@ -52,7 +53,7 @@ def test_what_is_kept_is_judged_as_what_came(people: People, value: str) -> None
 
 def test_a_person_is_a_pseudonym(tmp_path: Path) -> None:
     """However he is written, and whichever process asks."""
-    one, other = (Pseudonyms(tmp_path / "people.db", b"p" * 32) for _ in range(2))
+    one, other = (Pseudonyms(tmp_path / "people.db", b"p" * 32, StoppedClock()) for _ in range(2))
     told = kept_act('act="click", by="jane@example.com"', one)
 
     assert told is not None

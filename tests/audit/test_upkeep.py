@@ -18,6 +18,7 @@ from gateway.audit import record, retention
 from gateway.audit.chain import begun
 from gateway.audit.checkpoints import Checkpoint, read_checkpoints
 from gateway.audit.packing import complete, pack
+from gateway.audit.people import Pseudonyms
 from gateway.audit.recovery import continued, recover
 from gateway.audit.schema.published import schema
 from gateway.audit.segments import lines, raw_lines, segment, segments
@@ -327,6 +328,117 @@ async def test_old_records_go_by_themselves(tmp_path: Path) -> None:
     assert [each.fault for each in proven(tmp_path, keys=KEYS)] == [None, None]
 
 
+DAY = 86_400.0
+
+
+class Days:
+    """A clock that is set to an instant."""
+
+    at = NOW
+
+    def now(self) -> float:
+        """As `ports.Clock.now`."""
+        return self.at
+
+
+def named(folder: Path) -> set[str]:
+    """The pseudonyms that stand in the records that are left."""
+    found = [orjson.loads(line) for paths in segments(folder).values() for line in lines(paths)]
+    return {each["by"] for each in found if "by" in each}
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    files=st.lists(st.lists(st.sampled_from("abcd"), min_size=1, max_size=3), max_size=6),
+    step=st.floats(0.1 * DAY, 3 * DAY),
+    befores=st.lists(st.floats(-4 * DAY, 12 * DAY), min_size=1, max_size=3),
+)
+def test_whoever_stands_in_a_record_that_is_left_is_known(
+    tmp_path_factory: pytest.TempPathFactory,
+    files: list[list[str]],
+    step: float,
+    befores: list[float],
+) -> None:
+    """Files that were not cut keep whom their oldest records name; others go a day later."""
+    folder, clock = tmp_path_factory.mktemp("log"), Days()
+    people = Pseudonyms(folder / "people.db", b"p" * 32, clock)
+    chains = [begun(f"host-{number}", KEYS) for number in range(2)]
+    last: dict[str, float] = {}
+    for number, names in enumerate(files):
+        told = []
+        for name in names:
+            told.append(record.admin("state.reset_done", clock.at, by=people.told(name)))
+            last[name] = clock.at
+            clock.at += step
+        append(folder, chains[number % 2], told)
+    recorder = Recorder(folder)
+    recorder("audit.opened")
+    gone = 0
+    for before in befores:
+        retention.cut(folder, NOW + before, recorder)
+        gone += retention.erase_people([folder], NOW + before, people, recorder)
+    known = {entry.told: entry.pseudonym for entry in people.entries()}
+
+    assert named(folder) <= set(known.values())
+    assert len(known) == len(last) - gone
+    assert {name for name, at in last.items() if at >= NOW + max(befores) - DAY} <= set(known)
+    assert [each.fault for each in proven(folder) if each.fault] == []
+
+
+async def test_people_of_whom_no_record_is_left_go_by_themselves(tmp_path: Path) -> None:
+    """Once, and the log says how many; who is told still stays, and the chain verifies."""
+    folder, clock, events = tmp_path / "audit", Days(), Events()
+    people = Pseudonyms(tmp_path / "people.db", b"p" * 32, clock)
+    clock.at = NOW - 5 * DAY
+    gone, stays = people.told("jane@example.com"), people.told("joe@example.com")
+    three_segments(folder, at=clock.at)
+    clock.at = NOW
+    people.told("joe@example.com")
+    async with kept(folder, "w", events, retention=2 * DAY, people=people) as (log, upkeep):
+        await log.decided(a_write(), REFUSE)
+        await asyncio.to_thread(upkeep.turn)
+        await asyncio.to_thread(upkeep.turn)
+    told = [orjson.loads(line) for line in of_writer(folder, "w")]
+    left = b"".join(path.read_bytes() for path in tmp_path.glob("people.db*"))
+
+    assert [each for each in told if each.get("event") == "people.erased"] == [
+        {**told[2], "before": NOW - 3 * DAY, "count": 1}
+    ]
+    assert [facts for event, facts in events.told if event == "people.erased"] == [{"count": 1}]
+    assert [entry.pseudonym for entry in people.entries()] == [stays]
+    assert gone.encode() not in left
+    assert [(each.writer, each.fault) for each in proven(folder, keys=KEYS)] == [("w", None)]
+
+
+def test_nobody_is_erased_where_no_record_says_when(tmp_path: Path) -> None:
+    """Neither where a file is damaged, nor where a log is not in its place."""
+    clock, log, away = Days(), tmp_path / "audit", tmp_path / "away"
+    people = Pseudonyms(tmp_path / "people.db", b"p" * 32, clock)
+    people.told("jane@example.com")
+    away.mkdir()
+    three_segments(log)
+    segments(log)[WRITER][0].write_bytes(b"{}\n")
+
+    with pytest.raises(AuditError, match="damaged"):
+        retention.erase_people([log], NOW + 9 * DAY, people, Recorder(away))
+    assert retention.erase_people([away], NOW + 9 * DAY, people, Recorder(away)) == 0
+    assert len(list(people.entries())) == 1
+
+
+def test_who_keeps_up_several_directories_is_alone_with_all(tmp_path: Path) -> None:
+    """And gives none away that it could not have."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir()
+    other.mkdir()
+    with retention.alone(other):
+        with retention.alone(one, other) as both:
+            pass
+        with retention.alone(one) as first:
+            pass
+
+    assert (both, first) == (False, True)
+
+
 async def test_what_is_recorded_has_the_published_shape(tmp_path: Path) -> None:
     """Cuts, checkpoints and torn ends stand in the schema, with all of their members."""
     append(tmp_path, begun("host-3", ONE_KEY), outcomes(3))
@@ -334,11 +446,16 @@ async def test_what_is_recorded_has_the_published_shape(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"torn")
     recover(tmp_path, ONE_KEY, NOW)
     three_segments(tmp_path, at=NOW - 5000)
-    async with kept(tmp_path, "w", Events(), retention=3500.0) as (_, upkeep):
+    clock = Days()
+    clock.at = NOW - 9 * DAY
+    people = Pseudonyms(tmp_path / "people.db", b"p" * 32, clock)
+    people.told("jane@example.com")
+    async with kept(tmp_path, "w", Events(), retention=3500.0, people=people) as (_, upkeep):
         await asyncio.to_thread(upkeep.turn)
         await asyncio.to_thread(upkeep.turn)
     published = jsonschema_rs.validator_for(schema())
     told = [orjson.loads(line) for name in ("host-3", "w") for line in of_writer(tmp_path, name)]
 
-    assert {"audit.torn", "audit.cut", "audit.checkpoint"} <= {each.get("event") for each in told}
+    expected = {"audit.torn", "audit.cut", "audit.checkpoint", "people.erased"}
+    assert expected <= {each.get("event") for each in told}
     assert [list(published.iter_errors(each)) for each in told] == [[]] * len(told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import importlib
 import json
 from collections.abc import Callable
@@ -12,9 +13,12 @@ import pytest
 
 from gateway.audit.chain import begun
 from gateway.audit.checkpoints import Checkpoint, append, signed
+from gateway.audit.key import derived
+from gateway.audit.people import Pseudonyms
 from gateway.audit.segments import segment, segments
 from gateway.cli import main
 from gateway.cli.audit import SUBCOMMANDS
+from gateway.clock import SystemClock
 from tests.audit.chains import WRITER, a_checkpoint, closed, of_writer, outcomes
 from tests.audit.chains import append as append_records
 from tests.audit.disks import KEYS, NOW
@@ -177,6 +181,25 @@ def test_old_files_are_cut_and_the_rest_verifies(
     assert "1 files removed" in out
     assert {WRITER} < set(segments(data / "audit"))
     assert "host-2" not in segments(data / "audit")
+
+
+def test_whom_only_old_files_named_is_cut_off_with_them(
+    data: Path, verify: Verify, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """How many is told, and recorded with who did it; who is told today stays."""
+    in_july = SystemClock(lambda: 1.5e9)
+    append_records(data / "audit", begun("host-2", KEYS), [*outcomes(3, 1.5e9), closed(1.5e9)])
+    file = Pseudonyms(data / "people.db", derived(KEYS.first, "people"), in_july)
+    file.told("jane@example.com")
+    file.close()
+    code = main(["audit", "cut", "--data", str(data), "--before", "2018-01-01", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    people = Pseudonyms(data / "people.db", derived(KEYS.first, "people"), in_july)
+
+    assert code == 0
+    assert told == {"before": "2018-01-01", "segments": 1, "people": 1}
+    assert [entry.told for entry in people.entries()] == [getpass.getuser()]
+    assert verify()[0] == 0
 
 
 def test_a_day_that_is_still_to_come_is_no_age(data: Path) -> None:

@@ -12,6 +12,7 @@ from gateway.audit.key import derived, load_or_make_keys
 from gateway.audit.people import Pseudonyms
 from gateway.cli import main
 from gateway.model import Person
+from tests.audit.disks import StoppedClock
 
 JANE = Person(id="17", name="Jane Doe", email="jane@example.com")
 
@@ -20,7 +21,7 @@ JANE = Person(id="17", name="Jane Doe", email="jane@example.com")
 def data(tmp_path: Path) -> Path:
     """A data directory that knows two people, one of them in two ways."""
     key = derived(load_or_make_keys(tmp_path / "audit.key").first, "people")
-    people = Pseudonyms(tmp_path / "people.db", key)
+    people = Pseudonyms(tmp_path / "people.db", key, StoppedClock())
     people.person(JANE)
     people.told("jane@example.com")
     people.told("joe@example.com")

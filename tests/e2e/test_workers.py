@@ -316,7 +316,7 @@ def test_where_no_worker_can_begin_any_more_all_end_in_order(
 
         assert asked.result() == 201
         assert running.process.wait(PATIENCE) == 1
-        assert not any(map(alive, pids))
+        until(lambda: not any(map(alive, pids)))  # nobody is left who could wait for them
     assert "the process that starts workers ended" in (tmp_path / "stdout").read_text()
 
 

@@ -222,7 +222,7 @@ def build(tmp_path: Path, port: int, store: Store, soe: Scripted) -> Rig:
     clock, log = Ticking(), Quiet()
     observer = Observer(log, Metrics())
     directory = tmp_path / "audit"
-    keeping = Keeping(people=Pseudonyms(tmp_path / "people.db", b"p" * 32))
+    keeping = Keeping(people=Pseudonyms(tmp_path / "people.db", b"p" * 32, clock))
     audit = AuditWriter([FileSink(directory, "w")], Chain(b"k" * 32, "w"), clock, keeping=keeping)
     origin = Origin("http", "127.0.0.1", port)
     pool = Pool(origin, timeouts=Timeouts(first_byte=2, total=4))

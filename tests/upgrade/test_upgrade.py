@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.audit.people import VERSION
 from gateway.audit.record import SCHEMA
 from gateway.cli import main
 from gateway.state.sqlite.schema import MIGRATIONS
@@ -95,6 +96,21 @@ def test_a_state_of_a_newer_version_is_refused(
     assert "put back the copy" in told
     with contextlib.closing(sqlite3.connect(data / "state.db")) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (newer,)
+
+
+def test_a_people_file_of_a_newer_version_is_refused(
+    serve: Callable[[Path], tuple[int, str]], tmp_path: Path
+) -> None:
+    """The gateway does not start on it, and says why and what to do."""
+    data = unpacked(WRITTEN[-1], tmp_path)
+    with contextlib.closing(sqlite3.connect(data / "people.db")) as db:
+        db.execute(f"PRAGMA user_version = {VERSION + 1}")
+
+    code, told = serve(data)
+
+    assert code == 1
+    assert f"is of a newer gateway: its version is {VERSION + 1}" in told
+    assert "put back the copy" in told
 
 
 def test_an_audit_log_of_a_newer_version_is_refused(

@@ -109,6 +109,10 @@ EVENTS: Mapping[str, Event] = {
         "answers": Field(type=COUNT, meaning="Writes whose outcome the log leaves open.")}),
     "people.forget": Event("An operator is about to cut somebody off from the records.", {"by": _BY, "pseudonyms": _PSEUDONYMS}),
     "people.forget_done": Event("He did.", {"by": _BY, "pseudonyms": _PSEUDONYMS}),
+    "people.erased": Event("People of whom no record is left were about to be erased from the people file.", {
+        "by": Field(type=TEXT, meaning=_BY.meaning, privacy=Privacy.PSEUDONYM, absent="`audit.retention` did"),
+        "before": Field(type={"type": "number"}, meaning="An instant: who was last told on its day or later stays."),
+        "count": Field(type=COUNT, meaning="How many pseudonyms lead to nobody from here on; fewer where one was told again just then.")}),
 }
 """By name, what `admin` records tell of."""
 # fmt: on

@@ -3,8 +3,9 @@
   soe-gateway audit cut --before 2026-01-31
 
 Whole files go, those in which every record is older. What goes, and from which record on each
-writer's chain begins then, stands in the audit log before anything is removed. `audit.retention`
-does the same by age, in the background.
+writer's chain begins then, stands in the audit log before anything is removed. Of whom no record is
+left then, nobody can tell any more whose the pseudonym was: he is erased from the people file.
+`audit.retention` does the same by age, in the background.
 """
 
 from __future__ import annotations
@@ -14,14 +15,13 @@ import asyncio
 import getpass
 import json
 import os
-from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 from gateway.audit import retention
-from gateway.cli.assembly import audit_directories, audit_keys, open_audit
+from gateway.cli.assembly import audit_directories, audit_keys, open_audit, open_people
 from gateway.clock import SystemClock
 from gateway.errors import AuditError, ProblemsError
 from gateway.settings import Settings, load_settings
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
         return 2
     try:
         settings = load_settings(flags=flags, environ=os.environ, config=args.config, required=())
-        count = asyncio.run(_cut(settings, before))
+        count, people = asyncio.run(_cut(settings, before))
     except ProblemsError as error:
         print(*error.problems, sep="\n", file=out)
         return 1
@@ -54,22 +54,26 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
         print(f"soe-gateway: {error}", file=out)
         return 1
     if args.json:
-        print(json.dumps({"before": args.before.isoformat(), "segments": count}), file=out)
+        told = {"before": args.before.isoformat(), "segments": count, "people": people}
+        print(json.dumps(told), file=out)
     else:
         print(f"{count} files removed" if count else "no file is so old throughout", file=out)
-    return 0 if count else 1
+        if people:
+            print(f"{people} pseudonyms of whom no record is left lead to nobody now", file=out)
+    return 0 if count or people else 1
 
 
-async def _cut(settings: Settings, before: float) -> int:
-    audit = open_audit(settings, audit_keys(settings), SystemClock())
+async def _cut(settings: Settings, before: float) -> tuple[int, int]:
+    """Give how many files went, and how many lines of the people file."""
+    keys, clock, directories = audit_keys(settings), SystemClock(), audit_directories(settings)
+    audit = open_audit(settings, keys, clock)
     tell = partial(audit.told_durably, person=getpass.getuser())
     try:
+        people = open_people(settings, keys, clock)
         # Nothing else runs on this loop, so it may wait for the disk.
-        return sum(_cut_alone(directory, before, tell) for directory in audit_directories(settings))
+        with retention.alone(*directories, wait=True):
+            count = sum(retention.cut(each, before, tell) for each in directories)
+            gone = retention.erase_people(directories, before, people, tell) if people else 0
+        return count, gone
     finally:
         await audit.close()
-
-
-def _cut_alone(directory: Path, before: float, tell: Callable[..., None]) -> int:
-    with retention.alone(directory, wait=True):
-        return retention.cut(directory, before, tell)

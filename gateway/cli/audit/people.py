@@ -18,9 +18,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
 
-from gateway.audit.key import derived
 from gateway.audit.people import Entry, Pseudonyms
-from gateway.cli.assembly import audit_key, people_file
+from gateway.cli.assembly import audit_keys, people_file, people_key
+from gateway.clock import SystemClock
 from gateway.errors import AuditError, ProblemsError
 from gateway.settings import Settings, load_settings
 
@@ -77,7 +77,7 @@ def open_pseudonyms(settings: Settings) -> Pseudonyms:
             f"there is no {path}: name the data directory of the gateway (--data). The file is made "
             "where audit.people is pseudonym"
         )
-    return Pseudonyms(path, derived(audit_key(settings), "people"))
+    return Pseudonyms(path, people_key(audit_keys(settings)), SystemClock())
 
 
 def line(entry: Entry) -> str:
