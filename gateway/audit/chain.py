@@ -59,7 +59,7 @@ class Chain:
             seq += 1
             body = each[:-1] + f'{key},"seq":{seq}{named}"{mac}"'.encode()
             mac, key = sign(body), ""
-            lines.append(body + f"{_MAC}{mac}{_END}".encode())
+            lines.append(body + _tail(mac))
         return lines
 
     def advance(self, lines: Sequence[bytes]) -> None:

@@ -64,6 +64,7 @@ def decision(write: Write, decided: Decision, logged: float, keeping: Keeping) -
     people, post, acting, agent = keeping.people, write.post, write.acting, write.user_agent
     person = None if acting is None else people.person(acting)
     found = write.fingerprint
+    # `_value_` is the value as it stands; `value` asks Python's enum for it, at several times the cost.
     kept: Record = {
         "schema": SCHEMA,
         "kind": "decision",

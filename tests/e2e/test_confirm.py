@@ -259,7 +259,8 @@ def test_an_expired_link_confirms_nothing(
         assert bot.posts() == []
 
 
-@pytest.mark.parametrize(("scheme", "size"), [("light", "phone"), ("dark", "desk")])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["phone", "desk"])
 def test_everybody_can_use_the_page(bot: Asking, browser: Browser, scheme: str, size: str) -> None:
     """Without serious findings of axe, in light and dark, on a phone and at a desk, by keyboard."""
     width, height = {"phone": (390, 844), "desk": (1100, 900)}[size]

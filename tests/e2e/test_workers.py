@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -249,8 +250,11 @@ def test_a_stop_under_load_loses_nothing(tmp_path: Path, policies: Path) -> None
     assert len(soe.requests) == answers[201]
 
 
-def test_a_stopping_gateway_is_not_ready_and_finishes(tmp_path: Path, policies: Path) -> None:
-    """`/readyz` turns to 503 while what is in flight still gets its answer."""
+@contextlib.contextmanager
+def one_in_flight(
+    data: Path, policies: Path
+) -> Iterator[tuple[Running, Future[int], threading.Event]]:
+    """Two workers, of which one waits for SOE's answer, which comes when the event is set."""
     free, arrived = threading.Event(), threading.Event()
 
     def answer(request: Recorded) -> bytes:
@@ -258,14 +262,19 @@ def test_a_stopping_gateway_is_not_ready_and_finishes(tmp_path: Path, policies: 
         free.wait(PATIENCE)
         return created(request)
 
-    arguments = ("--policies", str(policies), "--workers", "2")
     with (
         recorder(answer) as soe,
-        gateway(soe.url, tmp_path, *arguments) as running,
+        gateway(soe.url, data, "--policies", str(policies), "--workers", "2") as running,
         ThreadPoolExecutor(1) as clients,
     ):
         asked = clients.submit(post, running, 1)
         assert arrived.wait(PATIENCE)
+        yield running, asked, free
+
+
+def test_a_stopping_gateway_is_not_ready_and_finishes(tmp_path: Path, policies: Path) -> None:
+    """`/readyz` turns to 503 while what is in flight still gets its answer."""
+    with one_in_flight(tmp_path, policies) as (running, asked, free):
         running.process.send_signal(signal.SIGTERM)
         url = f"{running.admin}/readyz"
         until(lambda: local.get(url).status_code == 503)
@@ -294,29 +303,15 @@ def test_where_no_worker_can_begin_any_more_all_end_in_order(
     tmp_path: Path, policies: Path
 ) -> None:
     """What is in flight gets its answer, and the exit code says that something is wrong."""
-    free, arrived = threading.Event(), threading.Event()
-
-    def answer(request: Recorded) -> bytes:
-        arrived.set()
-        free.wait(PATIENCE)
-        return created(request)
-
-    arguments = ("--policies", str(policies), "--workers", "2")
-    with (
-        recorder(answer) as soe,
-        gateway(soe.url, tmp_path, *arguments) as running,
-        ThreadPoolExecutor(1) as clients,
-    ):
+    with one_in_flight(tmp_path, policies) as (running, asked, free):
         pids = workers(running)
-        asked = clients.submit(post, running, 1)
-        assert arrived.wait(PATIENCE)
         os.kill(nursery(running), signal.SIGKILL)
         until(lambda: events(running, "server.stopping") != [])
         free.set()
 
         assert asked.result() == 201
         assert running.process.wait(PATIENCE) == 1
-        until(lambda: not any(map(alive, pids)))  # nobody is left who could wait for them
+        assert not any(map(alive, pids))
     assert "the process that starts workers ended" in (tmp_path / "stdout").read_text()
 
 

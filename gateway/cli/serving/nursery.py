@@ -137,12 +137,29 @@ class Nursery:
             self._asked.pop(told["number"]).set_result(child)
 
     def _leave(self) -> None:
-        """Ask it nothing any more; its children live on, but nobody knows how they end."""
+        """Ask it nothing any more; its children live on, and when they end, nobody knows how."""
         asyncio.get_running_loop().remove_reader(self._line)
         for asked in self._asked.values():
             asked.set_exception(OSError("the nursery of workers is gone"))
         for child in self._children.values():
-            child.ended("unknown")
+            _watch(child)
+
+
+def _watch(child: Child) -> None:
+    """Tell a child that it ended when it has, though it is nobody's here (pidfd_open(2))."""
+    loop = asyncio.get_running_loop()
+    try:
+        process = os.pidfd_open(child.pid)
+    except ProcessLookupError:
+        child.ended("unknown")
+        return
+
+    def ended() -> None:
+        loop.remove_reader(process)
+        os.close(process)
+        child.ended("unknown")
+
+    loop.add_reader(process, ended)
 
 
 def _nurse(line: socket.socket) -> Newborn | None:
