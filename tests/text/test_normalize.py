@@ -8,7 +8,7 @@ from random import Random
 
 import pyromark
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -45,7 +45,6 @@ def full(body: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("change", UNSEEN)
-@settings(max_examples=40)  # of each of so many changes
 @given(text=prose, seed=st.integers(0, 2**32))
 def test_what_nobody_sees_changes_nothing(change: str, text: str, seed: int) -> None:
     """Each change leaves the words, the digests' texts and the counts of words as they are."""
