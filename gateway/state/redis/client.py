@@ -25,6 +25,8 @@ WAITING_AT_MOST = 10_000
 """Calls that may wait for an answer; one more is refused at once."""
 _PAUSE = (0.05, 1.0)
 """Seconds between two tries to connect: at least, and at most after several failures."""
+_READING = 0.001
+"""Seconds in which the loop reads what came while this process stood still."""
 _LATE = "the state did not answer in time"
 _AWAY = "the state is out of reach"
 _CLOSED = "the state is closed"
@@ -171,8 +173,16 @@ class Client:
         """Have `_look` called; one timer is for all calls, which is cheaper than one for each."""
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm = loop.call_at(at, self._look)
+        self._alarm = loop.call_at(at, self._ring)
         self._alarm_at = at
+
+    def _ring(self) -> None:
+        """Look when the loop has read once more.
+
+        Where this process stood still for longer than the time-out, answers that came in time
+        wait to be read, and a loop may well come to its timers first.
+        """
+        self._alarm = self._running().call_later(_READING, self._look)
 
     def _look(self) -> None:
         """End what is overdue, and come again when the next call will be.

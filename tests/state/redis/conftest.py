@@ -16,4 +16,4 @@ def pytest_asyncio_loop_factories(
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run the client on the gateway's loop too: the two differ in time and in closing."""
     both = STANDARD | {"uvloop": uvloop.new_event_loop}
-    return both if item.path.stem == "test_resp" else STANDARD
+    return both if item.path.stem == "test_client" else STANDARD
