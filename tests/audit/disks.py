@@ -17,6 +17,7 @@ from gateway.audit.segments import lines, segments
 from gateway.audit.sinks import Disk, FileSink, Sink
 from gateway.audit.writer import AuditWriter
 from gateway.model import Decision, Effect, Finding, Mode, Result, Violation
+from tests.patience import PATIENCE
 
 KEY = b"k" * 64
 KEYS = only(KEY)
@@ -78,7 +79,7 @@ class Faulty:
 
     def _sync(self, fd: int) -> None:
         self.syncing.release()
-        assert self.may_sync.wait(10)
+        assert self.may_sync.wait(PATIENCE)
         self.synced[Path(f"/proc/self/fd/{fd}").readlink().name] += 1
         if self.syncs:
             raise self.syncs.popleft()
@@ -100,7 +101,7 @@ def a_sink(folder: Path, faulty: Faulty | None = None, **changes: Any) -> FileSi
     return FileSink(folder, "w", disk=faulty.disk if faulty else None, **changes)
 
 
-def a_log(*sinks: Sink, durable_within: float = 10.0) -> AuditWriter:
+def a_log(*sinks: Sink, durable_within: float = PATIENCE) -> AuditWriter:
     """A log of writer `w` over sinks."""
     return AuditWriter(sinks, Chain(KEY, "w"), StoppedClock(), durable_within=durable_within)
 

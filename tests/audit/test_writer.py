@@ -37,6 +37,7 @@ from tests.audit.disks import (
     raw,
     told,
 )
+from tests.patience import PATIENCE
 from tests.samples import a_write
 
 OK = Settlement(outcome=Outcome.OK)
@@ -49,7 +50,7 @@ async def decide(log: AuditWriter, name: str = "w1") -> None:
 
 async def until(semaphore: threading.Semaphore) -> None:
     """Wait for something that happens in the log's thread."""
-    assert await asyncio.to_thread(semaphore.acquire, timeout=10)
+    assert await asyncio.to_thread(semaphore.acquire, timeout=PATIENCE)
 
 
 # ── the way of a write ───────────────────────────────────────────────────────────────────────
@@ -230,14 +231,14 @@ async def test_a_failed_sync_fails_the_decision_and_seals_the_file(tmp_path: Pat
 
 async def recovered(log: AuditWriter) -> None:
     """Wait until decisions can be recorded again, as clients do."""
-    for _ in range(100):
-        try:
-            await decide(log, "later")
-            await log.settled(a_write(id="later"), OK, 201)
-            return
-        except AuditError:
-            await asyncio.sleep(0.02)
-    raise AssertionError("the log does not recover")
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                await decide(log, "later")
+                await log.settled(a_write(id="later"), OK, 201)
+                return
+            except AuditError:
+                await asyncio.sleep(0.02)
 
 
 async def test_a_decision_written_during_a_sync_that_fails_is_lost_too(tmp_path: Path) -> None:
@@ -279,8 +280,9 @@ async def test_a_sync_that_fails_later_refuses_nothing_that_is_durable(tmp_path:
 
 def stand_still(until: Callable[[], bool]) -> None:
     """Keep the loop from hearing of anything until something happened in the log's thread."""
-    ends = time.monotonic() + 10
-    while not until() and time.monotonic() < ends:
+    ends = time.monotonic() + PATIENCE
+    while not until():
+        assert time.monotonic() < ends
         time.sleep(0.001)
 
 

@@ -368,7 +368,7 @@ async def test_a_server_that_comes_back_serves_within_a_second(server: Valkey) -
         await asked.call("PING")
         server.kill()
         errors = [await refused(asked.call("PING"))]
-        pauses = []
+        pauses: list[float] = []
         while len(pauses) < 12:
             errors.append(await refused(asked.call("PING")))
             pauses.append(asked._pause_until - asyncio.get_running_loop().time())

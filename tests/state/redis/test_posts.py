@@ -24,6 +24,7 @@ from gateway.model import (
 from gateway.state import Terms
 from gateway.state.prints import REMEMBERED
 from gateway.state.redis import RedisStore
+from tests.patience import PATIENCE
 from tests.samples import a_write
 from tests.servers import Valkey
 
@@ -38,7 +39,9 @@ SITE = "{soe-gateway}"
 async def store(valkey: Valkey) -> AsyncIterator[RedisStore]:
     """An empty store, which takes its instants from the writes."""
     valkey.ask("FLUSHALL")
-    opened = RedisStore(valkey.url, Terms(keep=KEEP, timeout=10, accept_loss=True), stamped=True)
+    opened = RedisStore(
+        valkey.url, Terms(keep=KEEP, timeout=PATIENCE, accept_loss=True), stamped=True
+    )
     yield opened
     await opened.close()
 

@@ -20,6 +20,7 @@ from gateway.state.sqlite import SqliteStore
 from gateway.state.sqlite.schema import CHARGES, OF_NOBODY
 from tests.contract.conftest import KEEP
 from tests.contract.test_stores import asks, write
+from tests.patience import PATIENCE
 from tests.state.sqlite.victim import ENDINGS, LIMIT, key, needs
 
 ROUNDS = 25
@@ -139,7 +140,7 @@ async def test_after_many_deaths_a_cap_takes_exactly_what_is_left(
     for round_ in range(3):
         killed(victims, round_)
     held = sum("limited" in caps for caps in File(tmp_path / "state.db").charges.values())
-    store = SqliteStore(tmp_path / "state.db", Terms(keep=KEEP, timeout=10))
+    store = SqliteStore(tmp_path / "state.db", Terms(keep=KEEP, timeout=PATIENCE))
     passed = 0
     for number in range(1, 2 * LIMIT + 2, 2):
         one = write(number, 10.0)

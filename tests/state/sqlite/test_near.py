@@ -19,13 +19,14 @@ from gateway.state.prints import rows_for, table_size
 from gateway.state.sqlite import SqliteStore
 from tests.contract.conftest import KEEP
 from tests.contract.test_near import finds, keep, looking, post, some, told
+from tests.patience import PATIENCE
 
 POSTS = 1 << 8
 
 
 def opened(folder: Path, posts: int = POSTS) -> SqliteStore:
     """A store over a file."""
-    return SqliteStore(folder / "state.db", Terms(keep=KEEP, timeout=10, posts=posts))
+    return SqliteStore(folder / "state.db", Terms(keep=KEEP, timeout=PATIENCE, posts=posts))
 
 
 async def filled(folder: Path) -> None:
@@ -78,7 +79,7 @@ def _copies(folder: Path, worker: int, rounds: int, barrier: Barrier) -> list[in
         for each in range(rounds):
             prints = [*some(each, 90), *some(1_000_000 + worker * rounds + each, 10)]
             asked = post(each, prints, id=f"{worker}-{each}", request=f"{worker}-{each}")
-            barrier.wait(30)
+            barrier.wait(PATIENCE)
             counts.append(len(told(await store.reserve(looking(asked)))))
         await store.close()
         return counts

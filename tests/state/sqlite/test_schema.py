@@ -17,6 +17,7 @@ from tests.contract.test_notes import put
 from tests.contract.test_published import published
 from tests.contract.test_sharing import others, uses
 from tests.contract.test_stores import NOW, asks, cap, charged, found, look, posts, write
+from tests.patience import PATIENCE
 from tests.samples import PRINT
 
 _WRITE = """
@@ -54,7 +55,7 @@ def made_before(path: Path) -> None:
 async def test_a_file_of_the_last_version_keeps_what_it_held(tmp_path: Path) -> None:
     """Its posts, in their order, with all that is told of them; its charges; its keys."""
     made_before(tmp_path / "state.db")
-    opened = SqliteStore(tmp_path / "state.db", Terms(keep=KEEP, timeout=10))
+    opened = SqliteStore(tmp_path / "state.db", Terms(keep=KEEP, timeout=PATIENCE))
     needs: dict[str, Need] = {"cap": cap("a", (9, 60.0)), "copies": look()}
     before = await opened.peek(asks(write(9), needs))
     await opened.settle("w3", Settlement(outcome=Outcome.OK))  # it takes the place of w2
@@ -96,7 +97,7 @@ async def test_a_file_of_a_version_without_notes_gets_them(tmp_path: Path) -> No
             (NOW, digest(PRINT.text)),
         )
     db.close()
-    opened = SqliteStore(path, Terms(keep=KEEP, timeout=10))
+    opened = SqliteStore(path, Terms(keep=KEEP, timeout=PATIENCE))
     before = found(await opened.peek(asks(write(9), {"copies": look()})))
     await opened.settle("w1", Settlement(outcome=Outcome.REFUSED))
     after = found(await opened.peek(asks(write(9), {"copies": look()})))
@@ -111,7 +112,7 @@ async def test_a_file_of_a_version_without_notes_gets_them(tmp_path: Path) -> No
 
 def test_statements_use_their_indexes(tmp_path: Path) -> None:
     """Partial indexes serve only who asks in their words."""
-    file.open_state(tmp_path / "state.db", Terms(keep=KEEP, timeout=10)).close()
+    file.open_state(tmp_path / "state.db", Terms(keep=KEEP, timeout=PATIENCE)).close()
     db = sqlite3.connect(tmp_path / "state.db")
 
     def plan(statement: str) -> str:

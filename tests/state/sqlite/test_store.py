@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Barrier
 
@@ -17,11 +18,12 @@ from gateway.state import Terms, open_store
 from gateway.state.sqlite import SqliteStore
 from tests.contract.conftest import KEEP
 from tests.contract.test_stores import NOW, asks, cap, charged, found, look, write
+from tests.patience import PATIENCE, until
 
 
-def opened(path: Path, timeout: float = 10.0) -> SqliteStore:
+def opened(path: Path) -> SqliteStore:
     """A store over a file."""
-    return SqliteStore(path, Terms(keep=KEEP, timeout=timeout))
+    return SqliteStore(path, Terms(keep=KEEP, timeout=PATIENCE))
 
 
 def contents(folder: Path) -> list[bytes]:
@@ -108,7 +110,7 @@ async def test_a_relative_path_is_below_the_working_folder(
     """Three slashes are relative, four absolute."""
     monkeypatch.chdir(tmp_path)
     for url in ("sqlite:///near/state.db", f"sqlite:///{tmp_path}/far/state.db"):
-        await open_store(url, Terms(keep=1, timeout=5)).close()
+        await open_store(url, Terms(keep=1, timeout=PATIENCE)).close()
 
     assert (tmp_path / "near/state.db").exists()
     assert (tmp_path / "far/state.db").exists()
@@ -121,7 +123,7 @@ def terms(folder: Path, told: list[str], *, accept: bool = False) -> Terms:
     """Terms with a note of what was worked on."""
     return Terms(
         keep=KEEP,
-        timeout=5,
+        timeout=PATIENCE,
         accept_loss=accept,
         note=folder / "state.epoch",
         tell=lambda event, **_: told.append(event),
@@ -157,7 +159,7 @@ async def test_a_loss_refuses_until_an_operator_accepts_it(tmp_path: Path, damag
         with pytest.raises(StoreError, match="accept-loss"):
             await store.reserve(asks(write(2), {"cap": cap()}))
         await store.close()
-    operator = SqliteStore(path, Terms(keep=KEEP, timeout=5))
+    operator = SqliteStore(path, Terms(keep=KEEP, timeout=PATIENCE))
     accepted = [await operator.accept_loss() for _ in range(2)]
     await operator.close()
     store = SqliteStore(path, terms(tmp_path, told))
@@ -212,11 +214,11 @@ def test_of_many_that_start_at_once_one_sets_a_damaged_file_aside(tmp_path: Path
 
 def _start(path: Path, at_once: Barrier) -> str:
     """Open the file when all do; give the epoch of what was opened, when all have."""
-    at_once.wait(10)
+    at_once.wait(PATIENCE)
     store = SqliteStore(path, terms(path.parent, [], accept=True))
-    at_once.wait(10)
+    at_once.wait(PATIENCE)
     epoch = store._db.execute("SELECT epoch FROM clock").fetchone()[0]
-    at_once.wait(10)
+    at_once.wait(PATIENCE)
     asyncio.run(store.close())
     return str(epoch)
 
@@ -256,11 +258,8 @@ async def test_what_expired_goes_and_the_journal_stays_small(tmp_path: Path) -> 
         await store.reserve(asks(write(number), {"cap": cap(f"c{number}")}))
     await store.reserve(asks(write(999, KEEP + 1), {}))
     db = sqlite3.connect(path, isolation_level=None)
-    async with asyncio.timeout(10):
-        while db.execute(
-            "SELECT (SELECT count(*) FROM writes), count(*) FROM charges"
-        ).fetchone() != (1, 0):
-            await asyncio.sleep(0.05)
+    counts = "SELECT (SELECT count(*) FROM writes), count(*) FROM charges"
+    await until(lambda: db.execute(counts).fetchone() == (1, 0))
     db.close()
     await store.close()
 
@@ -277,7 +276,7 @@ async def test_so_many_answers_are_kept(tmp_path: Path, monkeypatch: pytest.Monk
         asked = [asks(write(n, 9, key=f"k{n}"), {}) for n in (1, 2, 3)]
         return [str(r.repeat and r.repeat.kind) for r in [await store.reserve(a) for a in asked]]
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while await kinds() != ["unkept", "answered", "answered"]:
             await asyncio.sleep(0.05)
     await store.close()
@@ -286,15 +285,30 @@ async def test_so_many_answers_are_kept(tmp_path: Path, monkeypatch: pytest.Monk
 # ── faults ───────────────────────────────────────────────────────────────────────────────────
 
 
+@contextmanager
+def impatient(store: SqliteStore) -> Iterator[None]:
+    """Let the calls that begin here end soon, done or not."""
+
+    def wait(seconds: float) -> None:
+        store._transactions._timeout = seconds
+        store._db.execute(f"PRAGMA busy_timeout = {1000 * seconds:.0f}").close()
+
+    wait(0.2)
+    try:
+        yield
+    finally:
+        wait(PATIENCE)
+
+
 async def test_a_call_fails_in_time_where_another_process_holds_the_file(tmp_path: Path) -> None:
     """The caller gets a `StoreError`, and the store works again when the file is free."""
     path = tmp_path / "state.db"
-    store = opened(path, timeout=0.2)
+    store = opened(path)
     needs: dict[str, Need] = {"cap": cap(), "copies": look()}
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
-    with pytest.raises(StoreError):
+    with impatient(store), pytest.raises(StoreError):
         await store.reserve(asks(write(1), needs))
 
     other.execute("ROLLBACK")
@@ -323,11 +337,11 @@ async def test_a_reservation_that_comes_too_late_is_released(tmp_path: Path) -> 
 async def test_a_settlement_that_fails_is_made_up_for(tmp_path: Path) -> None:
     """Else a post that stands on the site would pass for one that may not."""
     path = tmp_path / "state.db"
-    store = opened(path, timeout=0.2)
+    store = opened(path)
     await store.reserve(asks(write(1), {}))
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError):
+    with impatient(store), pytest.raises(StoreError):
         await store.settle("w1", Settlement(outcome=Outcome.REFUSED))
     other.execute("ROLLBACK")
     other.close()
