@@ -10,6 +10,7 @@ import pytest
 from gateway.ports import Administered
 from gateway.state import Terms, open_store
 from gateway.state.redis import RedisStore
+from tests.patience import PATIENCE
 from tests.servers import Valkey
 
 KEEP = 86_400.0
@@ -22,7 +23,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         opened: Administered = await emptied(request.getfixturevalue("valkey"))
     else:
         urls = {"memory": "memory:", "sqlite": f"sqlite:///{tmp_path / 'state.db'}"}
-        opened = open_store(urls[request.param], Terms(keep=KEEP, timeout=10))
+        opened = open_store(urls[request.param], Terms(keep=KEEP, timeout=PATIENCE))
     yield opened
     await opened.close()
 
@@ -30,4 +31,4 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def emptied(valkey: Valkey) -> Administered:
     """A store in an empty server, which takes its instants from the writes."""
     valkey.ask("FLUSHALL")
-    return RedisStore(valkey.url, Terms(keep=KEEP, timeout=10), stamped=True)
+    return RedisStore(valkey.url, Terms(keep=KEEP, timeout=PATIENCE), stamped=True)

@@ -19,10 +19,11 @@ from gateway.state import Terms, open_store
 from gateway.state.redis import RedisStore
 from tests.contract.conftest import KEEP, emptied
 from tests.holding import BOT, JANE, OTHER, PERSON, a_rule, counted, held, holds_over, opened
+from tests.patience import PATIENCE
 from tests.proxy.rig import Ticking
 from tests.samples import a_write
 
-TERMS = Terms(keep=KEEP, timeout=10)
+TERMS = Terms(keep=KEEP, timeout=PATIENCE)
 Replicas = tuple[Holds, Holds]
 
 

@@ -37,6 +37,7 @@ from gateway.proxy.tokens import Tokens
 from gateway.proxy.upstream import Origin, Pool, Timeouts
 from gateway.proxy.waiting import Confirming
 from gateway.seal import Seal
+from tests.patience import PATIENCE
 
 RULES = """\
 policy: tests
@@ -225,7 +226,7 @@ def build(tmp_path: Path, port: int, store: Store, soe: Scripted) -> Rig:
     keeping = Keeping(people=Pseudonyms(tmp_path / "people.db", b"p" * 32, clock))
     audit = AuditWriter([FileSink(directory, "w")], Chain(b"k" * 32, "w"), clock, keeping=keeping)
     origin = Origin("http", "127.0.0.1", port)
-    pool = Pool(origin, timeouts=Timeouts(first_byte=2, total=4))
+    pool = Pool(origin, timeouts=Timeouts(first_byte=PATIENCE, total=PATIENCE))
     forwarding = Forwarding(authority=origin.authority, url=origin.url)
     tokens = Tokens(store, clock, observer, b"s" * 32)
     identifier = Identifier(secret=b"s" * 32, clock=clock, tokens=tokens)

@@ -17,6 +17,7 @@ from gateway.proxy.hold import ANYBODY, Hold, Status, Visitor
 from gateway.state import Terms, open_store
 from gateway.state.memory import MemoryStore
 from gateway.state.redis import RedisStore
+from tests.patience import PATIENCE
 from tests.proxy.rig import BROKEN, NOT_FOUND, OK, Broken, Rig, Scripted, build
 from tests.servers import Valkey
 
@@ -25,7 +26,7 @@ Answer = tuple[int, dict[bytes, bytes], bytes]
 TOKEN = b"of-jane"
 LINK = "f" * 31 + "0"
 """The first hold's."""
-TERMS = Terms(keep=86_400.0, timeout=10)
+TERMS = Terms(keep=86_400.0, timeout=PATIENCE)
 JANE = Visitor(email="jane@example.com")
 HOLDS = """\
 policy: people-look

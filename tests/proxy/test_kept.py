@@ -19,6 +19,7 @@ from gateway.policy.load import load
 from gateway.proxy.hold import Visitor
 from gateway.state import Terms
 from gateway.state.redis import RedisStore
+from tests.patience import PATIENCE
 from tests.proxy.rig import BROKEN, NOT_FOUND, Known, Rig, Scripted, build
 from tests.servers import Valkey
 
@@ -50,7 +51,7 @@ async def over(valkey: Valkey, tmp_path: Path) -> AsyncIterator[Rig]:
     valkey.ask("FLUSHALL")
     soe = Scripted()
     listening = await asyncio.start_server(soe.serve, "127.0.0.1", 0)
-    store = RedisStore(valkey.url, Terms(keep=86_400.0, timeout=10), stamped=True)
+    store = RedisStore(valkey.url, Terms(keep=86_400.0, timeout=PATIENCE), stamped=True)
     rig = build(tmp_path, listening.sockets[0].getsockname()[1], store, soe)
     (tmp_path / "policies" / "tests.yaml").write_text(RULES)
     rig.app.policies.current = load(tmp_path / "policies", today=date(2026, 11, 24))

@@ -5,13 +5,24 @@ from __future__ import annotations
 import asyncio
 import socket
 
+import pytest
+
+from gateway.proxy import listener as listener_module
 from gateway.proxy.listener import Listener
 from gateway.proxy.server import ServerLimits, strict
-from tests.proxy.wire import PATIENCE, Recorder, serving
+from tests.patience import PATIENCE
+from tests.proxy.wire import Recorder, serving
 
 READ = b"GET /api/v3/questions HTTP/1.1\r\nhost: gateway\r\n\r\n"
 
 
+@pytest.fixture
+def slow_arrivals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop waits long for requests on new connections: they are there, but a machine is busy."""
+    monkeypatch.setattr(listener_module, "_ARRIVING_SECONDS", PATIENCE)
+
+
+@pytest.mark.usefixtures("slow_arrivals")
 async def test_what_waits_in_the_queue_is_answered() -> None:
     """A connection that nobody has accepted when the stop begins is served before the end."""
     async with serving() as server:
@@ -52,6 +63,7 @@ async def test_listeners_share_a_port_if_both_say_so() -> None:
     await second.stop(0)
 
 
+@pytest.mark.usefixtures("slow_arrivals")
 async def test_a_connection_is_finished_that_is_just_being_accepted() -> None:
     """A stop that begins before a connection's first turn of the loop waits for it all the same."""
     accepted = asyncio.Event()

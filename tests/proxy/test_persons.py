@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.model import Api, Person
+from gateway.proxy import persons
 from gateway.proxy.persons import FOUND_SECONDS, NOBODY_SECONDS, SoePersons, pseudonym
 from gateway.proxy.upstream import Origin, Pool
+from tests.patience import PATIENCE
 from tests.proxy.rig import Ticking
 
 ADA = Person(id="1", name="Ada")
@@ -45,8 +47,14 @@ class Site:
             writer.close()
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SOE has all the time that it needs."""
+    monkeypatch.setattr(persons, "_ASKED_SECONDS", PATIENCE)
+
+
 @asynccontextmanager
-async def a_site(answer: bytes | None = TELLS, *, timeout: float = 30, waits: bool = False) -> AsyncIterator[Site]:  # fmt: skip  # noqa: ASYNC109
+async def a_site(answer: bytes | None = TELLS, *, timeout: float = PATIENCE, waits: bool = False) -> AsyncIterator[Site]:  # fmt: skip  # noqa: ASYNC109
     """SOE with a pool before it; with `waits` it answers when the test says so."""
     site = Site(answer)
     if not waits:

@@ -14,6 +14,7 @@ from gateway.policy.load import load
 from gateway.policy.policyset import PolicySet
 from gateway.policy.posture import discovering, ends
 from gateway.proxy.reload import Policies
+from tests.patience import until
 from tests.proxy.rig import RULES, Quiet, Rig
 
 TODAY = date(2026, 11, 24)
@@ -86,9 +87,7 @@ async def test_the_posture_ends_by_itself() -> None:
     assert metrics.registry.get_sample_value("soe_gateway_posture", {"posture": "discover"}) == 1
 
     over.set()
-    async with asyncio.timeout(5):
-        while active.current.discovering:
-            await asyncio.sleep(0.01)
+    await until(lambda: not active.current.discovering)
     watching.cancel()
 
     assert active.current.enforcing
@@ -115,15 +114,11 @@ async def test_the_posture_ends_though_the_files_are_broken_by_then(tmp_path: Pa
     watching = asyncio.create_task(active.watch(0.01))
     for text, event in (("a fault of ours", "gateway.crashed"), ("rubbish", "policies.refused")):
         file.write_text(text)
-        async with asyncio.timeout(5):
-            while log.events[-1][0] != event:
-                await asyncio.sleep(0.01)
+        await until(lambda event=event: log.events[-1][0] == event)  # type: ignore[misc]
     assert active.current.discovering
 
     over.set()
-    async with asyncio.timeout(5):
-        while active.current.discovering:
-            await asyncio.sleep(0.01)
+    await until(lambda: not active.current.discovering)
     watching.cancel()
 
     assert active.current.enforcing

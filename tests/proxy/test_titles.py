@@ -14,6 +14,7 @@ import pytest
 from gateway.proxy import titles
 from gateway.proxy.titles import SoeTitles
 from gateway.proxy.upstream import Origin, Pool, Timeouts
+from tests.patience import PATIENCE
 from tests.proxy.rig import BROKEN, CUT, HANGS, NOT_FOUND, Scripted
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -33,12 +34,13 @@ class Asked:
 
 
 @pytest.fixture
-async def asked() -> AsyncIterator[Asked]:
+async def asked(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Asked]:
     """Before an SOE that answers what it is told."""
+    monkeypatch.setattr(titles, "_SECONDS", PATIENCE)
     soe, told = Scripted(), list[str]()
     server = await asyncio.start_server(soe.serve, "127.0.0.1", 0)
     origin = Origin("http", "127.0.0.1", server.sockets[0].getsockname()[1])
-    pool = Pool(origin, timeouts=Timeouts(first_byte=5, total=10))
+    pool = Pool(origin, timeouts=Timeouts(first_byte=PATIENCE, total=PATIENCE))
     yield Asked(SoeTitles(upstream=pool, authority=origin.authority, tell=told.append), soe, told)
     await pool.aclose()
     server.close()

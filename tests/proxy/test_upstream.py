@@ -18,6 +18,7 @@ from gateway.errors import UpstreamError
 from gateway.model import Outcome
 from gateway.proxy.transport import PoolTransport
 from gateway.proxy.upstream import Origin, Pool, Timeouts
+from tests.patience import PATIENCE, until
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 HOST = ((b"host", b"soe"),)
@@ -44,10 +45,9 @@ async def soe(script: Script, context: ssl.SSLContext | None = None) -> AsyncIte
 
 
 def pool(port: int, **more: float) -> Pool:
-    """A pool with short deadlines."""
-    timeouts = Timeouts(
-        **({"connect": 1.0, "acquire": 0.2, "first_byte": 0.5, "total": 1.0} | more)
-    )
+    """A pool of two connections, patient where a test says nothing else."""
+    patient = dict.fromkeys(("connect", "acquire", "first_byte", "total"), PATIENCE)
+    timeouts = Timeouts(**(patient | more))
     return Pool(Origin("http", "127.0.0.1", port), timeouts=timeouts, connections=2)
 
 
@@ -129,6 +129,7 @@ async def test_bytes_that_nobody_asked_for_reach_nobody(
 ) -> None:
     """The connection is closed; the next request gets an answer of its own."""
     head, _, rest = answer.partition(POISON) if POISON in answer else (answer, b"", b"")
+    taken = asyncio.Event()
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked = await reader.readuntil(b"\r\n\r\n")
@@ -139,14 +140,15 @@ async def test_bytes_that_nobody_asked_for_reach_nobody(
         writer.write(head if late else answer)
         await writer.drain()
         if late:
-            await asyncio.sleep(0.02)
+            await taken.wait()
             writer.write(POISON + rest)
         await reader.read()
 
     async with soe(script) as port:
         upstream = pool(port)
         first = await get(upstream, method)
-        await asyncio.sleep(0.05)
+        taken.set()
+        await until(lambda: upstream.open == 0)
         response = await upstream.send("GET", b"/a", (*HOST, (b"x-next", b"1")), None)
 
         assert first[1] == body
@@ -257,9 +259,9 @@ async def test_slow_answers_meet_their_deadlines() -> None:
             await asyncio.sleep(0.02)
 
     codes = []
-    for script in (silent, dripping):
+    for script, short in ((silent, {"first_byte": 0.1}), (dripping, {"total": 0.3})):
         async with soe(script) as port:
-            upstream = pool(port, first_byte=0.1, total=0.3)
+            upstream = pool(port, **short)
             with pytest.raises(UpstreamError) as caught:
                 await get(upstream)
             codes.append(caught.value.code)
@@ -296,11 +298,13 @@ async def test_what_cannot_be_reached_was_not_sent() -> None:
         await reader.read()
 
     async with soe(silent) as port:
-        upstream = pool(port)
+        upstream = pool(port, acquire=0.2)
         waiting = [asyncio.create_task(get(upstream)) for _ in range(2)]
-        await asyncio.sleep(0.05)
+        await until(lambda: upstream.open == 2)
         with pytest.raises(UpstreamError) as exhausted:
             await get(upstream)
+        for task in waiting:
+            task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
         await upstream.aclose()
 
@@ -326,7 +330,7 @@ async def test_an_idle_connection_that_soe_closed_is_not_written_to(write: bool)
             )
             assert await response.read() == b"ok"
             if not write:
-                await asyncio.sleep(0.01)
+                await until(lambda: upstream.open == 0)
         await upstream.aclose()
 
 
@@ -345,7 +349,7 @@ async def test_a_response_belongs_to_the_request_that_asked() -> None:
         return await response.read() == target
 
     async with soe(echo) as port:
-        upstream = pool(port, acquire=5.0, total=5.0)
+        upstream = pool(port)
 
         assert all(await asyncio.gather(*[ask(upstream, number) for number in range(200)]))
         assert upstream.open <= 2
@@ -380,7 +384,9 @@ async def test_an_answer_before_the_end_of_the_request_ends_the_connection() -> 
 
     async def body() -> AsyncIterator[bytes]:
         yield b"12"
-        await asyncio.sleep(0.05)
+        (connection,) = upstream._all
+        exchange = connection._exchange
+        await until(lambda: exchange is not None and exchange.headers_here)
         yield b"34"
         yield b"56"
 
@@ -431,9 +437,7 @@ async def test_a_request_whose_body_breaks_off_ends_its_connection() -> None:
         upstream = pool(port)
         with pytest.raises(LookupError):
             await upstream.send("PUT", b"/", (*HOST, (b"content-length", b"6")), body())
-        await asyncio.sleep(0.01)
-
-        assert upstream.open == 0
+        await until(lambda: upstream.open == 0)
 
 
 async def test_a_connection_that_dies_on_its_way_to_who_waits_is_not_used() -> None:
@@ -447,7 +451,7 @@ async def test_a_connection_that_dies_on_its_way_to_who_waits_is_not_used() -> N
         await writer.drain()
 
     async with soe(last_words) as port:
-        upstream = pool(port, acquire=1.0)
+        upstream = pool(port)
 
         answers = await asyncio.gather(*[get(upstream) for _ in range(8)])
 
@@ -467,15 +471,15 @@ async def test_a_place_given_to_someone_who_has_gone_goes_to_the_next() -> None:
             await writer.drain()
 
     async with soe(hold) as port:
-        upstream = pool(port, acquire=5.0, first_byte=5.0, total=9.0)
+        upstream = pool(port)
         running = [asyncio.create_task(get(upstream)) for _ in range(2)]
-        await asyncio.sleep(0.01)
+        await until(lambda: upstream.open == 2)
         waiting = [asyncio.create_task(get(upstream)) for _ in range(4)]
-        await asyncio.sleep(0.01)
+        await until(lambda: len(upstream._waiters) == 4)
         for task in (*waiting[:2], *running):
             # Cancelled in the same turn as the places become free.
             task.cancel()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE):
             assert await asyncio.gather(*waiting[2:]) == [(200, b"ok")] * 2
         assert upstream.open <= 2
         await upstream.aclose()
@@ -491,19 +495,18 @@ async def test_a_connection_made_in_vain_is_closed() -> None:
     client = ssl.create_default_context()
     authority.configure_trust(client)
     port = listening.getsockname()[1]
-    upstream = Pool(Origin("https", "127.0.0.1", port), ssl_context=client)
+    upstream = Pool(
+        Origin("https", "127.0.0.1", port), ssl_context=client, timeouts=Timeouts(connect=PATIENCE)
+    )
     task = asyncio.create_task(get(upstream))  # waits for a handshake that never comes
-    await asyncio.sleep(0.05)
-    accepted, _ = listening.accept()
-    assert accepted.recv(1) == b"\x16"
+    accepted, _ = await asyncio.to_thread(listening.accept)
+    accepted.settimeout(PATIENCE)
+    assert await asyncio.to_thread(accepted.recv, 1) == b"\x16"
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    await asyncio.sleep(0.05)
-
-    assert upstream.open == 0
-    accepted.settimeout(1)
+    await until(lambda: upstream.open == 0)
     with contextlib.suppress(ConnectionResetError):
-        while accepted.recv(65_536):
+        while await asyncio.to_thread(accepted.recv, 65_536):
             pass  # and then its end
     accepted.close()
     listening.close()
@@ -552,7 +555,7 @@ async def test_whatever_soe_does_and_whoever_leaves(seed: int) -> None:
             return error.code
 
     async with soe(moody) as port:
-        upstream = pool(port, acquire=5.0, first_byte=5.0, total=9.0)
+        upstream = pool(port)
         tasks = []
         for number in range(200):
             tasks.append(asyncio.create_task(ask(upstream, number)))
@@ -561,7 +564,7 @@ async def test_whatever_soe_does_and_whoever_leaves(seed: int) -> None:
             await asyncio.sleep(chance.choice([0, 0, 0.002]))
         answers = await asyncio.gather(*tasks, return_exceptions=True)
         await upstream.aclose()
-        await asyncio.sleep(0.01)
+        await until(lambda: upstream.open == 0)
 
     told = {answer for answer in answers if not isinstance(answer, BaseException)}
     assert told <= {True, "cut", "closed", "malformed"}
@@ -610,7 +613,7 @@ async def test_bodies_stream_both_ways_in_bounded_memory() -> None:
             yield piece
 
     async with soe(mirror) as port:
-        upstream = pool(port, first_byte=10.0, total=20.0)
+        upstream = pool(port)
         framing = (b"content-length", str(size).encode())
         response = await upstream.send("POST", b"/", (*HOST, framing), body())
         await asyncio.sleep(0.1)
@@ -632,7 +635,8 @@ async def test_tls_is_verified(trusted: bool) -> None:
     client = ssl.create_default_context()
     (authority if trusted else other).configure_trust(client)
     async with soe(answering(OK), server) as port:
-        upstream = Pool(Origin("https", "127.0.0.1", port), ssl_context=client)
+        origin, timeouts = Origin("https", "127.0.0.1", port), Timeouts(connect=PATIENCE)
+        upstream = Pool(origin, ssl_context=client, timeouts=timeouts)
         if trusted:
             assert await get(upstream) == (200, b"ok")
         else:

@@ -8,10 +8,11 @@ import re
 from typing import Any
 
 from gateway.proxy.server import ServerLimits
-from tests.proxy.wire import Recorder, serving
+from tests.patience import PATIENCE
+from tests.proxy.wire import Client, Recorder, serving
 from tests.shared import shared
 
-LIMITS = ServerLimits(
+BRIEF = ServerLimits(
     head_seconds=0.2, body_pause=0.2, idle_seconds=0.2, linger_seconds=0.05, body_seconds=0.4
 )
 AT_ONCE = 8
@@ -37,14 +38,28 @@ def packets(raw: str) -> list[bytes]:
     return raw.encode("latin-1").split(b"{PAUSE}")
 
 
+async def send(case: dict[str, Any], client: Client) -> None:
+    """Send a case, packet by packet."""
+    for packet in packets(case["raw"]):
+        await client.send(packet)
+        await asyncio.sleep(0.01)
+
+
 async def fire(case: dict[str, Any], turn: asyncio.Semaphore) -> tuple[Recorder, bytes]:
     """Send a case to a server of its own, until that closes."""
-    async with turn, serving(limits=LIMITS) as server, server.connect() as client:
-        for packet in packets(case["raw"]):
-            await client.send(packet)
-            await asyncio.sleep(0.01)
+    async with turn, serving(limits=BRIEF) as server, server.connect() as client:
+        await send(case, client)
         read = await client.rest()
         return server.app, read
+
+
+async def deliver(case: dict[str, Any], turn: asyncio.Semaphore) -> Recorder:
+    """Send a case to a server of its own, until its app has it."""
+    async with turn, serving() as server, server.connect() as client:
+        await send(case, client)
+        await asyncio.wait_for(server.app.arrived.wait(), PATIENCE)
+        app: Recorder = server.app
+        return app
 
 
 async def test_what_must_be_refused_never_reaches_the_app_whole() -> None:
@@ -71,8 +86,8 @@ async def test_lawful_requests_reach_the_app_unchanged() -> None:
     lawful = [case for case in cases("control") if "rejected-400" not in case.get("alt", ())]
     assert len(lawful) > 20
 
-    ends = await asyncio.gather(*(fire(case, turn) for case in lawful))
-    for case, (app, _) in zip(lawful, ends, strict=True):
+    apps = await asyncio.gather(*(deliver(case, turn) for case in lawful))
+    for case, app in zip(lawful, apps, strict=True):
         head, _, body = b"".join(packets(case["raw"])).partition(b"\r\n\r\n")
         seen = app.seen[0]
         assert seen.target == head.split(b" ")[1], case["id"]

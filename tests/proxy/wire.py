@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,9 +15,7 @@ from typing import Any
 
 from gateway.proxy.listener import Listener
 from gateway.proxy.server import ServerLimits, strict
-
-PATIENCE = 10.0
-"""Seconds after which a test has failed; no test waits for this long."""
+from tests.patience import PATIENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +163,15 @@ class Served:
         return int(self.url.rpartition(":")[2])
 
     @asynccontextmanager
-    async def connect(self, tls: SSLContext | None = None) -> AsyncIterator[Client]:
-        """Open a connection."""
+    async def connect(
+        self, first: bytes = b"", *, tls: SSLContext | None = None
+    ) -> AsyncIterator[Client]:
+        """Open a connection, on which some bytes wait already when the server accepts it."""
+        connected = socket.create_connection(("127.0.0.1", self.port), PATIENCE)
+        connected.sendall(first)
+        connected.setblocking(False)
         reader, writer = await asyncio.open_connection(
-            "127.0.0.1", self.port, ssl=tls, server_hostname="localhost" if tls else None
+            sock=connected, ssl=tls, server_hostname="localhost" if tls else None
         )
         client = Client(reader, writer)
         try:
