@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.audit.lines import objections
+from tests.patience import PATIENCE
+from tests.shared import ROOT
 
 CONTACT = {
     "SOE_GATEWAY_SITE_CONTACT_NAME": "Knowledge Team",
@@ -76,10 +78,14 @@ def alive(pid: int) -> bool:
 
 @contextlib.contextmanager
 def gateway(
-    upstream: str, data: Path, *arguments: str, environ: Mapping[str, str] = OPEN
+    upstream: str,
+    data: Path,
+    *arguments: str,
+    environ: Mapping[str, str] = OPEN,
+    program: str = "tests.e2e.patient",
 ) -> Iterator[Running]:
     """Run `soe-gateway serve` before `upstream`, with its files in `data`."""
-    command = [sys.executable, "-m", "gateway", "serve", "--listen", "127.0.0.1:0"]
+    command = [sys.executable, "-m", program, "serve", "--listen", "127.0.0.1:0"]
     command += ["--admin-listen", "127.0.0.1:0", "--upstream", upstream, "--data", str(data)]
     with (data / "stderr").open("ab") as errors:
         process = subprocess.Popen(
@@ -87,6 +93,7 @@ def gateway(
             stdout=subprocess.PIPE,
             stderr=errors,
             env={**os.environ, **CONTACT, **environ},
+            cwd=ROOT,
         )
     try:
         proxy, admin = _listening(process, data)
@@ -96,7 +103,7 @@ def gateway(
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(15)
+            process.wait(2 * PATIENCE)
         process.kill()
         process.wait()
         assert process.stdout is not None
