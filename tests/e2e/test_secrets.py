@@ -297,8 +297,6 @@ def settings(kept: Path, provider: str, planted: Planted) -> dict[str, str]:
         "SOE_GATEWAY_SIGN_IN_CLIENT_SECRET": planted.also(CLIENT_SECRET, "the gateway's own"),
         "SOE_GATEWAY_LOG_LEVEL": "debug",
         "SOE_GATEWAY_STATE_POSTS": "1000",
-        "SOE_GATEWAY_SERVER_HEAD_TIMEOUT": "1s",
-        "SOE_GATEWAY_SERVER_BODY_TIMEOUT": "1s",
         **CONTACT,
     }
 

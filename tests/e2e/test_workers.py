@@ -225,6 +225,7 @@ def test_a_killed_worker_is_replaced_and_its_writes_get_their_outcomes(
             answers = Counter(each.result() for each in asked)
         counted = metric(running, "decisions_total", effect="allow")
         again = [post(running, number) for number in range(8)]
+        until(lambda: events(running, "worker.died") != [])
         (died,) = events(running, "worker.died")
         now = workers(running)
     times, what = outcomes(running)
