@@ -11,9 +11,22 @@ from hypothesis import settings
 
 from tests.servers import Valkey
 
-settings.register_profile("shared", deadline=None)  # a busy machine is no fault of the code
+PATIENT = {
+    "IDENTIFY_PERSON_TIMEOUT": "30s",
+    "SERVER_BODY_TIMEOUT": "60s",
+    "SERVER_DRAIN": "60s",
+    "SERVER_HEAD_TIMEOUT": "30s",
+    "STATE_TIMEOUT": "30s",
+    "UPSTREAM_CONNECT_TIMEOUT": "30s",
+    "UPSTREAM_FIRST_BYTE_TIMEOUT": "60s",
+    "UPSTREAM_TOTAL_TIMEOUT": "90s",
+}
+"""Settings of every gateway, but where a test is about one: a busy machine is no fault of the code."""
+
+settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
-os.environ.setdefault("SOE_GATEWAY_STATE_POSTS", "4096")  # else each gateway takes 48 MiB of disk
+for _name, _value in (PATIENT | {"STATE_POSTS": "4096"}).items():  # else each takes 48 MiB of disk
+    os.environ.setdefault(f"SOE_GATEWAY_{_name}", _value)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

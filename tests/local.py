@@ -10,6 +10,9 @@ from functools import partial
 
 import httpx
 
-request = partial(httpx.request, trust_env=False, verify=False)
+from tests.patience import PATIENCE
+
+request = partial(httpx.request, trust_env=False, verify=False, timeout=PATIENCE)
 get = partial(request, "GET")
 post = partial(request, "POST")
+client = partial(httpx.Client, trust_env=False, timeout=PATIENCE)

@@ -1,25 +1,31 @@
-"""How long tests wait: a busy machine stands still for seconds, and that is no fault of the code.
+"""How long tests wait for what must come: so long that no busy or stalling machine is too slow.
 
-What is not about impatience gets `PATIENCE` everywhere; what is gives little to the one call that
-it is about, and shows by the order of events that it did not wait for ever.
+A test that is about impatience gives it to the one part or call that it is about, and shows by the
+order of events that this did not wait for ever; all else has this. What waits so long in vain has
+failed, so the length costs nothing where all is well.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-PATIENCE = 30.0
-"""Seconds after which something that must come about has not; no test waits for this long."""
+PATIENCE = 60.0
+"""Seconds."""
 
 
-async def until(true: Callable[[], object]) -> None:
-    """Wait until something has come about."""
-    ends = time.monotonic() + PATIENCE
+def until(true: Callable[[], bool], told: Callable[[], object] = lambda: "") -> None:
+    """Wait for something that others bring about; where it does not come, `told` says what is."""
+    deadline = time.monotonic() + PATIENCE
     while not true():
-        assert time.monotonic() < ends, "it did not come about"
+        assert time.monotonic() < deadline, f"it did not come about {told()}"
+        time.sleep(0.02)
+
+
+async def eventually(true: Callable[[], bool]) -> None:
+    """Wait as `until`, and let the loop go on meanwhile."""
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline, "it did not come about"
         await asyncio.sleep(0.005)

@@ -16,6 +16,7 @@ from gateway.policy.load import Source, load, sources
 from gateway.policy.policyset import PolicySet
 from gateway.policy.posture import discovering
 from gateway.state.memory import MemoryStore
+from tests.patience import PATIENCE
 from tests.proxy.rig import Broken, Rig, Scripted, build
 
 TODAY = date(2026, 11, 24)
@@ -106,7 +107,7 @@ async def test_a_canary_that_cannot_be_tried_proves_nothing(rig: Rig) -> None:
     seen = []
     for revision, wanted in (("one", 1), ("two", 0), ("two", 1)):
         rig.app.policies.current = replace(rig.app.policies.current, revision=revision)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while value(rig, "canary_refused") != wanted:
                 await asyncio.sleep(0.001)
         seen.append(wanted)

@@ -36,6 +36,8 @@ LAZY_SECONDS = 0.5
 WAITING_AT_MOST = 10_000
 _PATIENCE = 30.0
 """Seconds that a thread waits for a record of its own to be durable."""
+_STOOD_STILL = 0.2
+"""Seconds by which a timer is late where the process was stopped, or its machine."""
 _LOOKS_EVERY = 0.25
 """Seconds between two looks at how much room a disk has."""
 
@@ -64,7 +66,19 @@ class _Batch:
         self.loop = loop
         self.told: list[Told] = []
         self.durable: list[asyncio.Future[None]] = []
-        self._late = loop.call_later(durable_within, self.end, _LATE)
+        self._within = durable_within
+        self._wait()
+
+    def _wait(self) -> None:
+        self._due = self.loop.time() + self._within
+        self._late = self.loop.call_at(self._due, self._is_due)
+
+    def _is_due(self) -> None:
+        """Give up; but not for time in which the whole process stood still, and its thread too."""
+        if self.loop.time() - self._due > _STOOD_STILL:
+            self._wait()
+        else:
+            self.end(_LATE)
 
     def end(self, failure: str = "") -> None:
         """Tell all that wait how it ended."""

@@ -109,6 +109,11 @@ _CONFIRM = (
     "# password), press Post it, and send the last one again: 201, …webUrl…, and once more: 403.",
     "",
 )
+_PATIENT = {
+    "SOE_GATEWAY_STATE_TIMEOUT": "20s",
+    "SOE_GATEWAY_IDENTIFY_PERSON_TIMEOUT": "20s",
+}
+"""Who tries it on a busy laptop wants the answer, and no refusal for want of a second."""
 _SEEN_FIRST = """\
 policy: seen-first
 owner: demo
@@ -147,7 +152,7 @@ def run(args: argparse.Namespace, out: TextIO) -> int:
         serve += ["--upstream", upstream, "--data", str(data), "--policies", str(_policies(data))]
         operator = new_key(secrets.token_bytes(32))
         known = {"SOE_GATEWAY_CONSOLE_OPERATORS": f"sha256:{digest(operator.encode())}"}
-        known |= _signing_in(upstream) if args.upstream is None else {}
+        known |= _PATIENT | (_signing_in(upstream) if args.upstream is None else {})
         told = both.enter_context(_child(serve, "server.listening", out, known))
         if args.selftest:
             return _selftest(told["proxy"], out)

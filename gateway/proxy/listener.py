@@ -20,8 +20,12 @@ from uvicorn.server import ServerState
 _BACKLOG = 2048
 _HANDSHAKE_SECONDS = 10.0
 _DRAIN_TICK = 0.02
-_ARRIVING_SECONDS = 0.25
-"""How long a stop waits for the first request of a connection that was just made."""
+_ARRIVING_TICKS = 12
+"""For how long a stop waits for the first request of a connection that was just made.
+
+Ticks tell it better than the clock, which goes on while the process stands still: what arrived
+meanwhile is read before the next.
+"""
 
 
 class Listener:
@@ -104,15 +108,21 @@ class Listener:
         assert self._server is not None
         loop = asyncio.get_running_loop()
         deadline = loop.time() + drain
-        arrived = min(deadline, loop.time() + _ARRIVING_SECONDS)
         listening = [os.dup(each.fileno()) for each in self._server.sockets]
         self._server.close()
-        await self._take(tuple(_queued(listening)), arrived - loop.time())
+        taking = self._take(tuple(_queued(listening)))
         told: set[Any] = set()
-        self._shut_down(told, spare_new=loop.time() < arrived)
-        while self._is_in_use(coming=loop.time() < arrived) and loop.time() < deadline:
+        ticks = 0
+        while loop.time() < deadline:
+            arriving = ticks < _ARRIVING_TICKS
+            self._shut_down(told, spare_new=arriving)
+            is_taken = taking.done() or not arriving
+            if is_taken and not self._is_in_use(coming=arriving):
+                break
             await asyncio.sleep(_DRAIN_TICK)
-            self._shut_down(told, spare_new=loop.time() < arrived)
+            ticks += 1
+        taking.cancel()
+        await asyncio.wait([taking])
         for connection in list(self._state.connections):
             connection.transport.abort()
 
@@ -130,8 +140,8 @@ class Listener:
         made = bool(self._state.tasks or self._state.connections)
         return made or (coming and any(each.transport is None for each in self._accepted))
 
-    async def _take(self, accepted: tuple[socket.socket, ...], seconds: float) -> None:
-        """Serve connections that the closed listener had in its queue."""
+    def _take(self, accepted: tuple[socket.socket, ...]) -> asyncio.Future[Any]:
+        """Begin to serve connections that the closed listener had in its queue."""
         loop = asyncio.get_running_loop()
         handshake = _HANDSHAKE_SECONDS if self._tls else None
         taking = [
@@ -140,9 +150,7 @@ class Listener:
             )
             for each in accepted
         ]
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, seconds)):
-                await asyncio.gather(*taking, return_exceptions=True)
+        return asyncio.gather(*taking, return_exceptions=True)
 
     def _shut_down(self, told: set[Any], *, spare_new: bool) -> None:
         """Tell each once: close what is idle, and what runs after its answer."""

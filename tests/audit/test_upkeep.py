@@ -38,6 +38,7 @@ from tests.audit.chains import (
 )
 from tests.audit.disks import KEYS as ONE_KEY
 from tests.audit.disks import NOW, REFUSE, StoppedClock, raw
+from tests.patience import PATIENCE
 from tests.samples import a_write
 
 
@@ -59,7 +60,11 @@ async def kept(
     terms: dict[str, Any] = {"checkpoints": ["stdout:"], "every": 3600.0, **changes}
     upkeep = Upkeep([folder], ONE_KEY, StoppedClock(), events, **terms)
     log = AuditWriter(
-        [FileSink(folder, writer)], begun(writer, ONE_KEY), StoppedClock(), upkeep=upkeep
+        [FileSink(folder, writer)],
+        begun(writer, ONE_KEY),
+        StoppedClock(),
+        durable_within=PATIENCE,
+        upkeep=upkeep,
     )
     try:
         yield log, upkeep

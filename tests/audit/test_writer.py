@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -374,6 +375,35 @@ async def test_a_disk_that_hangs_fails_the_decision_in_time(tmp_path: Path) -> N
     assert kinds(tmp_path) == ["decision", "outcome", "audit.closed"]
 
 
+async def test_time_in_which_the_process_stood_still_does_not_count() -> None:
+    """Its thread could not sync either: it has the time again, and not for ever."""
+
+    class Loop:
+        at = 0.0
+        due: Callable[[], None]
+
+        def time(self) -> float:
+            return self.at
+
+        def call_at(self, _: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+            self.due = call
+            return asyncio.get_running_loop().call_later(0, lambda: None)
+
+    loop = Loop()
+    batch = writer_module._Batch(cast("asyncio.AbstractEventLoop", loop), 1.0)
+    durable = asyncio.get_running_loop().create_future()
+    batch.durable.append(durable)
+    ends = []
+    for at in (4.0, 5.01):  # three seconds late, and in time
+        loop.at = at
+        loop.due()
+        ends.append(durable.done())
+
+    assert ends == [False, True]
+    with pytest.raises(AuditError, match="in time"):
+        await durable
+
+
 async def test_no_more_than_so_many_may_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -404,7 +434,7 @@ async def test_a_disk_with_little_room_refuses_writes_and_records_how_others_end
         return room[0]
 
     sink = FileSink(tmp_path, "w", disk=Disk(free=free))
-    log = AuditWriter([sink], Chain(KEY, "w"), StoppedClock(), min_free=50)
+    log = AuditWriter([sink], Chain(KEY, "w"), StoppedClock(), durable_within=PATIENCE, min_free=50)
     await decide(log, "w1")
     room[0] = 49
     while log.free_bytes != 49:

@@ -20,12 +20,18 @@ from gateway.audit.sinks import FileSink
 from gateway.audit.writer import AuditWriter
 from gateway.model import Outcome, Settlement
 from tests.audit.disks import ALLOW, KEY, REFUSE, StoppedClock
+from tests.patience import PATIENCE
 from tests.samples import a_write
 
 
 async def record(directory: Path, steps: list[str]) -> None:
     """Take the steps."""
-    log = AuditWriter([FileSink(directory, "victim")], Chain(KEY, "victim"), StoppedClock())
+    log = AuditWriter(
+        [FileSink(directory, "victim")],
+        Chain(KEY, "victim"),
+        StoppedClock(),
+        durable_within=PATIENCE,
+    )
     for step in steps:
         name, _, end = step.partition("=")
         await log.decided(a_write(id=name), REFUSE if end == "refused" else ALLOW)

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.cli import main
 from gateway.settings import TABLE
+from tests.conftest import PATIENT
 
 WELL = "upstream: {url: 'https://soe.example.com'}\nsite: {contact: {name: Knowledge Team}}\n"
 
@@ -16,6 +17,8 @@ WELL = "upstream: {url: 'https://soe.example.com'}\nsite: {contact: {name: Knowl
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    for name in PATIENT:
+        monkeypatch.delenv(f"SOE_GATEWAY_{name}", raising=False)
 
 
 def test_it_tells_every_mistake_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:

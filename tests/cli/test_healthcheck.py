@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from gateway.cli import healthcheck
+from tests.patience import PATIENCE
 
 
 class Admin(BaseHTTPRequestHandler):
@@ -25,6 +26,12 @@ class Admin(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe waits as long as it must."""
+    monkeypatch.setattr(healthcheck, "_SECONDS", PATIENCE)
 
 
 @pytest.fixture

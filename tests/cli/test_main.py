@@ -11,6 +11,7 @@ import pytest
 
 from gateway import __version__
 from gateway.cli import COMMANDS, main
+from tests.patience import PATIENCE
 from tests.shared import ROOT
 
 
@@ -21,7 +22,7 @@ def run(*words: str, read: int | None = None) -> subprocess.CompletedProcess[byt
         stdout=subprocess.PIPE if read is None else read,
         stderr=subprocess.PIPE,
         cwd=ROOT,
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -99,7 +100,7 @@ def test_a_reader_that_leaves_early_is_no_crash() -> None:
     errors = process.stderr.read()
     process.stderr.close()
 
-    assert process.wait(30) == 1
+    assert process.wait(PATIENCE) == 1
     assert errors == b""
 
 

@@ -14,6 +14,7 @@ from gateway.model import Outcome, Reserved, Settlement
 from gateway.state import Terms
 from gateway.state.sqlite import SqliteStore
 from tests.contract.test_stores import asks, cap, look, write
+from tests.patience import PATIENCE
 
 NEEDS = {"cap": cap("one|integration=help-bot"), "copies": look()}
 
@@ -34,7 +35,7 @@ def data(tmp_path: Path) -> Path:
 
 def terms(data: Path) -> Terms:
     """The terms of a gateway with this data directory."""
-    return Terms(keep=7_776_000.0, timeout=5, note=data / "state.epoch")
+    return Terms(keep=7_776_000.0, timeout=PATIENCE, note=data / "state.epoch")
 
 
 def asked(data: Path) -> Reserved:

@@ -141,7 +141,7 @@ def play(pod: Mapping[str, Any], directory: Path) -> Iterator[Container]:
     try:
         with process:
             yield Container(f"{name}-gateway", *_listening(process, errors), process)
-            call("podman", "pod", "stop", "--time", "30", name)
+            call("podman", "pod", "stop", "--time", "60", name)
     finally:
         subprocess.run(["podman", "pod", "rm", "--force", name], capture_output=True, check=False)
 

@@ -7,17 +7,19 @@ import json
 import math
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from tests import local
+from tests.patience import PATIENCE, until
+from tests.ports import kept_port
 
 BINARY = shutil.which("prometheus")
 needs_prometheus = pytest.mark.skipif(
@@ -65,22 +67,26 @@ class Prometheus:
             if (known := [(at, value) for at, value in values if math.isfinite(value)])
         ]
 
-    def scrapes(self) -> int:
-        """How often the gateway was scraped."""
-        found = self.ask("query", query="count_over_time(up[1h])")["result"]
-        return int(found[0]["value"][1]) if found else 0
+    def has_begun(self) -> bool:
+        """Whether it answers, and has scraped the gateway."""
+        try:
+            return self.last_scrape() > 0
+        except (httpx.TransportError, json.JSONDecodeError):
+            return False
 
-    def scraped(self, more: int = 1) -> None:
-        """Wait until the gateway was scraped as often again."""
-        wanted = self.scrapes() + more
-        while self.scrapes() < wanted:
-            time.sleep(0.05)
+    def last_scrape(self) -> float:
+        """When the last scrape began, if it did not fail; else 0."""
+        found = self.ask("query", query="timestamp(up == 1)")["result"]
+        return float(found[0]["value"][1]) if found else 0.0
 
-    def shows(self, expression: str, *, while_: Future[None]) -> None:
-        """Wait until an expression gives something, which it does only while something is done."""
-        while not self.ask("query", query=expression)["result"]:
-            assert not while_.done(), expression
-            time.sleep(0.05)
+    def scraped(self) -> None:
+        """Wait for a scrape that begins from now on."""
+        now = time.time()
+        until(lambda: self.last_scrape() > now)
+
+    def shows(self, expression: str) -> bool:
+        """Whether an expression gives something."""
+        return bool(self.ask("query", query=expression)["result"])
 
 
 @contextlib.contextmanager
@@ -89,29 +95,20 @@ def prometheus(admin: str, data: Path) -> Iterator[Prometheus]:
     assert BINARY is not None
     config = data / "prometheus.yml"
     config.write_text(_CONFIG.format(target=admin.removeprefix("http://")))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [BINARY, f"--config.file={config}", f"--storage.tsdb.path={data / 'tsdb'}"]
-    command += [f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"]
-    with (data / "prometheus.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
-            running = Prometheus(http)
-            _wait(running, process, data)
-            yield running
-    finally:
-        process.send_signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        process.kill()
-        process.wait()
-
-
-def _wait(running: Prometheus, process: subprocess.Popen[bytes], data: Path) -> None:
-    while process.poll() is None:
-        with contextlib.suppress(httpx.TransportError, json.JSONDecodeError):
-            if running.scrapes():
-                return
-        time.sleep(0.05)
-    raise AssertionError((data / "prometheus.log").read_text())
+    log = data / "prometheus.log"
+    with kept_port() as port, log.open("wb") as told:
+        command = [BINARY, f"--config.file={config}", f"--storage.tsdb.path={data / 'tsdb'}"]
+        command += [f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"]
+        process = subprocess.Popen(command, stdout=told, stderr=told)
+        try:
+            with local.client(base_url=f"http://127.0.0.1:{port}") as http:
+                running = Prometheus(http)
+                until(lambda: process.poll() is not None or running.has_begun())
+                assert process.poll() is None, log.read_text()
+                yield running
+        finally:
+            process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(PATIENCE)
+            process.kill()
+            process.wait()

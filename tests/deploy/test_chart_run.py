@@ -27,6 +27,7 @@ from tests.deploy.chart import (
 )
 from tests.deploy.containers import IMAGE, Container
 from tests.e2e.stack import sandbox
+from tests.patience import until
 
 
 def missing() -> str:
@@ -133,7 +134,7 @@ def running(soe: str, tmp_path: Path) -> Iterator[Container]:
 def write(running: Container) -> httpx.Response:
     """Ask a question as the registered integration, without a person's act."""
     fields = {"authorization": "Bearer demo", "x-gateway-key": KEY}
-    with httpx.Client(trust_env=False, timeout=30) as client:
+    with local.client() as client:
         return client.post(f"{running.proxy}/api/v3/questions", json=QUESTION, headers=fields)
 
 
@@ -167,8 +168,7 @@ def test_the_pod_runs_as_the_chart_says_and_follows_its_policies(
     objects = rendered(tuned)
     (volume,) = (each for each in pod(objects)["spec"]["volumes"] if each["name"] == "policies")
     put(tmp_path / "policies", files(objects, volume), 2)
-    while revision(running) == before:
-        pass
+    until(lambda: revision(running) != before)
     accepted = write(running)
 
     assert status["Uid"].split() == status["Gid"].split() == [str(OWNER)] * 4
@@ -179,6 +179,6 @@ def test_the_pod_runs_as_the_chart_says_and_follows_its_policies(
     assert (refused.status_code, refused.json()["code"]) == (403, "explicit_action")
     assert accepted.status_code == 201
     assert running.inspect("{{.State.StartedAt}}") == began
-    containers.call("podman", "stop", "--time", "30", running.name)
+    containers.call("podman", "stop", "--time", "60", running.name)
     assert running.inspect("{{.State.ExitCode}}") == "0"
     assert list((tmp_path / "data" / "audit").glob("audit-*.jsonl"))

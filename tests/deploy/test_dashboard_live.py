@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,10 +15,10 @@ from html import escape
 from io import BytesIO
 from pathlib import Path
 
-import httpx
 import pytest
 from PIL import Image
 
+from tests import local
 from tests.deploy.grafana import Panel, panels, put_in
 from tests.deploy.picture import WIDTH, page
 from tests.deploy.prometheus import Prometheus, Series, needs_prometheus, prometheus
@@ -25,11 +26,14 @@ from tests.deploy.traffic import SWITCHED_OFF, WRITERS, Traffic, write_policies
 from tests.e2e.browser import browser
 from tests.e2e.process import CONTACT, gateway
 from tests.e2e.stack import sandbox
+from tests.patience import until
 
 ROUNDS = 4
 ROUNDS_FOR_A_PICTURE = 65
 PICTURES = os.environ.get("PICTURES")
 """A folder: then the traffic lasts longer, and the dashboard is drawn there from its data."""
+INTERVAL = 4 if PICTURES else 60
+"""Seconds over which rates are told: as Grafana would, or so many that no scrape may come too late."""
 QUIET = {
     "Records not written",
     "Rules running open",
@@ -58,7 +62,7 @@ class Seen:
         seconds = int(self.end - self.start) + 1
         return {
             query.ref: self.prometheus.series(
-                put_in(query.expression, seconds=seconds, values=values),
+                put_in(query.expression, seconds=seconds, interval=INTERVAL, values=values),
                 self.start,
                 self.end,
                 instant=query.instant,
@@ -77,7 +81,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         sandbox() as soe,
         gateway(soe, data, "--policies", str(policies), environ={}) as running,
         prometheus(running.admin, data) as scraping,
-        httpx.Client(trust_env=False, timeout=20) as http,
+        local.client() as http,
     ):
         traffic = Traffic(http, running.proxy, soe)
         for turn in range(ROUNDS_FOR_A_PICTURE if PICTURES else ROUNDS):
@@ -93,8 +97,13 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
                 os.kill(running.process.pid, signal.SIGHUP)
                 switch_off(data, policies)
         with ThreadPoolExecutor(1) as beside:
-            slow = beside.submit(traffic.wait_for_soe, 4.0)
-            scraping.shows("soe_gateway_upstream_connections > 0", while_=slow)
+            seen_slow = threading.Event()
+            slow = beside.submit(traffic.wait_for_soe, seen_slow)
+            try:
+                until(lambda: scraping.shows("soe_gateway_upstream_connections > 0"))
+            finally:
+                seen_slow.set()
+            slow.result()
             scraping.scraped()
         yield Seen(scraping, start, time.time())
 

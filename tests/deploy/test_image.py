@@ -15,6 +15,7 @@ from tests import local
 from tests.deploy import containers
 from tests.deploy.containers import Container
 from tests.e2e.stack import sandbox
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 MISSING = containers.missing()
@@ -71,7 +72,7 @@ def running(images: object, soe: str, tmp_path: Path) -> Iterator[Container]:
 
 def write(running: Container, **headers: str) -> httpx.Response:
     """Ask a question through the gateway."""
-    with httpx.Client(trust_env=False, timeout=30) as client:
+    with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
         fields = {"authorization": "Bearer demo", **headers}
         return client.post(f"{running.proxy}/api/v3/questions", json=QUESTION, headers=fields)
 
@@ -127,11 +128,11 @@ def test_a_stop_finishes_what_is_in_flight(running: Container, soe: str) -> None
     )
     client.start()
     _arrived(soe)
-    containers.call("podman", "stop", "--time", "20", running.name)
-    client.join(20)
+    containers.call("podman", "stop", "--time", "60", running.name)
+    client.join(PATIENCE)
 
     assert [answer.status_code for answer in answers] == [201]
-    assert running.process.wait(20) == 0
+    assert running.process.wait(PATIENCE) == 0
 
 
 def _arrived(soe: str) -> None:

@@ -6,6 +6,7 @@ import random
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
@@ -154,11 +155,12 @@ class Traffic:
             self.http.post(f"{self.sandbox}/_sandbox/next", json={"count": 1, **behaviour})
             self.ask("release-bot")
 
-    def wait_for_soe(self, seconds: float) -> None:
-        """A read that SOE takes long to answer."""
-        told = {"count": 1, "reads": True, "delay": seconds}
-        self.http.post(f"{self.sandbox}/_sandbox/next", json=told)
-        self.http.get(f"{self.gateway}/api/v3/tags", headers=self._headers("help-bot"))
+    def wait_for_soe(self, enough: Event) -> None:
+        """Read what SOE takes seconds to answer, again and again."""
+        told = {"count": 1, "reads": True, "delay": 3.0}
+        while not enough.is_set():
+            self.http.post(f"{self.sandbox}/_sandbox/next", json=told)
+            self.http.get(f"{self.gateway}/api/v3/tags", headers=self._headers("help-bot"))
 
     def ask(self, writer: str) -> None:
         """Ask a question that nobody asked before."""

@@ -21,6 +21,7 @@ from gateway.settings.load import load_settings
 from tests import local
 from tests.docs.pages import Block, blocks
 from tests.e2e.stack import stack
+from tests.patience import PATIENCE
 from tests.shared import ROOT
 
 GATEWAY = "http://127.0.0.1:8080"
@@ -43,7 +44,7 @@ def demo() -> Iterator[tuple[str, str]]:
         yield url, next(found[1] for line in lines if (found := re.search(r"--data (\S+)", line)))
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(2 * PATIENCE)
         process.stdout.close()
 
 
@@ -98,7 +99,7 @@ def session(page: Path, url: str, data: str) -> list[tuple[str, str, str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=4 * PATIENCE,
         check=False,
     )
     printed = done.stdout.split("\0")[1:]
@@ -167,7 +168,7 @@ def test_a_program_that_is_shown_runs(page: Path, tmp_path: Path) -> None:
             [sys.executable, "-c", program.replace(GATEWAY, pair.url)],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=2 * PATIENCE,
             check=False,
         )
 

@@ -112,7 +112,6 @@ def send(
         running.proxy + path,
         json={"title": title, "body": body, "tags": ["keys"]},
         headers=headers | ({"x-explicit-action": act} if act else {}),
-        timeout=20,
     )
 
 

@@ -10,7 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.patience import PATIENCE
 
 
 @contextlib.contextmanager
@@ -19,6 +21,7 @@ def browser() -> Iterator[Browser]:
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     if found is None:
         pytest.skip("Chromium is not installed (apt-get install chromium): no page can be tried")
+    expect.set_options(timeout=1000 * PATIENCE)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         try:
@@ -58,5 +61,5 @@ def origin(html: str) -> Iterator[str]:
 
 def told(page: Page) -> dict[str, Any]:
     """Give what the script of a page found out, when it is done."""
-    done: dict[str, Any] = page.wait_for_function("window.told", timeout=30_000).json_value()
+    done: dict[str, Any] = page.wait_for_function("window.told").json_value()
     return done

@@ -8,11 +8,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.audit.lines import objections
+from tests.patience import PATIENCE
+from tests.shared import ROOT
 
 CONTACT = {
     "SOE_GATEWAY_SITE_CONTACT_NAME": "Knowledge Team",
@@ -76,10 +79,14 @@ def alive(pid: int) -> bool:
 
 @contextlib.contextmanager
 def gateway(
-    upstream: str, data: Path, *arguments: str, environ: Mapping[str, str] = OPEN
+    upstream: str,
+    data: Path,
+    *arguments: str,
+    environ: Mapping[str, str] = OPEN,
+    program: str = "tests.e2e.patient",
 ) -> Iterator[Running]:
     """Run `soe-gateway serve` before `upstream`, with its files in `data`."""
-    command = [sys.executable, "-m", "gateway", "serve", "--listen", "127.0.0.1:0"]
+    command = [sys.executable, "-m", program, "serve", "--listen", "127.0.0.1:0"]
     command += ["--admin-listen", "127.0.0.1:0", "--upstream", upstream, "--data", str(data)]
     with (data / "stderr").open("ab") as errors:
         process = subprocess.Popen(
@@ -87,18 +94,24 @@ def gateway(
             stdout=subprocess.PIPE,
             stderr=errors,
             env={**os.environ, **CONTACT, **environ},
+            cwd=ROOT,
         )
+    # Read on by a thread of its own, or a full pipe would stand in for a sink.
+    logged = threading.Thread(target=_keep_log, args=(process, data), daemon=True)
     try:
         proxy, admin = _listening(process, data)
+        logged.start()
         running = Running(process, proxy, admin, data)
         yield running
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(15)
+            process.wait(2 * PATIENCE)
         process.kill()
         process.wait()
+        if logged.ident is not None:
+            logged.join(PATIENCE)
         assert process.stdout is not None
         process.stdout.close()
     # Whatever a test is about, the records that it leaves have the shape that is published.
@@ -110,20 +123,13 @@ def _listening(process: subprocess.Popen[bytes], data: Path) -> tuple[str, str]:
     for line in process.stdout:
         event = json.loads(line)
         if event.get("event") == "server.listening":
-            # The pipe is read on by a thread of its own, or a full pipe would stand in for a sink.
-            _drain(process, data)
             return event["proxy"], event["admin"]
     raise AssertionError(f"the gateway did not start: {(data / 'stderr').read_text()}")
 
 
-def _drain(process: subprocess.Popen[bytes], data: Path) -> None:
-    import threading
-
-    def copy() -> None:
-        assert process.stdout is not None
-        with (data / "stdout").open("ab") as log, contextlib.suppress(ValueError):
-            for line in process.stdout:
-                log.write(line)
-                log.flush()
-
-    threading.Thread(target=copy, daemon=True).start()
+def _keep_log(process: subprocess.Popen[bytes], data: Path) -> None:
+    assert process.stdout is not None
+    with (data / "stdout").open("ab") as log, contextlib.suppress(ValueError):
+        for line in process.stdout:
+            log.write(line)
+            log.flush()

@@ -14,6 +14,7 @@ from typing import Any
 
 from tests import local
 from tests.e2e.process import OPEN, Running, gateway
+from tests.patience import PATIENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def sandbox(*arguments: str) -> Iterator[str]:
         yield json.loads(process.stdout.readline())["url"]
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(10)
+        process.wait(PATIENCE)
         process.stdout.close()
 
 

@@ -20,6 +20,7 @@ from tests.audit.written import pack
 from tests.e2e.conftest import ACTION_ONLY
 from tests.e2e.process import OPEN
 from tests.e2e.stack import Stack, stack
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -89,7 +90,7 @@ def test_after_a_flood_the_log_tells_what_stands_on_the_site_and_whose_it_is(
             late = ask(site, OPS, 8)
             news = json.loads(told.readline())
             process.send_signal(signal.SIGINT)
-            ended = process.wait(10)
+            ended = process.wait(PATIENCE)
     for path in (tmp_path / "audit").glob("audit-*.jsonl"):
         pack(path)
     packed = query(tmp_path, "--urls")

@@ -18,6 +18,7 @@ import trustme
 from tests.e2e.conftest import ACTION_ONLY
 from tests.e2e.process import OPEN
 from tests.e2e.stack import Stack, stack
+from tests.patience import PATIENCE
 from tests.shared import ROOT, shared
 
 EXAMPLES = os.environ.get("DOCUMENT_EXAMPLES", "1")
@@ -77,7 +78,7 @@ def python(script: str, *arguments: str, **environ: str) -> Any:
         [sys.executable, "-c", script, *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=2 * PATIENCE,
         env={"PATH": "/usr/bin:/bin", **environ},
         check=False,
     )
@@ -186,7 +187,9 @@ def test_a_generated_client_reads_writes_and_shows_the_refusal(
     document = vendors_document(tmp_path)
     command = [str(Path(sys.executable).parent / "openapi-python-client"), "generate"]
     command += ["--path", str(document), "--meta", "none", "--output-path", str(tmp_path / "soe")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=2 * PATIENCE, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     plain.reset()
 
@@ -229,7 +232,9 @@ def backstage() -> Path:
     if not module.exists():
         cache.mkdir(parents=True, exist_ok=True)
         command = ["npm", "pack", f"{PLUGIN}@1.4.0", "--silent"]
-        done = subprocess.run(command, cwd=cache, capture_output=True, timeout=100, check=False)
+        done = subprocess.run(
+            command, cwd=cache, capture_output=True, timeout=2 * PATIENCE, check=False
+        )
         if done.returncode != 0:
             pytest.skip("the npm registry is out of reach: Backstage's plugin cannot be tried")
         archive = next(cache.glob("*.tgz"))
@@ -245,7 +250,7 @@ def test_backstages_plugin_reads_writes_and_shows_the_refusal(plain: Stack) -> N
         ["node", "-e", BACKSTAGE, str(backstage()), plain.url],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=2 * PATIENCE,
         check=False,
     )
 
@@ -297,7 +302,9 @@ def test_who_is_not_registered_is_shown_whom_to_ask(
     if client == "backstage":
         command = ["node", "-e", BACKSTAGE_UNREGISTERED, str(backstage()), running.url]
         environ = {"PATH": os.environ["PATH"], "NODE_EXTRA_CA_CERTS": str(authority)}
-        done = subprocess.run(command, capture_output=True, timeout=60, env=environ, check=True)
+        done = subprocess.run(
+            command, capture_output=True, timeout=2 * PATIENCE, env=environ, check=True
+        )
         shown = json.loads(done.stdout)
     else:
         script = SO4T_UNREGISTERED if client == "so4t_api" else STACKAPI_UNREGISTERED
@@ -324,7 +331,7 @@ def test_all_operations_of_the_vendors_document_are_gated(
     command += ["-H", "X-Explicit-Action: true"] if act else []
 
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=200, check=False, cwd=tmp_path
+        command, capture_output=True, text=True, timeout=4 * PATIENCE, check=False, cwd=tmp_path
     )
 
     assert "Server error" not in done.stdout, done.stdout[-4000:]

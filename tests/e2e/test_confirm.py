@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -28,7 +27,9 @@ from tests.e2e.confirming import (
     post_it,
     sign_in,
 )
+from tests.e2e.patient import CLOCK_AHEAD
 from tests.e2e.stack import Stack
+from tests.patience import PATIENCE, until
 from tests.shared import ROOT
 
 pytestmark = pytest.mark.slow
@@ -142,6 +143,7 @@ def test_somebody_else_has_no_button(bot: Asking, page: Page) -> None:
     expect(page.get_by_text("Ada alone may see it.")).to_have_count(0)
     expect(page.get_by_role("button", name="Post it", exact=True)).to_have_count(0)
     page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("link", name="Sign in", exact=True)).to_be_visible()
     sign_in(page, link, "Ada")
     expect(page.get_by_text("Ada alone may see it.").first).to_be_visible()
 
@@ -167,7 +169,7 @@ def test_a_bot_without_a_session_confirms_nothing(bot: Asking) -> None:
     link = bot.held(body="By a bot.")
     own = link.partition("/_gateway")[0]
     fields = {"origin": own, "sec-fetch-site": "same-origin", "x-forwarded-email": "ada@example.com"}  # fmt: skip
-    with httpx.Client(trust_env=False) as client:
+    with local.client() as client:
         client.get(link)
 
         sent = client.post(link, data={"decision": "post", "token": "0" * 48}, headers=fields)
@@ -241,16 +243,17 @@ def test_an_expired_link_confirms_nothing(
     browser: Browser, context: BrowserContext, tmp_path: Path
 ) -> None:
     """The page that was open in time says so."""
-    with confirming(tmp_path, SOE_GATEWAY_HOLDS_OPEN_FOR="8s") as stack:
+    ahead = tmp_path / "ahead"
+    ahead.write_text("0")
+    with confirming(tmp_path, **{CLOCK_AHEAD: str(ahead)}) as stack:
         bot, page = Asking(stack), context.new_page()
         page.goto(f"{stack.url}/_gateway/sign-in?hold={'0' * 32}")
         page.get_by_role("button", name="Ada").click()
         link = bot.held(body="Soon over.")
         page.goto(link)
         expect(page.get_by_role("button", name="Post it", exact=True)).to_be_visible()
-        status = f"{link}/status"
-        while local.get(status).json()["status"] == "open":
-            page.wait_for_timeout(100)  # the gateway's own clock ends it
+        ahead.write_text(str(15 * 60 + 1))
+        until(lambda: local.get(f"{link}/status").json()["status"] != "open")
 
         page.get_by_role("button", name="Post it", exact=True).click()
 
@@ -294,7 +297,7 @@ def test_everybody_can_use_the_page(bot: Asking, browser: Browser, scheme: str, 
     for _ in range(12):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.innerText"))
-    page.get_by_role("button", name="Post it", exact=True).click()
+    post_it(page)
     look("confirm-done")
     page.goto(link.rpartition("/")[0] + "/" + "0" * 32)
     look("confirm-unknown")
@@ -323,7 +326,7 @@ def test_the_demo_can_be_tried_as_it_says(page: Page) -> None:
         posted, again = send(), send()
     finally:
         process.terminate()
-        process.wait(40)
+        process.wait(2 * PATIENCE)
         process.stdout.close()
 
     assert "webUrl" in posted

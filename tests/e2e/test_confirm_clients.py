@@ -21,6 +21,7 @@ from tests.e2e.browser import browser as real_browser
 from tests.e2e.confirming import confirming, post_it, sign_in
 from tests.e2e.stack import Stack
 from tests.e2e.test_clients import backstage
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.slow
 REGISTRY = f"""\
@@ -89,7 +90,7 @@ def client(command: Sequence[str], **environ: str) -> Iterator[Client]:
         yield Client(process.stdout, process.stdin)
     finally:
         process.stdin.close()
-        process.wait(20)
+        process.wait(PATIENCE)
         process.stdout.close()
 
 

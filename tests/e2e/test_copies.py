@@ -54,7 +54,6 @@ def post_many(
                 "authorization": "Bearer t",
                 "x-explicit-action": "true",
             },
-            timeout=20,
         ).status_code
 
     with ThreadPoolExecutor(count) as pool:

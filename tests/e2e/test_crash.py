@@ -17,6 +17,7 @@ from gateway.audit.segments import segments
 from tests import local
 from tests.e2e.process import Running, gateway
 from tests.e2e.recorder import Recorded, created, recorder
+from tests.patience import PATIENCE
 
 
 def post(running: Running, number: int) -> int:
@@ -35,7 +36,6 @@ def post(running: Running, number: int) -> int:
                 "authorization": f"Bearer {number}",
                 "x-explicit-action": "true",
             },
-            timeout=20,
         ).status_code
     except httpx.HTTPError:
         return 0
@@ -52,7 +52,7 @@ def test_after_a_kill_every_decision_has_its_one_true_outcome(
     def answer(request: Recorded) -> bytes | None:
         arrived.release()
         if len(soe.requests) > 20:
-            held.wait(20)
+            held.wait(PATIENCE)
         return created(request)
 
     arguments = ("--policies", str(policies_without_caps))
@@ -64,7 +64,7 @@ def test_after_a_kill_every_decision_has_its_one_true_outcome(
             for thread in threads:
                 thread.start()
             for _ in range(25):
-                assert arrived.acquire(timeout=20)
+                assert arrived.acquire(timeout=PATIENCE)
             running.process.send_signal(signal.SIGKILL)
             running.process.wait()
             for thread in threads:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.process import Running, gateway
 from tests.e2e.recorder import Recorder, recorder
+from tests.patience import PATIENCE
 from tests.shared import shared
 
 pytestmark = pytest.mark.slow
@@ -69,7 +70,7 @@ def request_of(method: str, path: str, operation: str) -> tuple[bytes, bytes, by
 
 def send(port: int, head: bytes, body: bytes) -> int:
     """Send raw bytes, and return the status."""
-    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
         connection.sendall(head + body)
         return int(connection.recv(65_536).split(b" ", 2)[1])
 

@@ -121,7 +121,7 @@ def test_the_fate_of_posts_is_counted_and_shown_among_the_metrics(site: Stack) -
     answer = {"body": "Turn the valve."}
     post(site.url, f"questions/{other}/answers", answer, key=OPS)
     moderator = {"authorization": "Bearer a-moderator"}
-    with httpx.Client(base_url=site.sandbox, headers=moderator, trust_env=False) as http:
+    with local.client(base_url=site.sandbox, headers=moderator) as http:
         http.delete(f"/api/v3/questions/{asked[0]}").raise_for_status()
         http.post(f"/_sandbox/close/{asked[1]}").raise_for_status()
         http.post(f"/api/v3/questions/{asked[1]}/downvote").raise_for_status()

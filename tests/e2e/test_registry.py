@@ -7,7 +7,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -22,6 +21,8 @@ from tests.authority import SERVER, Authority, Issued
 from tests.e2e.conftest import ACTION_ONLY
 from tests.e2e.process import Running, gateway
 from tests.e2e.stack import sandbox
+from tests.patience import PATIENCE, until
+from tests.ports import kept_port
 from tests.servers import Valkey
 
 pytestmark = pytest.mark.slow
@@ -61,7 +62,7 @@ def ask(running: Running, token: str | None, title: str, **more: str) -> httpx.R
     fields = ACT | more | ({"Authorization": f"Bearer {token}"} if token else {})
     question = QUESTION | {"title": title, "body": f"It runs out. {title}"}
     url = f"{running.proxy}/api/v3/questions"
-    return local.post(url, json=question, headers=fields, timeout=20)
+    return local.post(url, json=question, headers=fields)
 
 
 def said(*folders: Path) -> str:
@@ -173,9 +174,8 @@ def test_a_token_that_the_gateway_holds_is_replaced_while_it_runs(
         before = ask(running, None, "With the old one?", **key)
         beside = ask(running, "mine", "With two?", **key)
         (tmp_path / "token").write_text(NEW + "\n")
-        until = time.monotonic() + 20
-        while (after := ask(running, None, "With the new one?", **key)).status_code == 401:
-            assert time.monotonic() < until
+        until(lambda: ask(running, None, "With the new one?", **key).status_code != 401)
+        after = ask(running, None, "And once more?", **key)
 
     assert before.status_code == 401  # SOE's word
     assert (beside.status_code, beside.json()["code"]) == (400, "ambiguous_credentials")
@@ -214,7 +214,7 @@ def test_a_certificate_names_its_integration(policies: Path, tmp_path: Path, wor
 def write(running: Running, context: ssl.SSLContext, at: str = "", **more: str) -> httpx.Response:
     """Ask a question over TLS, of the gateway or of what is before it."""
     fields = ACT | {"Authorization": "Bearer anybodys"} | more
-    with httpx.Client(verify=context, trust_env=False) as client:
+    with local.client(verify=context) as client:
         url = f"{at or running.proxy}/api/v3/questions"
         return client.post(url, json=QUESTION, headers=fields)
 
@@ -255,23 +255,24 @@ def nginx(folder: Path, behind: str, own: Issued, authority: Authority) -> Itera
     found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if found is None:
         pytest.skip("nginx is not installed (apt-get install nginx-light): it cannot be tried")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    told = {"port": port, "cert": own.cert, "key": own.key, "authority": authority.path}
-    (folder / "nginx.conf").write_text(NGINX.format(**told, folder=folder, gateway=behind))
-    process = subprocess.Popen([found, "-p", str(folder), "-c", str(folder / "nginx.conf")])
-    try:
-        until = time.monotonic() + 20
-        while True:
+    with kept_port() as port:
+        told = {"port": port, "cert": own.cert, "key": own.key, "authority": authority.path}
+        (folder / "nginx.conf").write_text(NGINX.format(**told, folder=folder, gateway=behind))
+        process = subprocess.Popen([found, "-p", str(folder), "-c", str(folder / "nginx.conf")])
+        try:
+            until(lambda: listens(port) or process.poll() is not None)
             assert process.poll() is None, (folder / "error.log").read_text()
-            assert time.monotonic() < until
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                break
-        yield f"https://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
+            yield f"https://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes connections there."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
 
 
 def test_nginx_tells_whose_certificate_it_saw(policies: Path, tmp_path: Path) -> None:

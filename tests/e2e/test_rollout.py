@@ -28,6 +28,7 @@ from gateway.proxy.server import ServerLimits, strict
 from gateway.proxy.upstream import Pool
 from gateway.state.memory import MemoryStore
 from tests.e2e.stack import sandbox
+from tests.patience import PATIENCE
 from tests.proxy.rig import Scripted, build
 
 pytestmark = pytest.mark.slow
@@ -193,11 +194,11 @@ async def week_through(
         listener = Listener(app, ("127.0.0.1", 0), protocol=strict(limits, lambda _: None))
         url = await listener.start()
         answers = []
-        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=20) as client:
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE) as client:
             for write in writes:
                 rig.clock.at = write.at
                 answers.append(await send(client, write))
-        await listener.stop(5)
+        await listener.stop(PATIENCE)
         pool = app.pipeline.upstream
         assert isinstance(pool, Pool)
         await pool.aclose()

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-import httpx
 import orjson
 import pytest
 
@@ -22,6 +21,7 @@ from tests.e2e.planting import Planted, files, forms
 from tests.e2e.process import CONTACT, Running, gateway
 from tests.e2e.recorder import Answer, Recorded, created, recorder
 from tests.e2e.stack import sandbox
+from tests.patience import PATIENCE
 from tests.servers import Valkey
 
 pytestmark = pytest.mark.slow
@@ -54,7 +54,9 @@ class Client:
 
     def raw(self, request: bytes) -> bytes:
         """Send them as they are, and read to the end."""
-        with socket.create_connection(("127.0.0.1", self.running.port), timeout=10) as connection:
+        with socket.create_connection(
+            ("127.0.0.1", self.running.port), timeout=PATIENCE
+        ) as connection:
             connection.sendall(request)
             answer = b""
             with contextlib.suppress(ConnectionResetError):
@@ -166,7 +168,7 @@ def read_everywhere(client: Client, planted: Planted) -> None:
 
 def sign_in(client: Client, planted: Planted, hold: str) -> None:
     """Sign somebody in at the provider to see a hold, and watch for all that this takes."""
-    with httpx.Client(base_url=client.running.proxy, trust_env=False) as browser:
+    with local.client(base_url=client.running.proxy) as browser:
         sent = browser.get("/_gateway/sign-in", params={"hold": hold})
         asked = urlsplit(sent.headers["location"])
         page = local.get(sent.headers["location"]).text
@@ -295,8 +297,6 @@ def settings(kept: Path, provider: str, planted: Planted) -> dict[str, str]:
         "SOE_GATEWAY_SIGN_IN_CLIENT_SECRET": planted.also(CLIENT_SECRET, "the gateway's own"),
         "SOE_GATEWAY_LOG_LEVEL": "debug",
         "SOE_GATEWAY_STATE_POSTS": "1000",
-        "SOE_GATEWAY_SERVER_HEAD_TIMEOUT": "1s",
-        "SOE_GATEWAY_SERVER_BODY_TIMEOUT": "1s",
         **CONTACT,
     }
 

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import trustme
 from tests import local
 from tests.e2e.process import CONTACT, gateway
 from tests.e2e.stack import sandbox
+from tests.patience import PATIENCE, until
 from tests.servers import Valkey
 
 pytestmark = pytest.mark.slow
@@ -67,7 +67,7 @@ def seed(url: str, data: Path, *arguments: str, **more: str) -> dict[str, Any]:
         capture_output=True,
         text=True,
         env=environ(**more),
-        timeout=60,
+        timeout=2 * PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -79,7 +79,7 @@ def seed(url: str, data: Path, *arguments: str, **more: str) -> dict[str, Any]:
 def post(url: str, path: str, body: Any, token: str = "t") -> httpx.Response:
     """Write something, as a person asked for."""
     headers = {"authorization": f"Bearer {token}", "x-explicit-action": "true"}
-    return local.post(f"{url}{path}", json=body, headers=headers, timeout=20)
+    return local.post(f"{url}{path}", json=body, headers=headers)
 
 
 @pytest.mark.parametrize("api", ["v2.3", "v3"])
@@ -124,24 +124,21 @@ def test_a_teams_posts_are_compared_in_the_team(soe: str, tmp_path: Path) -> Non
 
 def test_an_interrupted_run_is_gone_on_with(soe: str, tmp_path: Path) -> None:
     """Ctrl-C says how, and gives the exit code that shells know."""
-    with httpx.Client(base_url=soe, headers={"authorization": "Bearer t"}, trust_env=False) as site:
+    with local.client(base_url=soe, headers={"authorization": "Bearer t"}) as site:
         for number in range(250):
             body = {"title": f"Part {number}?", "body": f"It is the {number}th part.", "tags": []}
             site.post("/api/v3/questions", json=body).raise_for_status()
 
     process = subprocess.Popen(
-        command(soe, tmp_path, "--rate", "1"),
+        command(soe, tmp_path, "--rate", "0.01"),  # the first page at once, the next much later
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environ(),
     )
-    for _ in range(600):
-        if (tmp_path / "seed.json").exists() or process.poll() is not None:
-            break
-        time.sleep(0.05)
+    until(lambda: (tmp_path / "seed.json").exists() or process.poll() is not None)
     process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=20)
+    out, errors = process.communicate(timeout=PATIENCE)
     told = seed(soe, tmp_path)
 
     assert (process.returncode, errors) == (130, "")

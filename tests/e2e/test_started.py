@@ -13,6 +13,7 @@ import pytest
 
 from gateway import __version__
 from tests.e2e.process import CONTACT
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +34,7 @@ def test_a_start_says_what_it_stands_on_and_what_is_weak(workers: str, tmp_path:
         listening = json.loads(out.readline())
         process.send_signal(signal.SIGTERM)
         events = [json.loads(line) for line in out]
-    assert process.wait(30) == 0
+    assert process.wait(PATIENCE) == 0
     text = os.read(ours, 65_536).decode()
     os.close(ours)
     os.close(theirs)

@@ -30,7 +30,6 @@ def ask(url: str, title: str, body: str) -> httpx.Response:
             "authorization": "Bearer t",
             "x-explicit-action": "true",
         },
-        timeout=20,
     )
 
 

@@ -11,8 +11,9 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import httpx
@@ -32,20 +33,15 @@ from tests.e2e.process import (
     workers,
 )
 from tests.e2e.recorder import Recorded, Recorder, created, recorder
+from tests.patience import PATIENCE, until
 from tests.shared import ROOT
 
 pytestmark = pytest.mark.slow
 
-PATIENCE = 15.0
-REFUSED = -1
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait for something that other processes bring about."""
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.02)
+REFUSED, SLOW = -1, -2
+AT_ONCE = 0.2
+"""Seconds in which a client has connected and sent its request, unless its machine is busy: a stop
+waits a little longer for the first request of a connection."""
 
 
 def metric(running: Running, name: str, **labels: str) -> float:
@@ -64,22 +60,47 @@ def post(running: Running, number: int) -> int:
     return answer_to(running, number)[0]
 
 
+def question(number: int) -> tuple[dict[str, object], dict[str, str]]:
+    """A question that nobody else asks, and the header fields it goes with."""
+    headers = {"authorization": f"Bearer {number}", "x-explicit-action": "true"}
+    title = f"How do I rotate key {number}?"
+    return {"title": title, "body": "It runs out.", "tags": ["a"]}, headers
+
+
 def answer_to(running: Running, number: int) -> tuple[int, str]:
     """As `post`; gives what the answer says, too."""
-    document = {"title": f"How do I rotate key {number}?", "body": "It runs out.", "tags": ["a"]}
-    headers = {"authorization": f"Bearer {number}", "x-explicit-action": "true"}
+    document, headers = question(number)
     try:
-        answer = local.post(
-            f"{running.proxy}/api/v3/questions",
-            json=document,
-            headers=headers,
-            timeout=PATIENCE,
-        )
+        answer = local.post(f"{running.proxy}/api/v3/questions", json=document, headers=headers)
     except httpx.ConnectError as error:
         return REFUSED, str(error)
     except httpx.HTTPError as error:
         return 0, repr(error)
     return answer.status_code, answer.text
+
+
+def answer_at_once(running: Running, number: int) -> tuple[int, str]:
+    """As `answer_to`; SLOW where the client took long to send, and has no answer.
+
+    Raises:
+        ConnectionRefusedError: nobody listens.
+    """
+    document, headers = question(number)
+    fields = headers | {"content-type": "application/json"}
+    connection = HTTPConnection("127.0.0.1", running.port, timeout=PATIENCE)
+    began, sent = time.monotonic(), 0.0
+    try:
+        connection.request("POST", "/api/v3/questions", json.dumps(document), fields)
+        sent = time.monotonic()
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    except ConnectionRefusedError:
+        raise
+    except (OSError, HTTPException) as error:
+        was_slow = (sent or time.monotonic()) - began > AT_ONCE
+        return SLOW if was_slow else 0, repr(error)
+    finally:
+        connection.close()
 
 
 def outcomes(running: Running) -> tuple[Counter[object], Counter[object]]:
@@ -130,9 +151,9 @@ def test_both_workers_answer_and_count_together(two: tuple[Running, Recorder]) -
     assert answers == [201] * 40
     assert len(soe.requests) == 40
     assert {each["worker"] for each in events(running, "request.finished")} == {1, 2}
-    assert metric(running, "requests_total", status="2xx") == 40
+    until(lambda: metric(running, "requests_total", status="2xx") == 40)
+    until(lambda: metric(running, "added_latency_seconds_count") == 40)
     assert metric(running, "outcomes_total", outcome="ok") == 40
-    assert metric(running, "added_latency_seconds_count") == 40
     assert metric(running, "audit_sync_seconds_count") > 0
     assert metric(running, "workers") == 2
     assert metric(running, "enforcing") == 1
@@ -151,14 +172,17 @@ def test_the_gateway_is_ready_and_well(two: tuple[Running, Recorder]) -> None:
 def test_all_workers_look_at_the_policies(two: tuple[Running, Recorder], policies: Path) -> None:
     """SIGHUP reaches each; the old revision is in force nowhere, and 0 in the metrics."""
     running, _ = two
-    before = local.get(f"{running.admin}/readyz").json()["policy_revision"]
+
+    def revision() -> str:
+        return str(local.get(f"{running.admin}/readyz").json()["policy_revision"])
+
+    before = revision()
     (policies / "action.yaml").write_text(ACTION_ONLY.replace("names", "tells"))
     running.process.send_signal(signal.SIGHUP)
+    until(lambda: revision() != before)
     until(lambda: metric(running, "policy_info", revision=before) == 0)
-    after = local.get(f"{running.admin}/readyz").json()["policy_revision"]
 
-    assert after != before
-    assert metric(running, "policy_info", revision=after) == 1
+    assert metric(running, "policy_info", revision=revision()) == 1
     assert metric(running, "policy_reload_success") == 1
 
 
@@ -201,6 +225,7 @@ def test_a_killed_worker_is_replaced_and_its_writes_get_their_outcomes(
             answers = Counter(each.result() for each in asked)
         counted = metric(running, "decisions_total", effect="allow")
         again = [post(running, number) for number in range(8)]
+        until(lambda: events(running, "worker.died") != [])
         (died,) = events(running, "worker.died")
         now = workers(running)
     times, what = outcomes(running)
@@ -217,7 +242,10 @@ def test_a_killed_worker_is_replaced_and_its_writes_get_their_outcomes(
 
 
 def test_a_stop_under_load_loses_nothing(tmp_path: Path, policies: Path) -> None:
-    """Who got a connection gets an answer, and every decision its outcome; all processes end."""
+    """Who got a connection gets an answer, and every decision its outcome; all processes end.
+
+    Who was slow to send his request may find his connection closed; nothing was decided then.
+    """
 
     def answer(request: Recorded) -> bytes:
         time.sleep(0.02)
@@ -225,8 +253,9 @@ def test_a_stop_under_load_loses_nothing(tmp_path: Path, policies: Path) -> None
 
     def ask(first: int) -> list[tuple[int, str]]:
         answers: list[tuple[int, str]] = []
-        while (told := answer_to(running, first + len(answers)))[0] != REFUSED:
-            answers.append(told)
+        with contextlib.suppress(ConnectionRefusedError):
+            while True:
+                answers.append(answer_at_once(running, first + len(answers)))
         return answers
 
     arguments = ("--policies", str(policies), "--workers", "2")
@@ -239,7 +268,7 @@ def test_a_stop_under_load_loses_nothing(tmp_path: Path, policies: Path) -> None
             told = [answer for each in asked for answer in each.result()]
         code = running.process.wait(PATIENCE)
     answers = Counter(status for status, _ in told)
-    unlike = [answer for answer in told if answer[0] != 201]
+    unlike = [answer for answer in told if answer[0] not in (201, SLOW)]
     times, what = outcomes(running)
 
     assert code == 0
@@ -324,7 +353,7 @@ def serve(data: Path, *words: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=PATIENCE,
+        timeout=2 * PATIENCE,
         check=False,
     )
 

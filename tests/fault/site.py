@@ -19,6 +19,8 @@ from tests.fault.soe import Soe
 FULL = os.environ.get("FAULT_ROUNDS") == "full"
 """Whether the long forms run."""
 PATIENCE = 15.0
+WITHIN_A_SECOND = {"SOE_GATEWAY_STATE_TIMEOUT": "800ms"}
+"""As gateways are by default, and not as patient as those of other tests."""
 
 _ACTED = """\
   person-acted:
@@ -105,7 +107,8 @@ async def site(
     rules = folder / "policies"
     rules.mkdir()
     (rules / "fault.yaml").write_text(policies)
-    shared = {**OPEN, "SOE_GATEWAY_AUDIT_KEY_FILE": str(folder / "audit.key"), **(environ or {})}
+    shared = {**OPEN, **WITHIN_A_SECOND, "SOE_GATEWAY_AUDIT_KEY_FILE": str(folder / "audit.key")}
+    shared |= environ or {}
     if audit is not None:
         words += ("--audit", f"file://{audit}")
     soe = Soe()
@@ -130,7 +133,7 @@ async def _started(
 ) -> Running:
     """Start a gateway in a thread: whoever drains while it ends still wants SOE's answers."""
     data.mkdir()
-    started = gateway(upstream, data, *words, environ=environ)
+    started = gateway(upstream, data, *words, environ=environ, program="gateway")
     running = await asyncio.to_thread(started.__enter__)
     stack.push_async_callback(asyncio.to_thread, started.__exit__, None, None, None)
     return running

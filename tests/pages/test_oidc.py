@@ -20,12 +20,14 @@ CAME = {"code": "the-code", "state": "the-state"}
 
 
 class Now:
-    """A clock that a test moves."""
+    """A clock that stands still until a test moves it."""
 
-    moved = 0.0
+    def __init__(self) -> None:
+        self.moved = 0.0
+        self._began = time.time()
 
     def __call__(self) -> float:
-        return time.time() + self.moved
+        return self._began + self.moved
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from gateway.sandbox.oidc import CLIENT_ID, CLIENT_SECRET, PATH
 from gateway.state.memory import MemoryStore
 from tests.e2e.stack import sandbox
 from tests.pages.visiting import OWN, Browser, held, hold_all, hold_of, page, people, with_people
+from tests.patience import PATIENCE
 from tests.proxy.rig import Rig, Scripted, build
 from tests.sandbox.relying import Relying
 
@@ -51,7 +52,7 @@ async def go(browser: Browser, site: str, link: str, person: str = "Ada") -> str
     """Follow the link to the provider, and say who it is; gives where that leads back to."""
     sent = await browser.look(link)
     assert sent.status == 303
-    async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as http:
         relying = Relying(http, site)
         shown = await http.get(sent.fields[b"location"].decode())
         back = await relying.choose(shown, person)

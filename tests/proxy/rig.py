@@ -34,7 +34,7 @@ from gateway.proxy.passthrough import Passthrough
 from gateway.proxy.pipeline import Pipeline
 from gateway.proxy.reload import Policies
 from gateway.proxy.tokens import Tokens
-from gateway.proxy.upstream import Origin, Pool, Timeouts
+from gateway.proxy.upstream import Origin, Pool
 from gateway.proxy.waiting import Confirming
 from gateway.seal import Seal
 from tests.patience import PATIENCE
@@ -224,9 +224,15 @@ def build(tmp_path: Path, port: int, store: Store, soe: Scripted) -> Rig:
     observer = Observer(log, Metrics())
     directory = tmp_path / "audit"
     keeping = Keeping(people=Pseudonyms(tmp_path / "people.db", b"p" * 32, clock))
-    audit = AuditWriter([FileSink(directory, "w")], Chain(b"k" * 32, "w"), clock, keeping=keeping)
+    audit = AuditWriter(
+        [FileSink(directory, "w")],
+        Chain(b"k" * 32, "w"),
+        clock,
+        keeping=keeping,
+        durable_within=PATIENCE,
+    )
     origin = Origin("http", "127.0.0.1", port)
-    pool = Pool(origin, timeouts=Timeouts(first_byte=PATIENCE, total=PATIENCE))
+    pool = Pool(origin)
     forwarding = Forwarding(authority=origin.authority, url=origin.url)
     tokens = Tokens(store, clock, observer, b"s" * 32)
     identifier = Identifier(secret=b"s" * 32, clock=clock, tokens=tokens)

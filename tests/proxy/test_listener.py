@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
+from collections.abc import Iterator
 
 import pytest
 
-from gateway.proxy import listener as listener_module
+from gateway.proxy import listener
 from gateway.proxy.listener import Listener
 from gateway.proxy.server import ServerLimits, strict
 from tests.patience import PATIENCE
@@ -16,13 +18,6 @@ from tests.proxy.wire import Recorder, serving
 READ = b"GET /api/v3/questions HTTP/1.1\r\nhost: gateway\r\n\r\n"
 
 
-@pytest.fixture
-def slow_arrivals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stop waits long for requests on new connections: they are there, but a machine is busy."""
-    monkeypatch.setattr(listener_module, "_ARRIVING_SECONDS", PATIENCE)
-
-
-@pytest.mark.usefixtures("slow_arrivals")
 async def test_what_waits_in_the_queue_is_answered() -> None:
     """A connection that nobody has accepted when the stop begins is served before the end."""
     async with serving() as server:
@@ -37,6 +32,26 @@ async def test_what_waits_in_the_queue_is_answered() -> None:
             client.close()
 
     assert answers == [b"HTTP/1.1 200"] * 20
+
+
+async def test_a_stop_that_stands_still_for_a_while_serves_the_queue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Time in which the process was stopped, or its machine, is nobody's to have sent a request."""
+
+    def late(listening: list[int]) -> Iterator[socket.socket]:
+        time.sleep(0.5)  # the whole process
+        return queued(listening)
+
+    queued = listener._queued
+    monkeypatch.setattr(listener, "_queued", late)
+    async with serving() as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(READ)
+            await server.listener.stop(PATIENCE)
+            client.settimeout(0)
+
+            assert client.recv(65_536)[:12] == b"HTTP/1.1 200"
 
 
 async def test_who_says_nothing_does_not_hold_a_stop_up() -> None:
@@ -63,7 +78,6 @@ async def test_listeners_share_a_port_if_both_say_so() -> None:
     await second.stop(0)
 
 
-@pytest.mark.usefixtures("slow_arrivals")
 async def test_a_connection_is_finished_that_is_just_being_accepted() -> None:
     """A stop that begins before a connection's first turn of the loop waits for it all the same."""
     accepted = asyncio.Event()
@@ -73,12 +87,12 @@ async def test_a_connection_is_finished_that_is_just_being_accepted() -> None:
             super().__init__(*given)
             accepted.set()
 
-    listener = Listener(Recorder(), ("127.0.0.1", 0), protocol=Noticed)
-    port = int((await listener.start()).rpartition(":")[2])
+    listening = Listener(Recorder(), ("127.0.0.1", 0), protocol=Noticed)
+    port = int((await listening.start()).rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port)) as client:
         client.sendall(READ)
         await accepted.wait()
-        await listener.stop(PATIENCE)
+        await listening.stop(PATIENCE)
         client.settimeout(0)
 
         assert client.recv(65_536)[:12] == b"HTTP/1.1 200"

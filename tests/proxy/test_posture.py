@@ -14,7 +14,7 @@ from gateway.policy.load import load
 from gateway.policy.policyset import PolicySet
 from gateway.policy.posture import discovering, ends
 from gateway.proxy.reload import Policies
-from tests.patience import until
+from tests.patience import eventually
 from tests.proxy.rig import RULES, Quiet, Rig
 
 TODAY = date(2026, 11, 24)
@@ -87,7 +87,7 @@ async def test_the_posture_ends_by_itself() -> None:
     assert metrics.registry.get_sample_value("soe_gateway_posture", {"posture": "discover"}) == 1
 
     over.set()
-    await until(lambda: not active.current.discovering)
+    await eventually(lambda: not active.current.discovering)
     watching.cancel()
 
     assert active.current.enforcing
@@ -114,11 +114,11 @@ async def test_the_posture_ends_though_the_files_are_broken_by_then(tmp_path: Pa
     watching = asyncio.create_task(active.watch(0.01))
     for text, event in (("a fault of ours", "gateway.crashed"), ("rubbish", "policies.refused")):
         file.write_text(text)
-        await until(lambda event=event: log.events[-1][0] == event)  # type: ignore[misc]
+        await eventually(lambda event=event: log.events[-1][0] == event)  # type: ignore[misc]
     assert active.current.discovering
 
     over.set()
-    await until(lambda: not active.current.discovering)
+    await eventually(lambda: not active.current.discovering)
     watching.cancel()
 
     assert active.current.enforcing

@@ -11,7 +11,7 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.observer import Observer
 from gateway.policy.load import load
 from gateway.proxy.reload import Policies
-from tests.patience import until
+from tests.patience import eventually
 from tests.proxy.rig import Quiet
 
 RULE = "policy: p\nowner: o\nrules: {r: {title: T, mode: %s, for: ['*'], explicit_action: {evidence: literal}}}\n"
@@ -43,7 +43,7 @@ def value(metrics: Metrics, name: str, **labels: Any) -> float | None:
 
 async def until_changed(active: Policies, revision: str) -> None:
     """Wait for the watch to take a new set."""
-    await until(lambda: active.current.revision != revision)
+    await eventually(lambda: active.current.revision != revision)
 
 
 async def test_a_configmaps_swap_is_followed(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from gateway.errors import UpstreamError
 from gateway.model import Outcome
 from gateway.proxy.transport import PoolTransport
 from gateway.proxy.upstream import Origin, Pool, Timeouts
-from tests.patience import PATIENCE, until
+from tests.patience import PATIENCE, eventually
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 HOST = ((b"host", b"soe"),)
@@ -148,7 +148,7 @@ async def test_bytes_that_nobody_asked_for_reach_nobody(
         upstream = pool(port)
         first = await get(upstream, method)
         taken.set()
-        await until(lambda: upstream.open == 0)
+        await eventually(lambda: upstream.open == 0)
         response = await upstream.send("GET", b"/a", (*HOST, (b"x-next", b"1")), None)
 
         assert first[1] == body
@@ -300,7 +300,7 @@ async def test_what_cannot_be_reached_was_not_sent() -> None:
     async with soe(silent) as port:
         upstream = pool(port, acquire=0.2)
         waiting = [asyncio.create_task(get(upstream)) for _ in range(2)]
-        await until(lambda: upstream.open == 2)
+        await eventually(lambda: upstream.open == 2)
         with pytest.raises(UpstreamError) as exhausted:
             await get(upstream)
         for task in waiting:
@@ -330,7 +330,7 @@ async def test_an_idle_connection_that_soe_closed_is_not_written_to(write: bool)
             )
             assert await response.read() == b"ok"
             if not write:
-                await until(lambda: upstream.open == 0)
+                await eventually(lambda: upstream.open == 0)
         await upstream.aclose()
 
 
@@ -386,7 +386,7 @@ async def test_an_answer_before_the_end_of_the_request_ends_the_connection() -> 
         yield b"12"
         (connection,) = upstream._all
         exchange = connection._exchange
-        await until(lambda: exchange is not None and exchange.headers_here)
+        await eventually(lambda: exchange is not None and exchange.headers_here)
         yield b"34"
         yield b"56"
 
@@ -437,7 +437,7 @@ async def test_a_request_whose_body_breaks_off_ends_its_connection() -> None:
         upstream = pool(port)
         with pytest.raises(LookupError):
             await upstream.send("PUT", b"/", (*HOST, (b"content-length", b"6")), body())
-        await until(lambda: upstream.open == 0)
+        await eventually(lambda: upstream.open == 0)
 
 
 async def test_a_connection_that_dies_on_its_way_to_who_waits_is_not_used() -> None:
@@ -473,9 +473,9 @@ async def test_a_place_given_to_someone_who_has_gone_goes_to_the_next() -> None:
     async with soe(hold) as port:
         upstream = pool(port)
         running = [asyncio.create_task(get(upstream)) for _ in range(2)]
-        await until(lambda: upstream.open == 2)
+        await eventually(lambda: upstream.open == 2)
         waiting = [asyncio.create_task(get(upstream)) for _ in range(4)]
-        await until(lambda: len(upstream._waiters) == 4)
+        await eventually(lambda: len(upstream._waiters) == 4)
         for task in (*waiting[:2], *running):
             # Cancelled in the same turn as the places become free.
             task.cancel()
@@ -504,7 +504,7 @@ async def test_a_connection_made_in_vain_is_closed() -> None:
     assert await asyncio.to_thread(accepted.recv, 1) == b"\x16"
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    await until(lambda: upstream.open == 0)
+    await eventually(lambda: upstream.open == 0)
     with contextlib.suppress(ConnectionResetError):
         while await asyncio.to_thread(accepted.recv, 65_536):
             pass  # and then its end
@@ -564,7 +564,7 @@ async def test_whatever_soe_does_and_whoever_leaves(seed: int) -> None:
             await asyncio.sleep(chance.choice([0, 0, 0.002]))
         answers = await asyncio.gather(*tasks, return_exceptions=True)
         await upstream.aclose()
-        await until(lambda: upstream.open == 0)
+        await eventually(lambda: upstream.open == 0)
 
     told = {answer for answer in answers if not isinstance(answer, BaseException)}
     assert told <= {True, "cut", "closed", "malformed"}

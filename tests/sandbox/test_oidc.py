@@ -20,6 +20,7 @@ from gateway.sandbox.app import Sandbox, sandbox_app
 from gateway.sandbox.oidc import CLIENT_ID, CLIENT_SECRET, CODE_SECONDS, TOKEN_SECONDS, Provider
 from gateway.sandbox.site import Site
 from tests.e2e.stack import sandbox
+from tests.patience import PATIENCE
 from tests.sandbox.relying import ASKED, VERIFIER, Relying
 
 GIVEN = "https://gateway.example.com/_gateway/signed-in"
@@ -34,7 +35,7 @@ def running() -> Iterator[str]:
 
 @pytest.fixture
 async def relying(running: str) -> AsyncIterator[Relying]:
-    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=20) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=PATIENCE) as http:
         yield Relying(http, running)
 
 

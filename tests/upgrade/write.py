@@ -52,7 +52,7 @@ def ask(base: str, number: int) -> httpx.Response:
     headers = {"X-Explicit-Action": "true", "X-Gateway-Key": KEY, "Authorization": "Bearer demo"}
     question = {"title": title, "body": body, "tags": ["tls"]}
     return httpx.post(
-        f"{base}/api/v3/questions", headers=headers, json=question, timeout=30, trust_env=False
+        f"{base}/api/v3/questions", headers=headers, json=question, timeout=60, trust_env=False
     )
 
 
@@ -77,7 +77,7 @@ def running(checkout: Path, *words: str) -> Iterator[dict[str, str]]:
         yield json.loads(line)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
 
 
 def policies(folder: Path) -> Path:

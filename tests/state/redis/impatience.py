@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gateway.state.redis.client import Client
-from tests.patience import until
+from tests.patience import eventually
 
 
 @contextmanager
@@ -26,4 +26,4 @@ async def written(client: Client, number: int, word: bytes) -> None:
         connection = client._connection
         return 0 if connection is None else sum(word in each[0] for each in connection.waiting)
 
-    await until(lambda: waiting() >= number)
+    await eventually(lambda: waiting() >= number)

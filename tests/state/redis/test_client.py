@@ -76,7 +76,7 @@ async def listening(script: Script_) -> AsyncIterator[str]:
 
 async def refused(asking: Awaitable[Any]) -> StoreError:
     """What a call fails with, which is not kept waiting for ever."""
-    async with asyncio.timeout(2 * PATIENCE):
+    async with asyncio.timeout(PATIENCE):
         with pytest.raises(StoreError) as caught:
             await asking
     return caught.value

@@ -15,7 +15,7 @@ from gateway.state.redis import RedisStore
 from tests.contract.test_notes import HELD, put
 from tests.contract.test_sharing import seen, use, uses
 from tests.contract.test_stores import NOW
-from tests.patience import PATIENCE, until
+from tests.patience import PATIENCE, eventually
 from tests.servers import Valkey
 from tests.state.redis.impatience import impatient
 from tests.state.redis.test_store import is_behind, ready, server, store, terms
@@ -35,7 +35,7 @@ async def test_a_note_ends_by_the_clock_of_the_server(server: Valkey, store: Red
     await store.notes.put("soon", HELD, 5.0, until=ends, expected=None)
     await store.notes.put("later", HELD, 5.0, until=ends + 3600, expected=None)
     there = await store.notes.get("later", ends + 10_000)
-    await until(lambda: server.ask("KEYS", "*:note:soon") == b"*0\r\n")
+    await eventually(lambda: server.ask("KEYS", "*:note:soon") == b"*0\r\n")
 
     assert there == HELD
     assert now(server) >= ends

@@ -23,7 +23,7 @@ from gateway.model import (
 )
 from gateway.state import Terms, open_store
 from gateway.state.redis import RedisStore
-from tests.patience import PATIENCE, until
+from tests.patience import PATIENCE, eventually
 from tests.samples import a_write
 from tests.servers import Valkey
 from tests.state.redis.holding import holds
@@ -66,7 +66,7 @@ async def store(server: Valkey) -> AsyncIterator[RedisStore]:
 
 async def paid(store: RedisStore) -> None:
     """Wait until all that it owes is settled."""
-    await until(lambda: not store._owed)
+    await eventually(lambda: not store._owed)
 
 
 async def test_a_server_that_hangs_is_an_error_in_time(server: Valkey, store: RedisStore) -> None:
@@ -190,7 +190,7 @@ async def test_an_idle_process_puts_back_what_it_knows(server: Valkey, tmp_path:
     server.start()
     with pytest.raises(StoreError) as refused:
         await ready(busy.reserve, asks(3))
-    await until(lambda: "state.put_back" in told)
+    await eventually(lambda: "state.put_back" in told)
     server.ask("HSET", "{soe-gateway}:meta", "opens", "0")  # the time of mending is over
     answer = await busy.reserve(asks(4))
     for each in (idle, busy):
@@ -207,7 +207,7 @@ async def test_a_server_that_evicts_is_refused(server: Valkey, store: RedisStore
     with pytest.raises(StoreError, match="noeviction"):
         await store.reserve(asks(1))
     server.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
-    await until(lambda: not store._losses._evicts)
+    await eventually(lambda: not store._losses._evicts)
 
     assert is_accepted(await store.reserve(asks(2)))
 
@@ -493,7 +493,7 @@ async def test_scripts_and_connections_come_back_by_themselves(
     connection = store._redis._connection
     server.ask(*lost.split())
     if lost.startswith("CLIENT"):  # then the connection ends, a moment later
-        await until(lambda: store._redis._connection is not connection)
+        await eventually(lambda: store._redis._connection is not connection)
 
     assert not is_accepted(await store.reserve(asks(2)))
 

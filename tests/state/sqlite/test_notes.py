@@ -18,7 +18,7 @@ from tests.contract.conftest import KEEP
 from tests.contract.test_notes import HELD, put
 from tests.contract.test_sharing import seen, use, uses
 from tests.contract.test_stores import NOW, asks, write
-from tests.patience import PATIENCE, until
+from tests.patience import PATIENCE, eventually
 from tests.state.sqlite.test_store import DAMAGES, opened, terms
 
 _ROUNDS = 20
@@ -75,7 +75,7 @@ async def test_what_has_ended_goes_from_the_file(tmp_path: Path) -> None:
         await uses(store, number, f"m{number % 7}")
     await store.reserve(use(999, "late", 2 * KEEP))
     with closing(sqlite3.connect(tmp_path / "state.db", isolation_level=None)) as db:
-        await until(lambda: db.execute(_COUNTS).fetchone() == (0, 1))
+        await eventually(lambda: db.execute(_COUNTS).fetchone() == (0, 1))
     await store.close()
 
 

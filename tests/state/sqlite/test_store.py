@@ -18,7 +18,7 @@ from gateway.state import Terms, open_store
 from gateway.state.sqlite import SqliteStore
 from tests.contract.conftest import KEEP
 from tests.contract.test_stores import NOW, asks, cap, charged, found, look, write
-from tests.patience import PATIENCE, until
+from tests.patience import PATIENCE, eventually
 
 
 def opened(path: Path) -> SqliteStore:
@@ -259,7 +259,7 @@ async def test_what_expired_goes_and_the_journal_stays_small(tmp_path: Path) -> 
     await store.reserve(asks(write(999, KEEP + 1), {}))
     db = sqlite3.connect(path, isolation_level=None)
     counts = "SELECT (SELECT count(*) FROM writes), count(*) FROM charges"
-    await until(lambda: db.execute(counts).fetchone() == (1, 0))
+    await eventually(lambda: db.execute(counts).fetchone() == (1, 0))
     db.close()
     await store.close()
 
