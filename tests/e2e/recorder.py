@@ -88,8 +88,12 @@ class Recorder:
 def recorder(answer: Answer = created) -> Iterator[Recorder]:
     """Run a recorder on a free port."""
     running = Recorder(answer)
-    threading.Thread(target=running._accept, daemon=True).start()
+    accepting = threading.Thread(target=running._accept, daemon=True)
+    accepting.start()
     try:
         yield running
     finally:
+        # Else it would go on in `accept`, and take a later recorder's connections: its number is free.
+        running._listener.shutdown(socket.SHUT_RDWR)
+        accepting.join()
         running._listener.close()
