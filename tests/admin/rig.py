@@ -23,6 +23,7 @@ from gateway.proxy.switches import Switches
 from gateway.state.memory import MemoryStore
 from gateway.state.switches import SwitchFile
 from tests.audit.written import Writer
+from tests.patience import PATIENCE
 from tests.proxy.rig import Ticking
 
 VIEWER = Who(name="max", role=Role.VIEWER)
@@ -69,7 +70,7 @@ async def following(folder: Path, *records: Mapping[str, Any]) -> AsyncIterator[
     try:
         writes = sum(each["kind"] == "decision" for each in records)
         deeds = sum(each["kind"] == "admin" for each in records)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while await _read(followed) != (writes, deeds):
                 await asyncio.sleep(0.005)
         yield followed

@@ -33,6 +33,7 @@ from gateway.state.memory import MemoryStore
 from tests.admin.rig import OPERATOR, VIEWER, Recorded, drawn, following, shipped, show, switches
 from tests.audit.written import Writer, decision
 from tests.holding import holds_over, opened
+from tests.patience import PATIENCE
 from tests.proxy.rig import Ticking
 from tests.samples import a_write
 
@@ -228,7 +229,7 @@ async def test_a_log_that_is_not_there_yet_is_followed_when_it_is(tmp_path: Path
     with pytest.raises(RequestError, match="no_records"):
         await followed.ask(lambda index: index.count())
     Writer(tmp_path / "audit").write(decision("first"))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not await _count(followed):
             await asyncio.sleep(0.01)
     await followed.close()

@@ -13,9 +13,8 @@ from typing import Any
 
 from tests.fault.posts import Question, read
 from tests.fault.wire import Message, read_message
+from tests.patience import PATIENCE
 
-ANSWERED_WITHIN = 30.0
-"""Seconds after which a client gives up; nothing here should take as long."""
 _HOST = "127.0.0.1"
 _Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -147,7 +146,7 @@ class Clients:
         port = self.ports[number % len(self.ports)]
         answer = writer = None
         try:
-            async with asyncio.timeout(ANSWERED_WITHIN):
+            async with asyncio.timeout(PATIENCE):
                 reader, writer = self._kept(port) or await asyncio.open_connection(_HOST, port)
                 writer.write(request)
                 answer = await read_message(reader)

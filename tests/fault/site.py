@@ -15,10 +15,12 @@ from tests.fault import checker
 from tests.fault.checker import Books
 from tests.fault.clients import Clients
 from tests.fault.soe import Soe
+from tests.patience import PATIENCE
 
 FULL = os.environ.get("FAULT_ROUNDS") == "full"
 """Whether the long forms run."""
-PATIENCE = 15.0
+SLACK = 20.0 if not FULL else 0.5
+"""Seconds by which a busy machine may be late; the long form wants a quiet one."""
 WITHIN_A_SECOND = {"SOE_GATEWAY_STATE_TIMEOUT": "800ms"}
 """As gateways are by default, and not as patient as those of other tests."""
 
@@ -38,15 +40,15 @@ NO_COPIES = f"""{_POLICY}\
     duplicate: {{within: 1d, similarity: 100%}}
 """
 """Asks state about each write, and lets pass what is new."""
-TEN_A_MINUTE = f"""{_POLICY}\
-  ten-a-minute:
-    title: Ten a minute
+TEN_AN_HOUR = f"""{_POLICY}\
+  ten-an-hour:
+    title: Ten an hour
     mode: enforce
     for: [question.create]
-    rate_cap: {{limit: 10, window: 1m}}
+    rate_cap: {{limit: 10, window: 1h}}
 """
-TEN_A_MINUTE_EACH = TEN_A_MINUTE.replace("window: 1m", "window: 1m, per: [token]")
-TEN_A_MINUTE_AND_NO_COPIES = TEN_A_MINUTE_EACH + NO_COPIES.removeprefix(_POLICY)
+TEN_AN_HOUR_EACH = TEN_AN_HOUR.replace("window: 1h", "window: 1h, per: [token]")
+TEN_AN_HOUR_AND_NO_COPIES = TEN_AN_HOUR_EACH + NO_COPIES.removeprefix(_POLICY)
 
 
 def full(short: int, long: int) -> int:
@@ -94,6 +96,7 @@ async def site(
     replicas: int = 1,
     audit: Path | None = None,
     environ: Mapping[str, str] | None = None,
+    program: str = "tests.e2e.patient",
 ) -> AsyncIterator[Site]:
     """Run SOE and gateways before it.
 
@@ -103,11 +106,12 @@ async def site(
         replicas: gateways, each with its own files; they share the key of their digests.
         audit: where the audit log of the only gateway goes, if not into its data directory.
         environ: settings of each gateway.
+        program: the module that each gateway is; `gateway` where a test is about impatience.
     """
     rules = folder / "policies"
     rules.mkdir()
     (rules / "fault.yaml").write_text(policies)
-    shared = {**OPEN, **WITHIN_A_SECOND, "SOE_GATEWAY_AUDIT_KEY_FILE": str(folder / "audit.key")}
+    shared = {**OPEN, "SOE_GATEWAY_AUDIT_KEY_FILE": str(folder / "audit.key")}
     shared |= environ or {}
     if audit is not None:
         words += ("--audit", f"file://{audit}")
@@ -116,7 +120,10 @@ async def site(
         words = ("--policies", str(rules), *words)
         folders = [folder / f"replica-{number}" for number in range(replicas)]
         gateways = await asyncio.gather(
-            *(_started(stack, soe.url, data, *words, environ=shared) for data in folders)
+            *(
+                _started(stack, soe.url, data, *words, environ=shared, program=program)
+                for data in folders
+            )
         )
         clients = Clients([each.port for each in gateways])
         stack.callback(clients.close)
@@ -130,10 +137,11 @@ async def _started(
     data: Path,
     *words: str,
     environ: Mapping[str, str],
+    program: str,
 ) -> Running:
     """Start a gateway in a thread: whoever drains while it ends still wants SOE's answers."""
     data.mkdir()
-    started = gateway(upstream, data, *words, environ=environ, program="gateway")
+    started = gateway(upstream, data, *words, environ=environ, program=program)
     running = await asyncio.to_thread(started.__enter__)
     stack.push_async_callback(asyncio.to_thread, started.__exit__, None, None, None)
     return running

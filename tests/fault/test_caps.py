@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,12 +14,12 @@ import pytest_asyncio
 from tests.fault.checker import broken
 from tests.fault.clients import Try
 from tests.fault.posts import Question
-from tests.fault.site import FULL, TEN_A_MINUTE_EACH, Site, full, site
+from tests.fault.site import FULL, TEN_AN_HOUR_EACH, Site, full, site
 from tests.servers import Valkey
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(1800 if FULL else 120),
+    pytest.mark.timeout(1800 if FULL else 300),
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
@@ -42,13 +41,13 @@ async def processes(
     if request.param == "valkey":
         words, replicas = ("--workers", str(full(1, 2)), "--state", valkey.url), 2
     folder: Path = tmp_path_factory.mktemp("caps")
-    async with site(folder, TEN_A_MINUTE_EACH, *words, replicas=replicas) as running:
+    async with site(folder, TEN_AN_HOUR_EACH, *words, replicas=replicas) as running:
         running.soe.takes = 0.02
         yield running
 
 
 async def post_many(running: Site, token: str) -> list[Try]:
-    """Post as many different questions as there are tries, within the cap's minute.
+    """Post as many different questions as there are tries, within the cap's hour.
 
     Nearly all come at once, the last ones one by one: a place that is freed last is used, too.
     """
@@ -60,14 +59,12 @@ async def post_many(running: Site, token: str) -> list[Try]:
         async with places:
             return await running.clients.write(question)
 
-    began = time.time()
     tries = await asyncio.gather(*(post(number) for number in range(TRIES - one_by_one)))
     tries += [await post(TRIES - number) for number in range(one_by_one)]
-    assert time.time() - began < 60, "the machine is too slow for so many tries in a minute"
     return tries
 
 
-async def test_ten_a_minute_are_ten_whatever_is_tried(processes: Site) -> None:
+async def test_ten_an_hour_are_ten_whatever_is_tried(processes: Site) -> None:
     """All processes count as one."""
     processes.soe.says = lambda: 201
     tries = await post_many(processes, "greedy")

@@ -19,7 +19,7 @@ from tests.servers import Valkey
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(1800 if FULL else 120),
+    pytest.mark.timeout(1800 if FULL else 300),
     pytest.mark.asyncio(loop_scope="module"),
 ]
 

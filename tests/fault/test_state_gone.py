@@ -17,13 +17,13 @@ from tests.fault.checker import (
     broken,
 )
 from tests.fault.conftest import Measured
-from tests.fault.outage import SLACK, Outage, endure
-from tests.fault.site import FULL, NO_COPIES, Site, full, site
+from tests.fault.outage import Outage, endure
+from tests.fault.site import FULL, NO_COPIES, SLACK, WITHIN_A_SECOND, Site, full, site
 from tests.servers import Valkey
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(1800 if FULL else 120),
+    pytest.mark.timeout(1800 if FULL else 300),
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
@@ -61,7 +61,10 @@ async def two(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[S
     folder: Path = tmp_path_factory.mktemp("state")
     valkey = Valkey()
     try:
-        async with site(folder, NO_COPIES, "--workers", "2", "--state", valkey.url) as running:
+        words = ("--workers", "2", "--state", valkey.url)
+        async with site(
+            folder, NO_COPIES, *words, environ=WITHIN_A_SECOND, program="gateway"
+        ) as running:
             yield running, valkey
     finally:
         valkey.close()
@@ -105,7 +108,7 @@ async def test_writes_are_refused_within_a_second(outage: Outage) -> None:
 
 async def test_writes_pass_again_without_a_restart(outage: Outage) -> None:
     """The gateway finds out by itself that the state is back."""
-    assert outage.pause < RECOVERED_WITHIN
+    assert outage.pause < RECOVERED_WITHIN + SLACK
 
 
 async def test_reads_notice_nothing(outage: Outage) -> None:

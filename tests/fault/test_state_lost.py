@@ -21,7 +21,8 @@ from tests.fault.conftest import Measured
 from tests.fault.posts import Question
 from tests.fault.site import (
     FULL,
-    TEN_A_MINUTE_AND_NO_COPIES,
+    SLACK,
+    TEN_AN_HOUR_AND_NO_COPIES,
     Site,
     accepted_again,
     full,
@@ -30,7 +31,7 @@ from tests.fault.site import (
 )
 from tests.servers import Valkey
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600 if FULL else 120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600 if FULL else 300)]
 
 SECONDS = full(1, 10)
 """How long is watched what passes after the loss."""
@@ -49,7 +50,7 @@ async def lost(folder: Path, **environ: str) -> AsyncIterator[tuple[Site, Valkey
     valkey = Valkey()
     words = ("--workers", "2", "--state", valkey.url)
     try:
-        async with site(folder, TEN_A_MINUTE_AND_NO_COPIES, *words, environ=environ) as running:
+        async with site(folder, TEN_AN_HOUR_AND_NO_COPIES, *words, environ=environ) as running:
             for number in range(10):
                 await running.clients.write(Question(serial=f"spent{number}", token=SPENT))
             await running.clients.write(PUBLISHED)
@@ -104,7 +105,7 @@ async def test_an_operator_may_accept_the_loss(tmp_path: Path, measured: Measure
         pause = await accepted_again(running.clients, time.time())
     measured("pause", f"{pause:.2f} s")
 
-    assert pause < RECOVERED_WITHIN
+    assert pause < RECOVERED_WITHIN + SLACK
 
 
 async def test_where_losses_are_accepted_what_processes_know_still_counts(
@@ -123,6 +124,6 @@ async def test_where_losses_are_accepted_what_processes_know_still_counts(
         ]
     measured("pause", f"{pause:.2f} s")
 
-    assert pause < RECOVERED_WITHIN
+    assert pause < RECOVERED_WITHIN + SLACK
     assert {each.code for each in one_more} == {"rate_cap"}
     assert {each.code for each in copies} == {"duplicate"}

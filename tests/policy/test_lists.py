@@ -14,6 +14,7 @@ from gateway.observe.observer import Observer
 from gateway.policy.load import load
 from gateway.policy.policyset import PolicySet
 from gateway.proxy.reload import Policies
+from tests.patience import eventually
 from tests.policy.bad_files import TODAY
 from tests.proxy.rig import Quiet
 from tests.samples import a_write
@@ -81,9 +82,7 @@ async def test_a_changed_list_is_taken_up_while_the_gateway_runs(directory: Path
     before = active.current
     watching = asyncio.create_task(active.watch(0.01))
     (directory / "words.txt").write_text("collector\n")
-    async with asyncio.timeout(10):
-        while active.current is before:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: active.current is not before)
     watching.cancel()
     changed = active.current
     (directory / "words.txt").unlink()

@@ -16,12 +16,13 @@ from gateway.state import Terms
 from gateway.state.memory import MemoryStore
 from gateway.state.redis import RedisStore
 from gateway.state.sqlite import SqliteStore
+from tests.patience import PATIENCE, eventually
 from tests.servers import Valkey
 from tests.state.redis.holding import holds
 
 KEEP = 1e6
 """Longer than any test lasts, in the time that it makes."""
-TERMS = Terms(keep=KEEP, timeout=30)
+TERMS = Terms(keep=KEEP, timeout=PATIENCE)
 Call = Coroutine[Any, Any, Any]
 _Store = TypeVar("_Store", bound=Administered)
 
@@ -140,13 +141,11 @@ class OverServer(Processes[RedisStore]):
         for alive in (store._paying, store._losses._pulse):
             if alive is not None:
                 alive.cancel()
-        while b"id=%d " % number in self.server.ask("CLIENT", "LIST"):
-            await asyncio.sleep(0.001)
+        await eventually(lambda: b"id=%d " % number not in self.server.ask("CLIENT", "LIST"))
 
     async def quiet(self, store: RedisStore) -> None:
         """As `Processes.quiet`."""
-        while store._owed:
-            await asyncio.sleep(0.001)
+        await eventually(lambda: not store._owed)
 
     def holds(self, write_id: str) -> bool:
         """As `Processes.holds`."""

@@ -18,6 +18,7 @@ from gateway.ports import Store
 from gateway.state import Terms, open_store
 from gateway.state.print_rows import AT_LEAST
 from gateway.state.prints import CANDIDATES, REMEMBERED
+from tests.patience import PATIENCE
 from tests.property.processes import KEEP
 from tests.samples import a_write
 from tests.servers import Valkey
@@ -47,7 +48,7 @@ def on(engine: str, valkey: Valkey, play: Callable[[Store], Awaitable[None]]) ->
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "state.db"
             urls = {"memory": "memory:", "sqlite": f"sqlite:///{file}", "redis": valkey.url}
-            store = open_store(urls[engine], Terms(keep=KEEP, timeout=30, posts=1 << 12))
+            store = open_store(urls[engine], Terms(keep=KEEP, timeout=PATIENCE, posts=1 << 12))
             try:
                 await play(store)
             finally:

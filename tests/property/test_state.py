@@ -26,6 +26,7 @@ from gateway.model import (
 )
 from gateway.ports import Store
 from gateway.state import Terms, open_store
+from tests.patience import PATIENCE
 from tests.property.model import CAPS, Model, told
 from tests.property.processes import KEEP
 from tests.samples import a_write
@@ -97,7 +98,7 @@ def on(engine: str, play: Callable[[Store], Awaitable[None]]) -> None:
     async def run() -> None:
         with tempfile.TemporaryDirectory() as folder:
             urls = {"memory": "memory:", "sqlite": f"sqlite:///{Path(folder) / 'state.db'}"}
-            store = open_store(urls[engine], Terms(keep=KEEP, timeout=30))
+            store = open_store(urls[engine], Terms(keep=KEEP, timeout=PATIENCE))
             try:
                 await play(store)
             finally:

@@ -26,6 +26,7 @@ from gateway.model import Charged, Found, Outcome, Reserved, Settlement, Shared
 from gateway.ports import ANY
 from gateway.state import Terms
 from gateway.state.redis import RedisStore
+from tests.patience import PATIENCE
 from tests.property.asking import (
     BACK,
     COPIES,
@@ -62,7 +63,7 @@ class LostMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        terms = Terms(keep=KEEP, timeout=30, accept_loss=self.accept_loss)
+        terms = Terms(keep=KEEP, timeout=PATIENCE, accept_loss=self.accept_loss)
         self.processes = OverServer(self.server, terms)
         self.stores = [self.do(self.processes.open()) for _ in range(self.processes.count)]
         self.model = Model()

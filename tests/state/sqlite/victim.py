@@ -22,6 +22,7 @@ from gateway.model import Need, Outcome, Settlement, Sharers
 from gateway.state import Terms
 from gateway.state.sqlite import SqliteStore
 from tests.contract.test_stores import NOW, asks, cap, look, write
+from tests.patience import PATIENCE
 
 LIMIT = 40
 """Writes of a sort that pass in all."""
@@ -81,7 +82,7 @@ def _die(_statement: str) -> None:
 
 
 async def _write(path: Path, round_: int, last: int) -> None:
-    store = SqliteStore(path, Terms(keep=86_400.0, timeout=30))
+    store = SqliteStore(path, Terms(keep=86_400.0, timeout=PATIENCE))
     statements = itertools.count(1)
     store._db.set_trace_callback(lambda told: _die(told) if next(statements) == last else None)
     _tell(str(os.getpid()))
