@@ -13,11 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.audit import people as people_module
 from gateway.audit.people import PEOPLE, VERSION, Entry, Named, Nobody, Pseudonyms
 from gateway.errors import AuditError
 from gateway.model import Person
 from gateway.settings import load_settings
 from tests.audit.disks import StoppedClock
+from tests.patience import PATIENCE
 
 KEY = b"p" * 32
 JANE = Person(id="17", name="Jane Doe", email="jane@example.com")
@@ -42,6 +44,12 @@ class Days:
     def now(self) -> float:
         """As `ports.Clock.now`."""
         return self.day * DAY
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who writes to the file is waited for, however long a busy machine takes over it."""
+    monkeypatch.setattr(people_module, "_BUSY_SECONDS", PATIENCE)
 
 
 @pytest.fixture

@@ -10,9 +10,11 @@ import pytest
 
 from gateway.errors import StoreError
 from gateway.model import Switch
+from gateway.proxy import switches as switches_module
 from gateway.proxy.switches import Switches
 from gateway.state.memory import MemoryStore
 from gateway.state.switches import MemorySwitches, SwitchFile
+from tests.patience import PATIENCE
 from tests.proxy.rig import Broken, Quiet, Rig, Ticking
 from tests.proxy.test_posture import discover
 
@@ -127,8 +129,11 @@ async def test_what_fails_is_told_once_for_each_outage(tmp_path: Path) -> None:
     assert switches.current["bot"].off
 
 
-async def test_a_start_looks_again_where_state_was_busy(tmp_path: Path) -> None:
+async def test_a_start_looks_again_where_state_was_busy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who begins on a new machine while state does not answer knows what is off when it does."""
+    monkeypatch.setattr(switches_module, "_WAITS_AT_MOST", PATIENCE)
     store = MemoryStore(1.0)
     await store.switches.join((OFF,))
 
