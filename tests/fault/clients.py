@@ -16,6 +16,8 @@ from tests.fault.wire import Message, read_message
 from tests.patience import PATIENCE
 
 _HOST = "127.0.0.1"
+_AT_ONCE = 200
+"""Requests of a steady load that may wait for an answer: what a machine cannot do is not piled up."""
 _Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -124,7 +126,7 @@ class Clients:
     async def load(
         self, question: Callable[[int], Question], *, writes: float = 50, reads: float = 200
     ) -> AsyncIterator[None]:
-        """Write and read steadily meanwhile, so many a second, however long answers take."""
+        """Write and read steadily meanwhile, so many a second, as long as few are unanswered."""
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             numbers = itertools.count()
@@ -175,12 +177,15 @@ async def _steadily(stop: asyncio.Event, rate: float, act: Callable[[], Awaitabl
     """Begin an act so many times a second, and wait for all in the end."""
     loop = asyncio.get_running_loop()
     began, done = loop.time(), 0
+    running: set[asyncio.Task[None]] = set()
     async with asyncio.TaskGroup() as group:
         while rate and not stop.is_set():
             due = int((loop.time() - began) * rate)
-            while done < due:
-                group.create_task(_awaited(act))
-                done += 1
+            for _ in range(min(due - done, _AT_ONCE - len(running))):
+                task = group.create_task(_awaited(act))
+                running.add(task)
+                task.add_done_callback(running.discard)
+            done = due
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1 / rate):
                     await stop.wait()
