@@ -66,17 +66,13 @@ class _Batch:
         self.loop = loop
         self.told: list[Told] = []
         self.durable: list[asyncio.Future[None]] = []
-        self._within = durable_within
-        self._wait()
+        due = loop.time() + durable_within
+        self._late = loop.call_at(due, self._is_due, due, durable_within)
 
-    def _wait(self) -> None:
-        self._due = self.loop.time() + self._within
-        self._late = self.loop.call_at(self._due, self._is_due)
-
-    def _is_due(self) -> None:
-        """Give up; but not for time in which the whole process stood still, and its thread too."""
-        if self.loop.time() - self._due > _STOOD_STILL:
-            self._wait()
+    def _is_due(self, at: float, again: float) -> None:
+        """Give up; where the whole process stood still, and its thread with it, after another time."""
+        if self.loop.time() - at > _STOOD_STILL:
+            self._late = self.loop.call_later(again, self.end, _LATE)
         else:
             self.end(_LATE)
 

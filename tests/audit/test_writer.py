@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -376,7 +377,7 @@ async def test_a_disk_that_hangs_fails_the_decision_in_time(tmp_path: Path) -> N
 
 
 async def test_time_in_which_the_process_stood_still_does_not_count() -> None:
-    """Its thread could not sync either: it has the time again, and not for ever."""
+    """Its thread could not sync either: it has the time once more."""
 
     class Loop:
         at = 0.0
@@ -385,16 +386,20 @@ async def test_time_in_which_the_process_stood_still_does_not_count() -> None:
         def time(self) -> float:
             return self.at
 
-        def call_at(self, _: float, call: Callable[[], None]) -> asyncio.TimerHandle:
-            self.due = call
+        def call_later(
+            self, _: float, call: Callable[..., None], *told: object
+        ) -> asyncio.TimerHandle:
+            self.due = partial(call, *told)
             return asyncio.get_running_loop().call_later(0, lambda: None)
+
+        call_at = call_later
 
     loop = Loop()
     batch = writer_module._Batch(cast("asyncio.AbstractEventLoop", loop), 1.0)
     durable = asyncio.get_running_loop().create_future()
     batch.durable.append(durable)
     ends = []
-    for at in (4.0, 5.01):  # three seconds late, and in time
+    for at in (4.0, 5.0):  # three seconds after the time was over, and a second later
         loop.at = at
         loop.due()
         ends.append(durable.done())

@@ -317,6 +317,7 @@ def test_who_is_not_registered_is_shown_whom_to_ask(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(20 * PATIENCE)
 @pytest.mark.parametrize("act", [False, True], ids=["without the act", "with the act"])
 def test_all_operations_of_the_vendors_document_are_gated(
     plain: Stack, tmp_path: Path, act: bool
@@ -331,7 +332,7 @@ def test_all_operations_of_the_vendors_document_are_gated(
     command += ["-H", "X-Explicit-Action: true"] if act else []
 
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=4 * PATIENCE, check=False, cwd=tmp_path
+        command, capture_output=True, text=True, timeout=15 * PATIENCE, check=False, cwd=tmp_path
     )
 
     assert "Server error" not in done.stdout, done.stdout[-4000:]
