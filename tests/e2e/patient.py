@@ -40,8 +40,13 @@ def move_clock(by: Path) -> None:
     SystemClock.__init__.__defaults__ = (lambda: time.time() + float(by.read_text()),)
 
 
-if __name__ == "__main__":
+def patiently(words: list[str] | None = None) -> int:
+    """Run a command; without words, the one that this process was called with."""
     be_patient()
     if CLOCK_AHEAD in os.environ:
         move_clock(Path(os.environ[CLOCK_AHEAD]))
-    sys.exit(main())
+    return main(words)
+
+
+if __name__ == "__main__":
+    sys.exit(patiently())

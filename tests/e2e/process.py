@@ -12,11 +12,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from tests.audit.lines import objections
+from tests.e2e.forked import Forked, piped
 from tests.patience import PATIENCE
 from tests.shared import ROOT
 
+PATIENT = "tests.e2e.patient"
 CONTACT = {
     "SOE_GATEWAY_SITE_CONTACT_NAME": "Knowledge Team",
     "SOE_GATEWAY_SITE_CONTACT_EMAIL": "knowledge@example.com",
@@ -28,7 +31,7 @@ OPEN = {"SOE_GATEWAY_IDENTIFY_ANONYMOUS": "allow"}
 class Running:
     """A gateway that listens."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     proxy: str
     admin: str
     data: Path
@@ -83,23 +86,31 @@ def gateway(
     data: Path,
     *arguments: str,
     environ: Mapping[str, str] = OPEN,
-    program: str = "tests.e2e.patient",
+    program: str = PATIENT,
 ) -> Iterator[Running]:
-    """Run `soe-gateway serve` before `upstream`, with its files in `data`."""
-    command = [sys.executable, "-m", program, "serve", "--listen", "127.0.0.1:0"]
-    command += ["--admin-listen", "127.0.0.1:0", "--upstream", upstream, "--data", str(data)]
+    """Run `soe-gateway serve` before `upstream`, with its files in `data`.
+
+    Args:
+        program: the module that it is; `gateway` where a test is about impatience.
+    """
+    words = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
+    words += ["--upstream", upstream, "--data", str(data), *arguments]
+    whole = {**os.environ, **CONTACT, **environ}
+    process: subprocess.Popen[bytes] | Forked
     with (data / "stderr").open("ab") as errors:
-        process = subprocess.Popen(
-            [*command, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env={**os.environ, **CONTACT, **environ},
-            cwd=ROOT,
-        )
+        if "--workers" in words or program != PATIENT:  # workers have their own way to import once
+            command = [sys.executable, "-m", program, *words]
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=errors, env=whole, cwd=ROOT
+            )
+            assert process.stdout is not None
+            out = process.stdout
+        else:
+            process, out = piped(words, errors.fileno(), whole)
     # Read on by a thread of its own, or a full pipe would stand in for a sink.
-    logged = threading.Thread(target=_keep_log, args=(process, data), daemon=True)
+    logged = threading.Thread(target=_keep_log, args=(out, data), daemon=True)
     try:
-        proxy, admin = _listening(process, data)
+        proxy, admin = _listening(out, data)
         logged.start()
         running = Running(process, proxy, admin, data)
         yield running
@@ -112,24 +123,21 @@ def gateway(
         process.wait()
         if logged.ident is not None:
             logged.join(PATIENCE)
-        assert process.stdout is not None
-        process.stdout.close()
+        out.close()
     # Whatever a test is about, the records that it leaves have the shape that is published.
     assert [problem for told in running.audit() for problem in objections(told)] == []
 
 
-def _listening(process: subprocess.Popen[bytes], data: Path) -> tuple[str, str]:
-    assert process.stdout is not None
-    for line in process.stdout:
+def _listening(out: IO[bytes], data: Path) -> tuple[str, str]:
+    for line in out:
         event = json.loads(line)
         if event.get("event") == "server.listening":
             return event["proxy"], event["admin"]
     raise AssertionError(f"the gateway did not start: {(data / 'stderr').read_text()}")
 
 
-def _keep_log(process: subprocess.Popen[bytes], data: Path) -> None:
-    assert process.stdout is not None
+def _keep_log(out: IO[bytes], data: Path) -> None:
     with (data / "stdout").open("ab") as log, contextlib.suppress(ValueError):
-        for line in process.stdout:
+        for line in out:
             log.write(line)
             log.flush()

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.e2e.process import OPEN, Running, gateway
+from tests.e2e.process import OPEN, PATIENT, Running, gateway
 from tests.fault import checker
 from tests.fault.checker import Books
 from tests.fault.clients import Clients
@@ -96,7 +96,7 @@ async def site(
     replicas: int = 1,
     audit: Path | None = None,
     environ: Mapping[str, str] | None = None,
-    program: str = "tests.e2e.patient",
+    program: str = PATIENT,
 ) -> AsyncIterator[Site]:
     """Run SOE and gateways before it.
 
