@@ -126,12 +126,10 @@ async def test_an_answer_that_was_lost_is_kept_when_its_write_is_settled_later(
     """The server hung when the write ended; the repeat does not hear of a copy of its own."""
     await store.reserve(asks(1))
     server.pause()
-    with pytest.raises(StoreError):
+    with impatient(store._redis), pytest.raises(StoreError):
         await store.settle("w1", Settlement(outcome=Outcome.OK, lost=b"sealed"))
     server.resume()
-    async with asyncio.timeout(5):
-        while store._owed:
-            await asyncio.sleep(0.05)
+    await paid(store)
 
     again = replace(asks(2), write=replace(asks(2).write, request=asks(1).write.request))
     repeat = (await store.reserve(again)).repeat
