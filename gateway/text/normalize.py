@@ -18,7 +18,7 @@ from gateway.text import markdown
 from gateway.text.encoded import decode
 from gateway.text.folding import INVISIBLE, learn
 from gateway.text.visible import FORM, OWN, QUOTED, Passage, Reading, finish
-from gateway.text.words import count, split
+from gateway.text.words import split
 
 _ENOUGH = 12
 """Real words that can stand for themselves."""
@@ -218,12 +218,12 @@ def _counts(post: Apart) -> Counts:
 
 
 def _part(kind: int, text: str) -> Part:
-    plain, masked, letters = split(text)
+    plain, masked, letters, real = split(text)
     invisible = mixed = 0
     if not text.isascii():
         invisible = len(INVISIBLE.findall(text))
         mixed = len(_MIXED.findall(text)) if _ALIKE.search(text) else 0
-    return Part(kind, text, plain, masked, letters, count(masked), invisible, mixed)
+    return Part(kind, text, plain, masked, letters, real, invisible, mixed)
 
 
 def _real(parts: Iterable[Part]) -> int:
