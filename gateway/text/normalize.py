@@ -95,8 +95,8 @@ def normalize_stepwise(
         full=masked,
         own=masked if alike else _all([part.masked for part in post.own]),
         framed=post.framed,
-        words=_real(post.full),
-        own_words=_real(post.own),
+        words=(real := _real(post.full)),
+        own_words=real if alike else _real(post.own),
         text=text,
         event=event,
         counts=_counts(post),
@@ -164,8 +164,7 @@ def _pieces(text: str) -> Iterator[str]:
 def _mark_mail(passages: Sequence[Passage]) -> Sequence[Passage]:
     """Take an answered mail for quoted: to the end, unless it is marked as a quote itself."""
     for number, (kind, text) in enumerate(passages):
-        lowered = text.lower()
-        if kind & QUOTED or not any(sign in lowered for sign in _MAIL_SIGNS):
+        if kind & QUOTED or not any(map(text.lower().__contains__, _MAIL_SIGNS)):
             continue
         found = _MAIL.search(text)
         if found is None:

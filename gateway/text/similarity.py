@@ -116,7 +116,7 @@ def may_reach(new: bytes, earlier: bytes, score: float) -> bool:
         new: its whole sketch.
         earlier: the sketch of the other.
     """
-    own, old = read(new).own.kept, read_own(earlier)
+    own, old = read_own(new).kept, read_own(earlier)
     hits = common(own, old.kept)
     shared = hits * old.total / len(old.kept) if hits else 0.0  # of what is not kept, by its sample
     raw = _raw_of(score)

@@ -15,7 +15,6 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import accumulate
 from struct import Struct
 from typing import NamedTuple
 
@@ -91,6 +90,7 @@ def read(data: bytes) -> Sketch:
     )
 
 
+@lru_cache(maxsize=256)
 def read_own(data: bytes) -> Part:
     """Read of a sketch the prints of its own view alone."""
     if _is_damaged(data):
@@ -157,9 +157,11 @@ class Samples:
 
     def _sketch(self, prints: Parted, words: Parted) -> bytes:
         own, rest = halved(prints.own), halved(prints.rest)
-        totals = [len(part) for part in (*self._prints, *self._words)]
+        totals = map(len, (*self._prints, *self._words))
         kept = (len(own) // _HALF, len(rest) // _HALF, len(words.own), len(words.rest))
-        counts = [min(_MOST, count) for count in (*totals, *kept)]
+        counts = [*totals, *kept]
+        if max(counts) > _MOST:
+            counts = [min(_MOST, count) for count in counts]
         head = _HEAD.pack(*self._head, False, *counts)  # noqa: FBT003 - no prose
         return b"".join((head, own, rest, *words, self._small))
 
@@ -192,12 +194,18 @@ def _in_prose(words: Sequence[str], own: Sample) -> bytes:
     """Give 16 bits of each print that stands in prose."""
     if len(words) < _MUCH:
         return b""
-    ends = [*accumulate(map(len, words), initial=0)]
-    stretches = [
-        own.chosen[4 * max(0, ends[first] - MIDDLE) : 4 * max(0, ends[last] - MIDDLE)]
-        for first, last in prose(words)
-    ]
-    return halved(b"".join(stretches))
+    told = b""
+    at = end = 0
+    for first, last in prose(words):
+        begin = end + _letters(words[at:first])
+        end = begin + _letters(words[first:last])
+        told += own.chosen[4 * max(0, begin - MIDDLE) : 4 * max(0, end - MIDDLE)]
+        at = last
+    return halved(told)
+
+
+def _letters(words: Sequence[str]) -> int:
+    return len("".join(words))
 
 
 def sample(words: Sequence[str]) -> Sample:
