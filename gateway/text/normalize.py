@@ -14,6 +14,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from gateway.model import Counts
+from gateway.slots import set_by_slots
 from gateway.text import markdown
 from gateway.text.encoded import decode
 from gateway.text.folding import INVISIBLE, learn
@@ -42,6 +43,7 @@ Read = Callable[[str], Reading]
 """How a body is read: `markdown.read` or `page.read`."""
 
 
+@set_by_slots
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Normal:
     """A post's words.

@@ -30,8 +30,8 @@ _PRINTS_AT_MOST = 128
 _WORDS_AT_MOST = 64
 
 _HEAD = Struct("<H??8H")
-_OWN = Struct("<4xH6xH")
-"""Of the head: how many prints the own view has, and how many of them are kept."""
+_HEAD_OF_PRINTS = Struct("<4xHH4xHH")
+"""Of the head: how many prints there are of the own view and the rest, and how many are kept."""
 _COUNT = Struct("=H")
 _HALF = 2
 """Bytes of a print or word as they are kept."""
@@ -91,12 +91,13 @@ def read(data: bytes) -> Sketch:
 
 
 @lru_cache(maxsize=256)
-def read_own(data: bytes) -> Part:
-    """Read of a sketch the prints of its own view alone."""
+def read_prints(data: bytes) -> tuple[Part, Part]:
+    """Read of a sketch the prints of its own view and the rest, as in `Sketch`."""
     if _is_damaged(data):
-        return _NOTHING
-    total, kept = _OWN.unpack_from(data)
-    return Part(array("H", data[_HEAD.size : _HEAD.size + _HALF * kept]), total)
+        return _NOTHING, _NOTHING
+    own_total, rest_total, own, rest = _HEAD_OF_PRINTS.unpack_from(data)
+    values = array("H", data[_HEAD.size : _HEAD.size + _HALF * (own + rest)])
+    return Part(values[:own], own_total), Part(values[own:], rest_total)
 
 
 def _is_damaged(data: bytes) -> bool:

@@ -19,6 +19,7 @@ from gateway.text.similarity import (
     Template,
     compare,
     may_reach,
+    may_repeat,
 )
 from gateway.text.sketch import read
 from tests.text.posts import DISGUISES, HONEST, QUOTES, Disguise
@@ -239,4 +240,32 @@ def test_what_scores_enough_is_never_passed_over(
 
     assert all(
         may_reach(text.text, post.text, score) for post, score in zip(posts, scores, strict=True)
+    )
+
+
+@given(
+    words=pieces,
+    earlier=st.lists(
+        st.tuples(st.integers(0, 8), st.just([]) | pieces, st.integers(0, 4)),
+        min_size=1,
+        max_size=6,
+    ),
+    framed=st.booleans(),
+)
+def test_what_one_repeats_enough_is_never_passed_over(
+    words: list[str], earlier: list[tuple[int, list[str], int]], framed: bool
+) -> None:
+    """Whatever else he has written, and in however many threads; what forms are is compared."""
+    frame = ["## What happened here before that", ""] if framed else []
+    posts = tuple(
+        placed("\n".join([*frame, *words[-copied:], *other]), "jane", str(thread))
+        for copied, other, thread in earlier
+    )
+
+    text = new("\n".join(words), "jane", "here")
+    compared = Comparison(text, posts, 4, Registered())
+    scores = [compared.likeness(post).score for post in posts]
+
+    assert all(
+        may_repeat(text.text, post.text, score) for post, score in zip(posts, scores, strict=True)
     )
