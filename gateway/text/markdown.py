@@ -6,10 +6,14 @@ import re
 
 import pyromark
 
-from gateway.text import page
+from gateway.text import page, tables
 from gateway.text.visible import OWN, Passage, Reading, Visible
 
-_OPTIONS = pyromark.Options.ENABLE_STRIKETHROUGH | pyromark.Options.ENABLE_TASKLISTS
+_OPTIONS = (
+    pyromark.Options.ENABLE_TABLES
+    | pyromark.Options.ENABLE_STRIKETHROUGH
+    | pyromark.Options.ENABLE_TASKLISTS
+)
 _MARKS = re.compile(r"[<>&\[`*~\\#]")
 _LINES = re.compile(
     r"\n[ \t]*+(?:[-+][ \t]++)*+(?:\d{1,9}+[.)](?=[ \t\n]|\Z)|[-=|:+][-=|: \t]*+(?=\n|\Z))"
@@ -36,6 +40,7 @@ def read(body: str) -> Reading:
     if len(body) > _SHORT:
         body = _DEEP.sub(r"\n\1", f"\n{body}")
         yield
+    body = tables.widen(body)
     try:
         rendered = pyromark.html(body, options=_OPTIONS)
     except UnicodeEncodeError:  # half a pair of UTF-16, which JSON can tell
