@@ -131,7 +131,7 @@ def _body(text: str) -> Markup | None:
         return None
     text = text.replace("\0", "")
     as_written, html = (
-        pyromark.html(each, options=_OPTIONS) for each in (text, tables.widen(text))
+        pyromark.html(each, options=_OPTIONS) for each in (text, finish(tables.widen(text)))
     )
     if max(len(as_written), len(html)) > _LARGE:
         return None

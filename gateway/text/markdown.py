@@ -23,6 +23,8 @@ _HTML = re.compile("<[A-Za-z!?/]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _SHORT = 1024
 """Characters in which nothing is nested so deeply that it takes time."""
+_LONG = 20_000
+"""Characters of HTML that take a millisecond to read."""
 _DEEP = re.compile(
     r"\n((?:[ \t]*+(?:[>*+-]|\d{1,9}+[.)])){24})(?:[ \t]*+(?:[>*+-]|\d{1,9}+[.)]))++"
 )
@@ -40,12 +42,14 @@ def read(body: str) -> Reading:
     if len(body) > _SHORT:
         body = _DEEP.sub(r"\n\1", f"\n{body}")
         yield
-    body = tables.widen(body)
+    body = yield from tables.widen(body)
     try:
         rendered = pyromark.html(body, options=_OPTIONS)
     except UnicodeEncodeError:  # half a pair of UTF-16, which JSON can tell
         body = _SURROGATES.sub("\ufffd", body)
         rendered = pyromark.html(body, options=_OPTIONS)
+    if len(rendered) > _LONG:
+        yield
     seen = yield from (page.read if _HTML.search(body) else page.read_rendered)(rendered)
     return Visible(seen.passages, f"{seen.unseen} {_titles(body)}") if "]:" in body else seen
 

@@ -61,7 +61,10 @@ _PARTS = re.compile(
 )
 _ITEMS = re.compile("</?li>")
 """Tags that only say how words look, and such as only part words."""
-_BETWEEN = ("</td><td>", "</th><th>", "<tr><td>", "</td></tr>", "<td></td>")
+_BETWEEN = (
+    *("</td><td>", "</th><th>", "<tr><td>", "</td></tr>", "<td></td>"),
+    *(f'<td style="text-align: {side}"></td>' for side in ("left", "center", "right")),
+)
 """Tags of which tables have so many that they are better found by their strings."""
 _BOXES = frozenset(
     f'<input disabled="" type="checkbox"{checked}/>' for checked in ("", ' checked=""')

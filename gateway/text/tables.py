@@ -9,29 +9,37 @@ many more than the text has characters.
 from __future__ import annotations
 
 import re
+from collections.abc import Generator
 
 _RULE = r"[ \t>]*+(?=[|: ]*+-)(?=[-: ]*+\|)[-:|][-:| ]*+"
 """What stands under a head; a head of one cell has a pipe as well."""
 _RULES = re.compile(rf"\n{_RULE}(?=\n|\Z)")
-_STRETCH = re.compile(r"(?:[ \t>]*+[^ \t>\n][^\n]*+(?:\n|\Z))++")
+_STRETCH = re.compile(r"((?:[ \t>]*+[^ \t>\n][^\n]*+(?:\n|\Z))++)")
 """Lines without an empty one, in which each table ends."""
+_AT_ONCE = 400
+"""Every second part of a text between empty lines is a stretch; these take a millisecond or two."""
 _CELL = " |-"
 _PLAIN = str.maketrans("<[|", "   ")
 
 
-def widen(body: str) -> str:
+def widen(body: str) -> Generator[None, None, str]:
     """Give the heads of tables as many cells as their widest rows have."""
     if "|" not in body:
         return body
     rules = _RULES.findall(body)
     if not rules or _are_wide(body, min(map(_cells, rules))):
         return body
-    return _STRETCH.sub(_widen, body)
+    parts = _STRETCH.split(body)
+    for at in range(1, len(parts), 2):
+        parts[at] = _widen(parts[at])
+        if at % _AT_ONCE == 1:
+            yield
+    return "".join(parts)
 
 
 def _are_wide(body: str, cells: int) -> bool:
     """Tell in little time, of most texts, that there is nothing to do: no row has more cells."""
-    wider = rf"\n[ \t>]*+\|?(?:[^|\n]*+\|){{{cells}}}[ \t]*+[^ \t\n]"
+    wider = rf"\n[ \t>]*+\|?+(?:[^|\n]*+\|){{{cells}}}[ \t]*+[^ \t\n]"
     return not _is_huge(body.split("\n"), len(body)) and re.search(wider, body) is None
 
 
@@ -39,8 +47,7 @@ def _is_huge(lines: list[str], length: int) -> bool:
     return max([line.count("|") for line in lines]) * len(lines) > length
 
 
-def _widen(found: re.Match[str]) -> str:
-    stretch = found.group()
+def _widen(stretch: str) -> str:
     rules = [rule.start() for rule in _RULES.finditer(stretch)]
     if not rules:
         return stretch

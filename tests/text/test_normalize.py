@@ -69,7 +69,7 @@ def test_titles_are_folded_like_bodies(text: str, seed: int) -> None:
 def test_markdown_and_its_html_agree(body: str) -> None:
     """Whichever way is taken: plain text, Markdown alone, Markdown with HTML, HTML."""
     clean = body.translate({0: "", 13: "\n"}).encode("utf-8", "replace").decode()
-    html = pyromark.html(tables.widen(clean), options=OPTIONS)
+    html = pyromark.html(finish(tables.widen(clean)), options=OPTIONS)
 
     written, rendered = normalize("", clean), normalize("", html, page.read)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.text import markdown, tables
 from gateway.text.normalize import normalize
+from gateway.text.visible import finish
 from tests.text.texts import table_text
 
 WORDS = ["restart", "the", "agent", "and", "clear", "its", "cache"]
@@ -29,7 +30,7 @@ def left(body: str) -> list[str]:
 @given(table_text)
 def test_no_word_stands_beyond_the_last_cell(body: str) -> None:
     """Each row of a widened table is all in its cells."""
-    assert not [rest for rest in left(tables.widen(body)) if any(map(str.isalnum, rest))]
+    assert not [rest for rest in left(finish(tables.widen(body))) if any(map(str.isalnum, rest))]
 
 
 @given(st.lists(st.lists(cell, min_size=2, max_size=6), min_size=1, max_size=4), st.booleans())
@@ -57,7 +58,7 @@ def test_the_words_of_a_table_are_those_of_its_cells(rows: list[list[str]], list
 )
 def test_other_texts_stay_as_they_are(body: str) -> None:
     """Tables as wide as their rows, and what is no table."""
-    assert tables.widen(body) == body
+    assert finish(tables.widen(body)) == body
 
 
 def test_a_table_that_nobody_fills_in_hides_nothing() -> None:
@@ -66,7 +67,7 @@ def test_a_table_that_nobody_fills_in_hides_nothing() -> None:
     body = "\n".join([head, *["x"] * 300, "[<!one[a]: two", "[>", "<!-- three -->"])
 
     assert normalize("", body).full[-4:] == ("one", "a", "two", "three")
-    assert len(pyromark.html(tables.widen(body), options=markdown._OPTIONS)) < 2 * len(body)
+    assert len(pyromark.html(finish(tables.widen(body)), options=markdown._OPTIONS)) < 2 * len(body)
 
 
 def test_the_same_table_with_other_figures_is_the_same_event() -> None:
