@@ -433,15 +433,17 @@ class Settlement:
     """How a reservation ends. `post` is the new post as `question/123`, `url` where it stands.
 
     `answer` is SOE's final answer, sealed, for the next request under the same idempotency key;
-    None where there is none to give again. `template` stands beside `not_sent` where the gateway
-    refused the text for its likeness: charges and key are released, but the text is found again,
-    with the outcome `refused`, so that a flood does not begin anew.
+    None where there is none to give again. `lost` is the sealed answer to what is `ok` whose client
+    is gone already: it is kept with the ending, as by `Store.keep_answer`. `template` stands beside
+    `not_sent` where the gateway refused the text for its likeness: charges and key are released,
+    but the text is found again, with the outcome `refused`, so that a flood does not begin anew.
     """
 
     outcome: Outcome
     post: str | None = None
     url: str | None = None
     answer: bytes | None = field(default=None, repr=False)
+    lost: bytes | None = field(default=None, repr=False)
     template: bool = False
 
 

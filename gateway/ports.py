@@ -104,14 +104,18 @@ class Store(Protocol):
         `max(write.at, last stamp)`.
 
         A request that repeats an earlier one under its key (`Write.key`), or one whose answer was
-        lost (`keep_answer`), gets that as `Reserved.repeat` before anything is counted.
+        lost (`Settlement.lost`, `keep_answer`), gets that as `Reserved.repeat` before anything is counted.
         """
 
     async def settle(self, write_id: str, settlement: Settlement) -> None:
-        """End a reservation: keep or release (`Outcome.keeps`). Settling twice is settling once."""
+        """End a reservation: keep or release (`Outcome.keeps`). Settling twice is settling once.
+
+        With the answer that a client lost before (`Settlement.lost`) that one is kept in this same
+        step: a repeat of the request meets the write in flight, or its answer, nothing between.
+        """
 
     async def keep_answer(self, write_id: str, answer: bytes) -> None:
-        """Keep the sealed answer to a write that is settled `ok` and whose client did not get it.
+        """Keep the sealed answer to a write that is settled `ok` and whose client was lost since.
 
         For some minutes the same request gets it, once.
         """

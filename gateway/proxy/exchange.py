@@ -56,6 +56,7 @@ class Exchange:
     """
 
     __slots__ = (
+        "_client_gone",
         "_new_id",
         "_receive",
         "_send",
@@ -89,6 +90,7 @@ class Exchange:
         self.client: str = scope["client"][0] if scope["client"] else ""
         self.scheme: str = scope["scheme"]
         self.certificate: tuple[str, ...] = scope.get("certificate", ())
+        self._client_gone: Callable[[], bool] = scope.get("client_gone", bool)  # stays
         self._receive = receive
         self._send = send
 
@@ -98,6 +100,11 @@ class Exchange:
         if not self.known_id:
             self.known_id = self._new_id()
         return self.known_id
+
+    @property
+    def client_gone(self) -> bool:
+        """Whether the client is known to be gone; another may leave at any moment."""
+        return self._client_gone()
 
     async def body(self, limit: int) -> bytes:
         """Read the whole body; what declares itself too long is refused before it is asked for.

@@ -74,13 +74,17 @@ an unsettled hold keeps itself, and the same request may be sent again."""
 
 @dataclass(slots=True)
 class _Delivery:
-    """How far a write got; what it says last is what is recorded and settled."""
+    """How far a write got; what it says last is what is recorded and settled.
+
+    `reply` is SOE's whole answer to a post that it took, until state keeps it for a lost client.
+    """
 
     outcome: Outcome = Outcome.NOT_SENT
     status: int | None = None
     post: str | None = None
     url: str | None = None
     answer: bytes | None = None
+    reply: Reply | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +211,7 @@ class Pipeline:
                 await tokens.learn(*exchanged, answer, policies.registry)
             return response
         finally:
-            await self._settle(write, decided, delivery)
+            await self._settle(exchange, write, decided, delivery)
 
     async def _dry_run(
         self, write: Write, policies: PolicySet, told: tuple[Finding, ...], token: str | None
@@ -310,7 +314,8 @@ class Pipeline:
             (b"idempotent-replayed", b"true"),
             *answers.decision_fields(decision, write_id),
         )
-        when_lost = partial(self._keep_answer, decision.repeats or "", answer)
+        again = _Delivery(reply=answer)
+        when_lost = partial(self._keep_answer, decision.repeats or "", again)
         return Response(answer.status, fields, answer.body, when_lost=when_lost)
 
     async def _send(
@@ -360,18 +365,24 @@ class Pipeline:
             if write.key is not None and answers.is_final(route.endpoint.api, reply, plain):
                 delivery.answer = self.seal.close(write.id, packed(reply))
             if delivery.outcome is Outcome.OK:
-                when_lost = partial(self._keep_answer, write.id, reply)
+                delivery.reply = reply
+                when_lost = partial(self._keep_answer, write.id, delivery)
         fields += answers.decision_fields(decision, write.id)
         return Response(upstream.status, fields, body, upstream, when_lost)
 
-    async def _keep_answer(self, write_id: str, reply: Reply) -> None:
+    async def _keep_answer(self, write_id: str, delivery: _Delivery) -> None:
         """Keep an answer for the client that left: it will send the same request again."""
+        if delivery.reply is None:  # it was kept in settling
+            return
+        answer = self.seal.close(write_id, packed(delivery.reply))
         try:
-            await self.store.keep_answer(write_id, self.seal.close(write_id, packed(reply)))
+            await self.store.keep_answer(write_id, answer)
         except StoreError as error:
             self.observer.store_failed("keep_answer", error)
 
-    async def _settle(self, write: Write, decided: _Decided, delivery: _Delivery) -> None:
+    async def _settle(
+        self, exchange: Exchange, write: Write, decided: _Decided, delivery: _Delivery
+    ) -> None:
         decision = decided.decision
         settlement = Settlement(
             outcome=delivery.outcome,
@@ -386,6 +397,9 @@ class Pipeline:
             except AuditError as error:
                 self.observer.audit_failed(error)
             if decided.held:
+                if delivery.reply is not None and exchange.client_gone:
+                    lost = delivery.answer or self.seal.close(write.id, packed(delivery.reply))
+                    settlement, delivery.reply = replace(settlement, lost=lost), None
                 await self._end(write, settlement)
 
     async def _release(self, write: Write, *, template: bool) -> None:

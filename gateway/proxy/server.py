@@ -218,6 +218,7 @@ class StrictProtocol(HttpToolsProtocol):
             "headers": head.headers,
             "raw_target": head.target,  # type: ignore[typeddict-unknown-key]  # ours
             "certificate": self._certificate,
+            "client_gone": self.transport.is_closing,
         }
         self.cycle = Cycle(
             scope=self.scope,

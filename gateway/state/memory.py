@@ -162,20 +162,14 @@ class MemoryStore:
         entry.post = settlement.post
         entry.url = settlement.url
         self._lists.add(entry)  # it may have been pushed out meanwhile
+        if settlement.lost is not None:
+            self._lose(entry, settlement.lost)
 
     async def keep_answer(self, write_id: str, answer: bytes) -> None:
         """As `ports.Store.keep_answer`."""
         entry = self._entries.get(write_id)
-        if entry is not None and entry.outcome is Outcome.OK and entry.request:
-            request = entry.request
-            kept = Kept(
-                write_id=write_id,
-                request=request,
-                at=self._last,
-                outcome=Outcome.OK,
-                answer=answer,
-            )
-            self._lost.put(request, kept)
+        if entry is not None:
+            self._lose(entry, answer)
 
     async def close(self) -> None:
         """Nothing is held open."""
@@ -366,6 +360,17 @@ class MemoryStore:
         if entry.key is not None and kept is not None:
             settled = replace(kept, outcome=settlement.outcome, answer=settlement.answer)
             self._keyed.put(entry.key, settled)
+
+    def _lose(self, entry: Entry, answer: bytes) -> None:
+        if entry.outcome is Outcome.OK and entry.request:
+            kept = Kept(
+                write_id=entry.id,
+                request=entry.request,
+                at=self._last,
+                outcome=Outcome.OK,
+                answer=answer,
+            )
+            self._lost.put(entry.request, kept)
 
     def _forget(self, write_id: str) -> None:
         entry = self._entries.pop(write_id, None)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -653,13 +654,30 @@ async def test_an_unsettled_key_is_free_for_its_request_alone_after_a_minute(
     assert kinds == [Repeated.IN_FLIGHT, Repeated.MISMATCH, None]
 
 
+async def lose_in_settling(store: Administered, settlement: Settlement) -> None:
+    """Settle the first write, whose client is gone."""
+    await store.settle("w1", replace(settlement, lost=SEALED))
+
+
+async def lose_afterwards(store: Administered, settlement: Settlement) -> None:
+    """Settle it, and then its client goes."""
+    await store.settle("w1", settlement)
+    await store.keep_answer("w1", SEALED)
+
+
+either_way = pytest.mark.parametrize("lose", [lose_in_settling, lose_afterwards])
+Lose = Callable[[Administered, Settlement], Awaitable[None]]
+OK = Settlement(outcome=Outcome.OK)
+
+
+@either_way
 @pytest.mark.parametrize(("after", "given"), [(599.0, True), (601.0, False)])
 async def test_a_lost_answer_is_given_to_the_same_request_for_ten_minutes(
-    store: Administered, after: float, given: bool
+    store: Administered, lose: Lose, after: float, given: bool
 ) -> None:
     """Without any key, once: then its client has it. Another request does not get it."""
-    await take(store, 1, 0, {})
-    await store.keep_answer("w1", SEALED)
+    await store.reserve(asks(write(1), {}))
+    await lose(store, OK)
     repeats = [
         (await store.reserve(asks(write(number, after, request=request), {}))).repeat
         for number, request in ((2, "other"), (3, "r1"), (4, "r1"))
@@ -681,23 +699,60 @@ async def test_an_answer_that_is_lost_again_is_kept_again(store: Administered) -
     assert kinds == [Repeated.ANSWERED] * 2
 
 
-@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.REFUSED])
+async def test_a_repeat_meets_its_write_in_flight_or_the_answer_and_nothing_between(
+    store: Administered,
+) -> None:
+    """It comes while its write is settled: never to a post that stands there without an answer."""
+    needs: dict[str, Need] = {"copies": look()}
+    await store.reserve(asks(write(1, request="r"), needs))
+    before, _, after = await asyncio.gather(
+        store.reserve(asks(write(2, request="r"), needs)),
+        lose_in_settling(store, OK),
+        store.reserve(asks(write(3, request="r"), needs)),
+    )
+
+    assert [(post.write_id, post.outcome) for post in posts(before)] == [("w1", None)]
+    assert after.repeat == Repeat(kind=Repeated.ANSWERED, write_id="w1", answer=SEALED)
+
+
+async def test_an_answer_is_lost_with_the_first_settling_alone(store: Administered) -> None:
+    """Settling twice is settling once: of what a client has, no repeat is given."""
+    await take(store, 1, 0, {})
+    await lose_in_settling(store, OK)
+
+    assert (await store.reserve(asks(write(2, request="r1"), {}))).repeat is None
+
+
+async def test_under_a_key_a_lost_answer_is_given_as_often_as_it_is_asked_for(
+    store: Administered,
+) -> None:
+    """It is kept under the key, and for the request without it."""
+    await keyed(store, 1)
+    await lose_in_settling(store, replace(OK, answer=SEALED))
+    kinds = [repeat and repeat.kind for n in (2, 3) for repeat in [await keyed(store, n)]]
+
+    assert kinds == [Repeated.ANSWERED] * 2
+
+
+@either_way
+@pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome is not Outcome.OK])
 async def test_only_what_was_written_has_an_answer_to_lose(
-    store: Administered, outcome: Outcome
+    store: Administered, lose: Lose, outcome: Outcome
 ) -> None:
     """Else a repeat would be told that it stands there."""
     await store.reserve(asks(write(1, request="r"), {}))
-    await store.settle("w1", Settlement(outcome=outcome))
-    await store.keep_answer("w1", SEALED)
+    await lose(store, Settlement(outcome=outcome))
 
     assert (await store.reserve(asks(write(2, request="r"), {}))).repeat is None
 
 
-async def test_what_has_no_digest_of_its_request_repeats_nothing(store: Administered) -> None:
+@either_way
+async def test_what_has_no_digest_of_its_request_repeats_nothing(
+    store: Administered, lose: Lose
+) -> None:
     """Else the lost answer to one would be given to any other."""
     await store.reserve(asks(write(1, request=""), {}))
-    await store.settle("w1", Settlement(outcome=Outcome.OK))
-    await store.keep_answer("w1", SEALED)
+    await lose(store, OK)
 
     assert (await store.reserve(asks(write(2, request=""), {}))).repeat is None
 

@@ -113,6 +113,7 @@ ENDINGS = st.just(Settlement(outcome=Outcome.NOT_SENT, template=True)) | st.buil
     post=st.sampled_from([None, "question/1", "question/2"]),
     url=st.sampled_from([None, "https://soe.example.com/q/1"]),
     answer=st.none() | st.binary(min_size=1, max_size=3),
+    lost=st.sampled_from([None, None, b"lost"]),
 )
 PROCESS = st.integers(0, 2)
 BACK = st.sampled_from([0, 0, 1, 1, 2, 3])

@@ -204,6 +204,8 @@ class Model:
         for old in entry.replaces:
             if old.outcome is not Outcome.OK:
                 self._drop(old)
+        if settlement.lost is not None:
+            self.keep_answer(write_id, settlement.lost)
 
     def keep_answer(self, write_id: str, answer: bytes) -> None:
         """Keep the answer of what SOE took."""

@@ -217,6 +217,38 @@ class StateMachine(RuleBasedStateMachine):
         """A write ends, as its process says or another that found it in the audit log."""
         self.end(self.store(process), self.write(back), settlement)
 
+    @rule(processes=st.tuples(PROCESS, PROCESS), ask=ASKS)
+    def gives_up(self, processes: tuple[int, int], ask: Ask) -> None:
+        """A client left, and repeats while its write is settled: it meets that in flight, or its answer."""
+        ended, other = map(self.store, processes)
+        self.writes(processes[0], 0.0, ask, None)
+        write_id, settlement = self.write(0), Settlement(outcome=Outcome.OK, lost=b"gave up")
+        again = self.asked(ask, self.at)
+
+        async def together() -> Reserved:
+            settling = ended.settle(write_id, settlement)
+            if self.races:
+                return (await asyncio.gather(settling, other.reserve(again)))[1]
+            await settling
+            return await other.reserve(again)
+
+        reserved = self.do(together())
+        probed = self.do(other.peek(probe("r", self.at)))
+        for settled_first in (True, False):
+            model = copy.deepcopy(self.model)
+            if settled_first:
+                model.settle(write_id, settlement)
+            expected = model.reserve(again)
+            model.settle(write_id, settlement)
+            self.lists_all = self.lists_all and model.lists_all()
+            same = self.told(expected) == self.told(reserved)
+            if same and self.told(model.peek(probe("r", self.at))) == self.told(probed):
+                self.model = model
+                break
+        else:
+            raise AssertionError(f"no order explains {reserved}")
+        self.go_on(other, again, reserved)
+
     @rule(process=PROCESS, back=BACK, answer=st.binary(min_size=1, max_size=3))
     def loses_its_client(self, process: int, back: int, answer: bytes) -> None:
         """An answer does not reach its client, and is kept."""

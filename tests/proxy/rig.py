@@ -123,6 +123,7 @@ class Rig:
     received: list[bytes]
     answers: list[bytes | None]
     leaves: bool = False  # the client is gone when its answer comes
+    noticed: bool = True  # and the server knew that before
 
     async def send(
         self,
@@ -170,6 +171,7 @@ class Rig:
             "headers": headers,
             "client": ("127.0.0.1", 1),
             "scheme": "http",
+            "client_gone": lambda: self.leaves and self.noticed,
         }
         await self.app(scope, receive, send)
         if self.leaves:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from gateway.model import Reply
+from gateway.model import Reply, Settlement
 from gateway.proxy.exchange import Response
 from gateway.seal import Seal
+from gateway.state.memory import MemoryStore
 from tests.proxy.rig import BROKEN, NOT_FOUND, OK, Broken, Rig, Scripted, build
 
 KEY = ((b"idempotency-key", b"k-1"),)
@@ -23,6 +25,12 @@ V2 = b"/api/2.3/questions/add"
 def code(body: bytes) -> str:
     """The code of a refusal."""
     return str(json.loads(body)["code"])
+
+
+def violations(body: bytes) -> list[dict[str, str]]:
+    """All that a refusal tells."""
+    told: list[dict[str, str]] = json.loads(body).get("violations", [])
+    return told
 
 
 @pytest.mark.parametrize(("answer", "status"), [(OK, 201), (NOT_FOUND, 404)])
@@ -152,9 +160,10 @@ async def test_votes_have_no_keys(rig: Rig) -> None:
     assert (first, second, code(body)) == (201, 429, "rate_cap")
 
 
-async def test_the_answer_that_a_client_lost_is_kept_for_it(rig: Rig) -> None:
+@pytest.mark.parametrize("noticed", [True, False])
+async def test_the_answer_that_a_client_lost_is_kept_for_it(rig: Rig, noticed: bool) -> None:
     """The same bytes within ten minutes get it, though a copy would be refused; then it has it."""
-    rig.leaves = True
+    rig.leaves, rig.noticed = True, noticed
     await rig.send()
     await rig.send()
     rig.leaves = False
@@ -164,6 +173,59 @@ async def test_the_answer_that_a_client_lost_is_kept_for_it(rig: Rig) -> None:
 
     assert (again, fields[b"idempotent-replayed"], body) == (201, b"true", b'{"id": 42}')
     assert (later, code(refusal)) == (400, "duplicate")
+    assert len(rig.received) == 1
+
+
+class Watched(MemoryStore):
+    """State that lets a test do something around each settling, and counts what it is told apart."""
+
+    def __init__(self, *around: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(86_400.0)
+        self.around = list(around)
+        self.kept_apart = 0
+
+    async def settle(self, write_id: str, settlement: Settlement) -> None:
+        """Settle between the two."""
+        before, after = self.around or (nothing, nothing)
+        self.around = []
+        await before()
+        await super().settle(write_id, settlement)
+        await after()
+
+    async def keep_answer(self, write_id: str, answer: bytes) -> None:
+        """Count it."""
+        self.kept_apart += 1
+
+
+async def nothing() -> None:
+    """Do nothing."""
+
+
+@pytest.mark.parametrize("fields", [(), KEY])
+async def test_a_client_that_gave_up_never_hears_of_its_own_post_as_a_copy(
+    rig: Rig, fields: tuple[tuple[bytes, bytes], ...]
+) -> None:
+    """It repeats before its write is settled and at that moment: it waits, then has its answer."""
+    heard: list[tuple[int, bytes]] = []
+
+    async def repeats() -> None:
+        rig.leaves = False
+        status, _, body = await rig.send(fields=fields)
+        heard.append((status, body))
+        rig.leaves = True
+
+    store = Watched(repeats, repeats)
+    object.__setattr__(rig.app.pipeline, "store", store)
+    rig.leaves = True
+    await rig.send(fields=fields)
+
+    (waits, told), (answered, body) = heard
+    codes = {json.loads(told)["code"], *(each["code"] for each in violations(told))}
+    assert waits in (409, 429)
+    assert codes & {"request_in_flight", "duplicate_in_flight"}
+    assert "duplicate" not in codes
+    assert (answered, body) == (201, b'{"id": 42}')
+    assert store.kept_apart == 0
     assert len(rig.received) == 1
 
 

@@ -201,13 +201,15 @@ async def test_no_refusal_overtakes_a_running_request(more: bytes) -> None:
 
 
 async def test_a_client_that_leaves_cancels_nothing() -> None:
-    """The app runs to its end; receive tells it that nobody is there."""
+    """The app runs to its end; receive tells it that nobody is there, and so does the scope."""
     heard = asyncio.Event()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()
+        assert not scope["client_gone"]()
         client.leave()
         assert (await receive())["type"] == "http.disconnect"
+        assert scope["client_gone"]()
         with pytest.raises(ConnectionResetError):
             await reply(send, 200, b"to nobody")
         heard.set()

@@ -54,6 +54,15 @@ local function bound_answers(key, at, most)
   end
 end
 
+-- Keep the answer to a write that SOE took, whose client did not get it.
+local function lose(write, answer, seconds, most)
+  if write.outcome ~= 'ok' or write.request == '' then return end
+  local key, last = site .. ':again:' .. write.request, redis.call('HGET', site .. ':meta', 'last')
+  redis.call('HSET', key, 'write', write.id, 'request', write.request, 'at', last, 'outcome', 'ok', 'answer', answer)
+  redis.call('EXPIRE', key, seconds)
+  bound_answers(key, tonumber(last), most)
+end
+
 -- Keep a write, in place of the tries that it repeats; but what SOE took after all stays. It is
 -- numbered too, so that a replica that has not heard of it is known to be behind. Where it was pushed
 -- out of its rows meanwhile, it is listed again.

@@ -2,9 +2,4 @@
 -- and how many answers are kept at most.
 
 local write = find(ARGV[1], ARGV[2])
-if not write or write.outcome ~= 'ok' or write.request == '' then return end
-local key = site .. ':again:' .. write.request
-local last = redis.call('HGET', site .. ':meta', 'last')
-redis.call('HSET', key, 'write', write.id, 'request', write.request, 'at', last, 'outcome', 'ok', 'answer', ARGV[3])
-redis.call('EXPIRE', key, ARGV[4])
-bound_answers(key, tonumber(last), tonumber(ARGV[5]))
+if write then lose(write, ARGV[3], ARGV[4], tonumber(ARGV[5])) end

@@ -2,9 +2,9 @@
 --
 -- ARGV: the write's id and its mark, its outcome, what becomes of it (`keep`, `text` or nothing), where
 -- the new post stands, '1' where its key stays, the answer (empty where there is none), '1' where the
--- reservation may still be on its way here: then it is turned back when it comes; last, how many answers
--- are kept at most. Returns the epoch and the newest number where
--- something was kept.
+-- reservation may still be on its way here: then it is turned back when it comes; how many answers are
+-- kept at most; the answer that its client did not get (empty where there is none), and for how many
+-- seconds it is kept. Returns the epoch and the newest number where something was kept.
 
 local id, outcome, becomes, answerable, answer = ARGV[1], ARGV[3], ARGV[4], ARGV[6] == '1', ARGV[7]
 
@@ -24,6 +24,7 @@ end
 local seq
 if becomes == 'keep' then
   seq = keep_write(write, outcome, ARGV[5])
+  if ARGV[10] ~= '' then lose(write, ARGV[10], ARGV[11], tonumber(ARGV[9])) end
 elseif becomes == 'text' then
   seq = keep_text(write)
 else

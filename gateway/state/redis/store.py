@@ -284,7 +284,7 @@ class RedisStore:
             *(*_ids(write_id), settlement.outcome.value, becomes(settlement)),
             place_of(settlement.post, settlement.url),
             *(flag(answerable(settlement)), as_text(settlement.answer), flag(late)),
-            ANSWERS_AT_MOST,
+            *(ANSWERS_AT_MOST, as_text(settlement.lost), int(LOST_SECONDS)),
         )
         if told is not None and told[0].decode() == self._losses.epoch:
             self._losses.adopt(self._losses.epoch, told[1])

@@ -19,6 +19,7 @@ _KEPT = """
 SELECT write_id, request, at, outcome, answer FROM kept WHERE name = ? AND until > ?
 """
 _KEEP = "REPLACE INTO kept VALUES (?, ?, ?, ?, ?, ?, ?)"
+_LOSE = "REPLACE INTO kept SELECT ?, ?, ?, last, 'ok', ?, last + ? FROM clock"
 _SETTLED_LATELY = """
 SELECT request FROM writes WHERE seq > (SELECT number FROM clock) - ? AND id = ? AND outcome = 'ok'
 """
@@ -74,10 +75,15 @@ class Keys:
         """Forget what a write left."""
         self._db.execute("DELETE FROM kept WHERE write_id = ?", (write_id,))
 
-    def lose(self, write_id: str, answer: bytes, now: float) -> None:
+    def lose(self, write_id: str, request: bytes | str | None, answer: bytes) -> None:
         """Keep the answer to a write that SOE took, whose client did not get it."""
+        if request is not None:
+            name = unpacked(request)
+            kept = (f"lost:{name}", write_id, name, answer, LOST_SECONDS)
+            self._db.execute(_LOSE, kept)
+
+    def lose_settled(self, write_id: str, answer: bytes) -> None:
+        """Keep it where the write was settled lately, as taken."""
         found = self._db.execute(_SETTLED_LATELY, (_LATELY, packed(write_id))).fetchone()
-        if found is not None and found[0] is not None:
-            request = unpacked(found[0])
-            kept = (f"lost:{request}", write_id, request, now, "ok", answer, now + LOST_SECONDS)
-            self._db.execute(_KEEP, kept)
+        if found is not None:
+            self.lose(write_id, found[0], answer)

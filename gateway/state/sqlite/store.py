@@ -121,9 +121,7 @@ class SqliteStore:
 
     async def keep_answer(self, write_id: str, answer: bytes) -> None:
         """As `ports.Store.keep_answer`."""
-        await self._transactions.run(
-            lambda: self._keys.lose(write_id, answer, self._clock()[0]), again=True
-        )
+        await self._transactions.run(lambda: self._keys.lose_settled(write_id, answer), again=True)
 
     async def close(self) -> None:
         """Finish what waits, and close the file."""
@@ -217,6 +215,8 @@ class SqliteStore:
         ends = (outcome.value, settlement.post, told_url, row.number)
         self._db.execute("UPDATE writes SET outcome = ?, post = ?, url = ? WHERE seq = ?", ends)
         self._near.add(row.number, row.prints, row.team, row.flags)  # it may have been pushed out
+        if outcome is Outcome.OK and settlement.lost is not None:
+            self._keys.lose(write_id, row.request, settlement.lost)
 
     def _clock(self) -> tuple[float, int]:
         """The instant of the newest stamp, and the number of the newest write."""

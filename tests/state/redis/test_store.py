@@ -137,6 +137,24 @@ async def test_what_could_not_be_settled_is_settled_later(
     assert is_accepted(await store.reserve(asks(2)))
 
 
+async def test_an_answer_that_was_lost_is_kept_when_its_write_is_settled_later(
+    server: Valkey, store: RedisStore
+) -> None:
+    """The server hung when the write ended; the repeat does not hear of a copy of its own."""
+    await store.reserve(asks(1))
+    server.pause()
+    with pytest.raises(StoreError):
+        await store.settle("w1", Settlement(outcome=Outcome.OK, lost=b"sealed"))
+    server.resume()
+    async with asyncio.timeout(5):
+        while store._owed:
+            await asyncio.sleep(0.05)
+
+    again = replace(asks(2), write=replace(asks(2).write, request=asks(1).write.request))
+    repeat = (await store.reserve(again)).repeat
+    assert (repeat and repeat.answer) == b"sealed"
+
+
 def terms(folder: Path, told: list[str], *, accept: bool = False) -> Terms:
     """Terms with a note of what was worked on."""
     return Terms(
