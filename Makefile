@@ -34,8 +34,9 @@ $(READY): $(RUNS) requirements/dev.txt
 run: $(RUNS) ## start the gateway before a sandbox, or before UPSTREAM=https://…
 	$(BIN)/soe-gateway demo $(if $(UPSTREAM),--upstream $(UPSTREAM))
 
+# One process more than there are processors: some tests wait, for a browser or for a gateway.
 test: setup ## run all tests but those of make fault, the long ones in short
-	$(BIN)/pytest -n auto --dist worksteal --ignore tests/fault $(ARGS)
+	$(BIN)/pytest -n $$(($$(nproc) + 1)) --dist worksteal --ignore tests/fault $(ARGS)
 
 check: setup ## format, lint, types, import contracts, dead code, generated files, policies and their tests
 	$(BIN)/ruff format --check .

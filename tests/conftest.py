@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import groupby, islice
 
 import pytest
 from hypothesis import settings
@@ -17,17 +17,21 @@ os.environ.setdefault("SOE_GATEWAY_STATE_POSTS", "4096")  # else each gateway ta
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let each of two processes begin with half of the slow files, and end with what is quick.
+    """Let each process of tests begin with its part of the slow files, and end with what is quick.
 
-    Each begins with one half of all tests in this order, and who is done takes from the end of what
-    the other still has: no slow test is left for the end, when nobody else has anything to do.
+    Each begins with one part of all tests in this order, and who is done takes from the end of what
+    others still have: no slow test is left for the end, when nobody else has anything to do.
     """
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     files = [list(tests) for _, tests in groupby(items, key=lambda item: item.path)]
     slow = [each for each in files if any(item.get_closest_marker("slow") for item in each)]
-    quick = [item for each in files if each not in slow for item in each]
-    first, second = ([item for each in slow[start::2] for item in each] for start in (0, 1))
-    half = max(0, len(items) // 2 - len(first))
-    items[:] = [*first, *quick[:half], *second, *quick[half:]]
+    quick = (item for each in files if each not in slow for item in each)
+    part = len(items) // processes
+    ordered: list[pytest.Item] = []
+    for number in range(processes):
+        first = [item for each in slow[number::processes] for item in each]
+        ordered += [*first, *islice(quick, max(0, part - len(first)))]
+    items[:] = [*ordered, *quick]
 
 
 @pytest.fixture(scope="session")

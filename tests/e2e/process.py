@@ -11,8 +11,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from tests.audit.lines import objections
+from tests.e2e.forked import Forked, piped
 
 CONTACT = {
     "SOE_GATEWAY_SITE_CONTACT_NAME": "Knowledge Team",
@@ -25,7 +27,7 @@ OPEN = {"SOE_GATEWAY_IDENTIFY_ANONYMOUS": "allow"}
 class Running:
     """A gateway that listens."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     proxy: str
     admin: str
     data: Path
@@ -79,17 +81,20 @@ def gateway(
     upstream: str, data: Path, *arguments: str, environ: Mapping[str, str] = OPEN
 ) -> Iterator[Running]:
     """Run `soe-gateway serve` before `upstream`, with its files in `data`."""
-    command = [sys.executable, "-m", "gateway", "serve", "--listen", "127.0.0.1:0"]
-    command += ["--admin-listen", "127.0.0.1:0", "--upstream", upstream, "--data", str(data)]
+    words = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
+    words += ["--upstream", upstream, "--data", str(data), *arguments]
+    whole = {**os.environ, **CONTACT, **environ}
+    process: subprocess.Popen[bytes] | Forked
     with (data / "stderr").open("ab") as errors:
-        process = subprocess.Popen(
-            [*command, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env={**os.environ, **CONTACT, **environ},
-        )
+        if "--workers" in words:  # it has its own way to import once
+            command = [sys.executable, "-m", "gateway", *words]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=whole)
+            assert process.stdout is not None
+            out = process.stdout
+        else:
+            process, out = piped(words, errors.fileno(), whole)
     try:
-        proxy, admin = _listening(process, data)
+        proxy, admin = _listening(out, data)
         running = Running(process, proxy, admin, data)
         yield running
     finally:
@@ -99,30 +104,27 @@ def gateway(
             process.wait(15)
         process.kill()
         process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
+        out.close()
     # Whatever a test is about, the records that it leaves have the shape that is published.
     assert [problem for told in running.audit() for problem in objections(told)] == []
 
 
-def _listening(process: subprocess.Popen[bytes], data: Path) -> tuple[str, str]:
-    assert process.stdout is not None
-    for line in process.stdout:
+def _listening(out: IO[bytes], data: Path) -> tuple[str, str]:
+    for line in out:
         event = json.loads(line)
         if event.get("event") == "server.listening":
             # The pipe is read on by a thread of its own, or a full pipe would stand in for a sink.
-            _drain(process, data)
+            _drain(out, data)
             return event["proxy"], event["admin"]
     raise AssertionError(f"the gateway did not start: {(data / 'stderr').read_text()}")
 
 
-def _drain(process: subprocess.Popen[bytes], data: Path) -> None:
+def _drain(out: IO[bytes], data: Path) -> None:
     import threading
 
     def copy() -> None:
-        assert process.stdout is not None
         with (data / "stdout").open("ab") as log, contextlib.suppress(ValueError):
-            for line in process.stdout:
+            for line in out:
                 log.write(line)
                 log.flush()
 

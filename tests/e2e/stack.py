@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests import local
+from tests.e2e.forked import piped
 from tests.e2e.process import OPEN, Running, gateway
 
 
@@ -41,15 +41,14 @@ class Stack:
 @contextlib.contextmanager
 def sandbox(*arguments: str) -> Iterator[str]:
     """Run a sandbox on a free port."""
-    command = [sys.executable, "-m", "gateway", "sandbox", "--listen", "127.0.0.1:0", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    assert process.stdout is not None
+    words = ["sandbox", "--listen", "127.0.0.1:0", *arguments]
+    process, out = piped(words, 2, os.environ)  # its errors are ours
     try:
-        yield json.loads(process.stdout.readline())["url"]
+        yield json.loads(out.readline())["url"]
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(10)
-        process.stdout.close()
+        out.close()
 
 
 @contextlib.contextmanager

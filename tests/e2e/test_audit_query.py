@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from gateway.policy.registry import digest
 from tests import local
 from tests.audit.written import pack
 from tests.e2e.conftest import ACTION_ONLY
+from tests.e2e.forked import run
 from tests.e2e.process import OPEN
 from tests.e2e.stack import Stack, stack
 
@@ -32,8 +34,8 @@ integrations:
 
 
 def query(data: Path, *words: str) -> list[str]:
-    command = [sys.executable, "-m", "gateway", "audit", "query", "--data", str(data), *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = run(["audit", "query", "--data", str(data), *words], os.environ)
+    done.check_returncode()
     return done.stdout.splitlines()
 
 

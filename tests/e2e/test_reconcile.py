@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 from gateway.policy.registry import digest
 from tests import local
 from tests.e2e.conftest import ACTION_ONLY
+from tests.e2e.forked import run
 from tests.e2e.process import CONTACT, OPEN
 from tests.e2e.stack import Stack, stack
 
@@ -44,10 +44,9 @@ def site(tmp_path: Path) -> Iterator[Stack]:
 
 def audit(site: Stack, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a sub-command of `audit` on the gateway's data, with a token that reads."""
-    command = [sys.executable, "-m", "gateway", "audit", *words, "--rate", "25"]
+    command = ["audit", *words, "--rate", "25"]
     command += ["--upstream", site.sandbox, "--data", str(site.running.data)]
-    environ = {**os.environ, **CONTACT, "SOE_GATEWAY_SEED_TOKEN": READING}
-    return subprocess.run(command, capture_output=True, text=True, env=environ, check=False)
+    return run(command, {**os.environ, **CONTACT, "SOE_GATEWAY_SEED_TOKEN": READING})
 
 
 def told(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:

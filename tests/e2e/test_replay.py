@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.e2e.forked import run
 from tests.e2e.process import gateway
 from tests.e2e.recorder import Recorded, created, recorder
 from tests.e2e.test_copies import much_the_same, post_many, the_same
@@ -28,8 +28,8 @@ rules:
 
 def replay(data: Path, *arguments: str) -> dict[str, Any]:
     """Run the command over a gateway's log."""
-    command = [sys.executable, "-m", "gateway", "replay", "--data", str(data), "--json", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = run(["replay", "--data", str(data), "--json", *arguments], os.environ)
+    done.check_returncode()
     told: dict[str, Any] = json.loads(done.stdout)
     return told
 

@@ -17,6 +17,7 @@ import pytest
 import trustme
 
 from tests import local
+from tests.e2e.forked import run
 from tests.e2e.process import CONTACT, gateway
 from tests.e2e.stack import sandbox
 from tests.servers import Valkey
@@ -51,8 +52,7 @@ def soe(site: str) -> str:
 
 def command(url: str, data: Path, *arguments: str) -> list[str]:
     """The command that seeds from a site."""
-    words = [sys.executable, "-m", "gateway", "seed", "--upstream", url, "--data", str(data)]
-    return [*words, *arguments]
+    return ["seed", "--upstream", url, "--data", str(data), *arguments]
 
 
 def environ(**more: str) -> dict[str, str]:
@@ -62,14 +62,7 @@ def environ(**more: str) -> dict[str, str]:
 
 def seed(url: str, data: Path, *arguments: str, **more: str) -> dict[str, Any]:
     """Run it to its end; gives its summary."""
-    done = subprocess.run(
-        command(url, data, "--rate", "25", "--json", *arguments),
-        capture_output=True,
-        text=True,
-        env=environ(**more),
-        timeout=60,
-        check=False,
-    )
+    done = run(command(url, data, "--rate", "25", "--json", *arguments), environ(**more))
     assert done.returncode == 0, done.stdout + done.stderr
     assert TOKEN not in done.stdout + done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
@@ -130,7 +123,7 @@ def test_an_interrupted_run_is_gone_on_with(soe: str, tmp_path: Path) -> None:
             site.post("/api/v3/questions", json=body).raise_for_status()
 
     process = subprocess.Popen(
-        command(soe, tmp_path, "--rate", "1"),
+        [sys.executable, "-m", "gateway", *command(soe, tmp_path, "--rate", "1")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

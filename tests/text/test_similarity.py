@@ -148,6 +148,22 @@ def test_a_passage_under_three_other_threads_is_a_template() -> None:
     assert template(text, *posts[:2]) is None
 
 
+def test_a_table_with_other_figures_is_a_template() -> None:
+    """A log that is posted as a table, each time with other times and hosts."""
+    tables = [
+        "| time | host | what was seen |\n|---|---|---|\n"
+        f"| 2026-11-0{number} 08:1{number} | db{number} | the disk of the store is nearly full |\n"
+        f"| 2026-11-0{number} 09:2{number} | web{number} | the queue of mails does not get shorter |\n"
+        for number in range(1, 5)
+    ]
+    posts = [placed(text, "jane", f"t{number}") for number, text in enumerate(tables[:3])]
+
+    found = template(tables[3], *posts)
+
+    assert found is not None
+    assert found.score >= COPY
+
+
 def test_a_short_template_is_found_by_its_words() -> None:
     """`bump X from 1 to 2`, again and again."""
     posts = [placed(f"build(deps): bump {name} from 1.{number} to 2.0", "jane", f"t{number}")
