@@ -22,6 +22,7 @@ from gateway.text.similarity import (
     Template,
     compare,
     may_reach,
+    may_repeat,
 )
 
 Figure = str | int | float | bool
@@ -74,9 +75,15 @@ class Compared:
     def _likeness(self, post: Remembered, at_least: float) -> Likeness:
         if post.equal:
             return THE_SAME
-        if post.author != self._author and not may_reach(self._whole, post.sketch, at_least):
+        if not self._may_reach(post, at_least):
             return NOTHING
         return self._comparison.likeness(_placed(post))
+
+    def _may_reach(self, post: Remembered, at_least: float) -> bool:
+        """Whether it is worth a comparison: most are told apart without."""
+        if post.author != self._author:
+            return may_reach(self._whole, post.sketch, at_least)
+        return bool(self._templates) or may_repeat(self._whole, post.sketch, at_least)
 
     @cached_property
     def _comparison(self) -> Comparison:

@@ -15,7 +15,7 @@ import pyromark
 from markupsafe import Markup
 
 from gateway.model import Post
-from gateway.text import markdown
+from gateway.text import markdown, tables
 from gateway.text.disguise import invisible_marks
 from gateway.text.folding import INVISIBLE
 from gateway.text.visible import finish
@@ -129,8 +129,11 @@ def _number(match: re.Match[str]) -> str:
 def _body(text: str) -> Markup | None:
     if len(_HTML_TAG.findall(text)) > _MANY:
         return None
-    html = pyromark.html(text.replace("\0", ""), options=_OPTIONS)
-    if len(html) > _LARGE:
+    text = text.replace("\0", "")
+    as_written, html = (
+        pyromark.html(each, options=_OPTIONS) for each in (text, finish(tables.widen(text)))
+    )
+    if max(len(as_written), len(html)) > _LARGE:
         return None
     # A second time, as a browser reads what the first gave: links in pieces have a target each.
     named = _NAMED.sub(_name, _CLEANER.clean(_CLEANER.clean(html)))

@@ -245,7 +245,8 @@ def reservation(
     What repeats an earlier request is found even where it would be held.
     """
     marked = _marked(findings, consent)
-    refused = any(each.refuses or each.holds for each in marked)
+    against = _against(marked)
+    refused = any(each.refuses or each.holds for each in against)
     skipped = {found.rule for found in findings if found.result is Result.SKIP}
     needs = [
         (rule, need)
@@ -255,7 +256,7 @@ def reservation(
         if not refused or _is_attempt(need)
     ]
     # What is held may repeat a request that was confirmed, whose answer was lost on its way.
-    final = any(each.refuses for each in marked)
+    final = any(each.refuses for each in against)
     is_text = write.publishes and write.fingerprint is not None
     if not needs and write.key is None and (final or not is_text):
         return None
@@ -366,10 +367,11 @@ def decide(
         consent: the rules whose hold on this very request a person has confirmed.
     """
     marked = _marked(findings, consent)
+    against = _against(marked)
     effect = Effect.ALLOW
-    if any(finding.refuses for finding in marked):
+    if any(finding.refuses for finding in against):
         effect = Effect.REFUSE
-    elif any(finding.holds for finding in marked):
+    elif any(finding.holds for finding in against):
         effect = Effect.HOLD
     return Decision(effect=effect, revision=policies.revision, findings=marked)
 
@@ -384,3 +386,8 @@ def _marked(findings: Sequence[Finding], consent: frozenset[str]) -> tuple[Findi
         else finding
         for finding in findings
     )
+
+
+def _against(findings: Sequence[Finding]) -> list[Finding]:
+    """Give those that may stand against a write: of most writes none."""
+    return [finding for finding in findings if finding.violation is not None]

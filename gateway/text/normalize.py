@@ -14,11 +14,12 @@ from itertools import chain
 from typing import NamedTuple
 
 from gateway.model import Counts
+from gateway.slots import set_by_slots
 from gateway.text import markdown
 from gateway.text.encoded import decode
 from gateway.text.folding import INVISIBLE, learn
 from gateway.text.visible import FORM, OWN, QUOTED, Passage, Reading, finish
-from gateway.text.words import count, split
+from gateway.text.words import split
 
 _ENOUGH = 12
 """Real words that can stand for themselves."""
@@ -42,6 +43,7 @@ Read = Callable[[str], Reading]
 """How a body is read: `markdown.read` or `page.read`."""
 
 
+@set_by_slots
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Normal:
     """A post's words.
@@ -95,8 +97,8 @@ def normalize_stepwise(
         full=masked,
         own=masked if alike else _all([part.masked for part in post.own]),
         framed=post.framed,
-        words=_real(post.full),
-        own_words=_real(post.own),
+        words=(real := _real(post.full)),
+        own_words=real if alike else _real(post.own),
         text=text,
         event=event,
         counts=_counts(post),
@@ -164,8 +166,7 @@ def _pieces(text: str) -> Iterator[str]:
 def _mark_mail(passages: Sequence[Passage]) -> Sequence[Passage]:
     """Take an answered mail for quoted: to the end, unless it is marked as a quote itself."""
     for number, (kind, text) in enumerate(passages):
-        lowered = text.lower()
-        if kind & QUOTED or not any(sign in lowered for sign in _MAIL_SIGNS):
+        if kind & QUOTED or not any(map(text.lower().__contains__, _MAIL_SIGNS)):
             continue
         found = _MAIL.search(text)
         if found is None:
@@ -218,12 +219,12 @@ def _counts(post: Apart) -> Counts:
 
 
 def _part(kind: int, text: str) -> Part:
-    plain, masked, letters = split(text)
+    plain, masked, letters, real = split(text)
     invisible = mixed = 0
     if not text.isascii():
         invisible = len(INVISIBLE.findall(text))
         mixed = len(_MIXED.findall(text)) if _ALIKE.search(text) else 0
-    return Part(kind, text, plain, masked, letters, count(masked), invisible, mixed)
+    return Part(kind, text, plain, masked, letters, real, invisible, mixed)
 
 
 def _real(parts: Iterable[Part]) -> int:

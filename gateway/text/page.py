@@ -61,6 +61,11 @@ _PARTS = re.compile(
 )
 _ITEMS = re.compile("</?li>")
 """Tags that only say how words look, and such as only part words."""
+_BETWEEN = (
+    *("</td><td>", "</th><th>", "<tr><td>", "</td></tr>", "<td></td>"),
+    *(f'<td style="text-align: {side}"></td>' for side in ("left", "center", "right")),
+)
+"""Tags of which tables have so many that they are better found by their strings."""
 _BOXES = frozenset(
     f'<input disabled="" type="checkbox"{checked}/>' for checked in ("", ' checked=""')
 )
@@ -92,6 +97,9 @@ def read_rendered(page: str) -> Reading:
 
     It is well formed, and hides nothing: most of its tags only say where words end.
     """
+    if "<table>" in page:
+        for tags in _BETWEEN:
+            page = page.replace(tags, "\n")
     page = _PARTS.sub("\n", _LOOKS.sub("", page))
     return read(page if "<input" in page else _ITEMS.sub("\n", page))
 

@@ -7,7 +7,7 @@
 #include <Python.h>
 #include <stdint.h>
 
-enum { GRAM = 9, WINDOW = 5 };
+enum { GRAM = 9, WINDOW = 5, FEW = 48 };
 static const uint64_t FACTOR = 0x9E3779B97F4A7C15u, MIXER = 0xBF58476D1CE4E5B9u;
 
 static uint32_t mixed(uint64_t nine) {
@@ -50,9 +50,20 @@ static PyObject *winnow(PyObject *self, PyObject *letters) {
     return made;
 }
 
-/* Sort numbers of so many bytes in place, each once, and give how many are left. */
-static Py_ssize_t sort(uint32_t *numbers, uint32_t *other, Py_ssize_t count, int bytes) {
-    for (int shift = 0; shift < 8 * bytes; shift += 8) { /* as often as `numbers` is itself again */
+/* Sort so few numbers that looking for the place of each costs less than counting. */
+static void insert(uint32_t *numbers, Py_ssize_t count) {
+    for (Py_ssize_t each = 1; each < count; each++) {
+        uint32_t number = numbers[each];
+        Py_ssize_t at = each;
+        for (; at > 0 && numbers[at - 1] > number; at--)
+            numbers[at] = numbers[at - 1];
+        numbers[at] = number;
+    }
+}
+
+/* Sort numbers of so many bytes, by counting each byte; what was moved to `other` comes back. */
+static void count_out(uint32_t *numbers, uint32_t *other, Py_ssize_t count, int bytes) {
+    for (int shift = 0; shift < 8 * bytes; shift += 8) { /* two or four times */
         Py_ssize_t places[257] = {0};
         for (Py_ssize_t each = 0; each < count; each++)
             places[((numbers[each] >> shift) & 0xFF) + 1]++;
@@ -64,6 +75,14 @@ static Py_ssize_t sort(uint32_t *numbers, uint32_t *other, Py_ssize_t count, int
         numbers = other;
         other = swapped;
     }
+}
+
+/* Sort numbers of so many bytes in place, each once, and give how many are left. */
+static Py_ssize_t sort(uint32_t *numbers, uint32_t *other, Py_ssize_t count, int bytes) {
+    if (count <= FEW)
+        insert(numbers, count);
+    else
+        count_out(numbers, other, count, bytes);
     Py_ssize_t left = 0;
     for (Py_ssize_t each = 0; each < count; each++)
         if (each == 0 || numbers[each] != numbers[left - 1])
@@ -93,11 +112,15 @@ static PyObject *sorted(PyObject *hashes, int bytes) {
     if (numbers == NULL) {
         PyErr_NoMemory();
     } else {
-        memcpy(numbers, given.buf, (size_t)count * sizeof *numbers);
-        if (bytes == 2)
-            for (Py_ssize_t each = 0; each < count; each++)
-                numbers[each] &= 0xFFFF;
-        made = packed(numbers, sort(numbers, numbers + count, count, bytes), bytes);
+        const char *at = given.buf;
+        Py_ssize_t kept = 0; /* neighbours are often equal, and one of them is enough */
+        for (Py_ssize_t each = 0; each < count; each++, at += sizeof *numbers) {
+            memcpy(&numbers[kept], at, sizeof *numbers);
+            numbers[kept] &= bytes == 2 ? 0xFFFF : 0xFFFFFFFF;
+            if (kept == 0 || numbers[kept] != numbers[kept - 1])
+                kept++;
+        }
+        made = packed(numbers, sort(numbers, numbers + count, kept, bytes), bytes);
     }
     PyMem_Free(numbers);
     PyBuffer_Release(&given);

@@ -25,7 +25,7 @@ from math import sqrt
 from typing import NamedTuple
 
 from gateway.text.prints import common
-from gateway.text.sketch import SHORT, Part, Sketch, read, read_own
+from gateway.text.sketch import SHORT, Part, Sketch, read, read_prints
 
 FEW_WORDS = 8
 """Below this many words honest people repeat themselves ("Done.", "See the docs")."""
@@ -116,12 +116,34 @@ def may_reach(new: bytes, earlier: bytes, score: float) -> bool:
         new: its whole sketch.
         earlier: the sketch of the other.
     """
-    own, old = read(new).own.kept, read_own(earlier)
+    own, old = read_prints(new)[0].kept, read_prints(earlier)[0]
     hits = common(own, old.kept)
     shared = hits * old.total / len(old.kept) if hits else 0.0  # of what is not kept, by its sample
-    raw = _raw_of(score)
+    raw = _raw_of(score, _BETWEEN_AUTHORS)
     identical = raw * _IDENTICAL * len(own) / 2
     return shared >= min(_MUCH * raw**2, identical) - 0.5  # half a print is what rounding adds
+
+
+def may_repeat(new: bytes, earlier: bytes, score: float) -> bool:
+    """Whether a text may be so much like one of the same author, whatever words both have.
+
+    Only where nothing is registered: what is left without that may be more alike.
+
+    Args:
+        new: its whole sketch.
+        earlier: the sketch of the other.
+    """
+    (own, rest), (old, old_rest) = read_prints(new), read_prints(earlier)
+    if rest.kept or old_rest.kept:
+        return True  # what is whose is told by comparing
+    hits = common(own.kept, old.kept)
+    if not hits:
+        return score <= 0
+    prints = _shared(hits, len(own.kept), len(old.kept), old.total)
+    raw = max(
+        sqrt(sqrt(prints.of_both)), 0.9 * sqrt(sqrt(prints.of_new)) * _amount(prints.number, 8)
+    )
+    return raw * _REPEATED_MOST >= _raw_of(score, _OF_ONE_AUTHOR) - 0.001  # for rounding
 
 
 class Comparison:
@@ -171,7 +193,7 @@ class Comparison:
         raw, new, earlier = self._of_one_author(post)
         if not raw or (post.thread == self._new.thread and new < _SAME_THREAD):
             return NOTHING
-        raw *= 1 + 0.25 * min(len(self._repeated_in), 4)
+        raw *= min(_REPEATED_MOST, 1 + 0.25 * len(self._repeated_in))
         return Likeness(_calibrated(raw, _OF_ONE_AUTHOR), new, earlier)
 
     @cached_property
@@ -316,6 +338,8 @@ _MUCH = 16
 _MUCH_PROSE = 72
 """The prints of some 45 words of sentences."""
 _LOOK_ALIKE = 0.3
+_REPEATED_MOST = 2.0
+"""How many times as much a likeness counts where its author has the text in other threads."""
 _SAME_THREAD = 0.9
 _NO_TEMPLATE = Template(0.0, 0.0, 0)
 
@@ -347,14 +371,17 @@ class _Set(NamedTuple):
             kept += len(part.kept)
             total += part.total
             hits += len(self.values.intersection(part.kept))
-        if not hits:
-            return _NONE_SHARED
-        of_earlier = min(1.0, hits / kept)
-        number = min(of_earlier * total, len(self.values))
-        return _Shared(number, number / len(self.values), of_earlier)
+        return _shared(hits, len(self.values), kept, total) if hits else _NONE_SHARED
 
 
 _NONE_SHARED = _Shared(0.0, 0.0, 0.0)
+
+
+def _shared(hits: int, new: int, kept: int, total: int) -> _Shared:
+    """Tell what hits are worth among so many of a new text and so many kept of an earlier one."""
+    of_earlier = min(1.0, hits / kept)
+    number = min(of_earlier * total, new)
+    return _Shared(number, number / new, of_earlier)
 
 
 class _Sets:
@@ -438,9 +465,9 @@ def _amount(number: float, enough: int) -> float:
 
 
 @lru_cache(maxsize=64)
-def _raw_of(score: float) -> float:
-    """Give what is read as a score between authors, from which on all scores are at least that."""
-    return _calibrated(score, tuple((y, x) for x, y in _BETWEEN_AUTHORS))
+def _raw_of(score: float, curve: _Curve) -> float:
+    """Give what is read as a score off a curve, from which on all scores are at least that."""
+    return _calibrated(score, tuple((y, x) for x, y in curve))
 
 
 def _calibrated(raw: float, curve: _Curve) -> float:

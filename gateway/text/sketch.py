@@ -15,7 +15,6 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import accumulate
 from struct import Struct
 from typing import NamedTuple
 
@@ -31,8 +30,8 @@ _PRINTS_AT_MOST = 128
 _WORDS_AT_MOST = 64
 
 _HEAD = Struct("<H??8H")
-_OWN = Struct("<4xH6xH")
-"""Of the head: how many prints the own view has, and how many of them are kept."""
+_HEAD_OF_PRINTS = Struct("<4xHH4xHH")
+"""Of the head: how many prints there are of the own view and the rest, and how many are kept."""
 _COUNT = Struct("=H")
 _HALF = 2
 """Bytes of a print or word as they are kept."""
@@ -91,12 +90,14 @@ def read(data: bytes) -> Sketch:
     )
 
 
-def read_own(data: bytes) -> Part:
-    """Read of a sketch the prints of its own view alone."""
+@lru_cache(maxsize=256)
+def read_prints(data: bytes) -> tuple[Part, Part]:
+    """Read of a sketch the prints of its own view and the rest, as in `Sketch`."""
     if _is_damaged(data):
-        return _NOTHING
-    total, kept = _OWN.unpack_from(data)
-    return Part(array("H", data[_HEAD.size : _HEAD.size + _HALF * kept]), total)
+        return _NOTHING, _NOTHING
+    own_total, rest_total, own, rest = _HEAD_OF_PRINTS.unpack_from(data)
+    values = array("H", data[_HEAD.size : _HEAD.size + _HALF * (own + rest)])
+    return Part(values[:own], own_total), Part(values[own:], rest_total)
 
 
 def _is_damaged(data: bytes) -> bool:
@@ -157,9 +158,11 @@ class Samples:
 
     def _sketch(self, prints: Parted, words: Parted) -> bytes:
         own, rest = halved(prints.own), halved(prints.rest)
-        totals = [len(part) for part in (*self._prints, *self._words)]
+        totals = map(len, (*self._prints, *self._words))
         kept = (len(own) // _HALF, len(rest) // _HALF, len(words.own), len(words.rest))
-        counts = [min(_MOST, count) for count in (*totals, *kept)]
+        counts = [*totals, *kept]
+        if max(counts) > _MOST:
+            counts = [min(_MOST, count) for count in counts]
         head = _HEAD.pack(*self._head, False, *counts)  # noqa: FBT003 - no prose
         return b"".join((head, own, rest, *words, self._small))
 
@@ -192,12 +195,18 @@ def _in_prose(words: Sequence[str], own: Sample) -> bytes:
     """Give 16 bits of each print that stands in prose."""
     if len(words) < _MUCH:
         return b""
-    ends = [*accumulate(map(len, words), initial=0)]
-    stretches = [
-        own.chosen[4 * max(0, ends[first] - MIDDLE) : 4 * max(0, ends[last] - MIDDLE)]
-        for first, last in prose(words)
-    ]
-    return halved(b"".join(stretches))
+    told = b""
+    at = end = 0
+    for first, last in prose(words):
+        begin = end + _letters(words[at:first])
+        end = begin + _letters(words[first:last])
+        told += own.chosen[4 * max(0, begin - MIDDLE) : 4 * max(0, end - MIDDLE)]
+        at = last
+    return halved(told)
+
+
+def _letters(words: Sequence[str]) -> int:
+    return len("".join(words))
 
 
 def sample(words: Sequence[str]) -> Sample:

@@ -18,7 +18,6 @@ NUMBER, URL, PATH = MASKS = ("0", "url", "path")
 ADDRESS = re.compile(r"https?://[^\s/)\]>\"'][^\s)\]>\"']*+")
 FILE = re.compile(r"(?<![\w/])(?:[a-z]:)?(?:[\\/][\w.$@~+-]++){2,}+[\\/]?")
 _SLASHES = re.compile(r"[\\/][\w.$@~+-]++[\\/]")
-_DIGIT = re.compile("[0-9]")
 SPACED = re.compile(r"(?<![^\W_])[^\W\d_]([^\w\n]|_)[^\W\d_](?![^\W_])(?:\1[^\W\d_](?![^\W_]))++")
 GAP = re.compile(r"[\W_]")
 _UNSPACED = re.compile(
@@ -36,11 +35,19 @@ _MASKED = _LETTERS.translate(bytes(48 if 48 <= code < 58 else code for code in r
 
 
 class Words(NamedTuple):
-    """The words of a text, as they stand and masked, and how many letters they have."""
+    """The words of a text, as they stand and masked.
+
+    They have so many letters, and so many of them are real: masks are none, and scripts without
+    spaces count by characters.
+    """
 
     plain: list[str]
     masked: list[str]
     letters: int
+    real: int
+
+
+_NO_WORDS = Words([], [], 0, 0)
 
 
 def words(text: str) -> list[str]:
@@ -52,15 +59,20 @@ def words(text: str) -> list[str]:
 
 def split(text: str) -> Words:
     """Give the words of a text, as they stand and masked."""
+    if not text:
+        return _NO_WORDS
     folded = fold(text)
-    plain = cut(folded)
-    letters = len("".join(plain))
+    spaced = _spaced(folded, _LETTERS)
+    plain = spaced.split()
+    letters = len(spaced) - spaced.count(" ")
     masked = mask(folded)
     if are_spaced(len(plain), letters):
         plain, masked = cut(join_spaced(folded)), join_spaced(masked)
-    if masked is folded and not _DIGIT.search(folded):
-        return Words(plain, plain, letters)
-    return Words(plain, _masked_words(masked), letters)
+    zeros = _spaced(masked, _MASKED)
+    if masked is folded and NUMBER not in zeros:
+        return Words(plain, plain, letters, _real(plain, zeros))
+    words = [NUMBER if NUMBER in word else word for word in zeros.split()]
+    return Words(plain, words, letters, _real(words, zeros))
 
 
 def mask(folded: str) -> str:
@@ -82,14 +94,12 @@ def join_spaced(folded: str) -> str:
     return SPACED.sub(_joined, folded)
 
 
-def count(masked: Sequence[str]) -> int:
-    """Count the real words: masks are none; scripts without spaces count by characters."""
-    joined = "".join(masked)
+def _real(masked: Sequence[str], text: str) -> int:
     real = len(masked)
     for mask in MASKS:
-        if mask in joined:  # most texts have none, which is told faster
+        if mask in text:  # most texts have none, which is told faster
             real -= masked.count(mask)
-    if joined.isascii() or not _UNSPACED.search(joined):
+    if text.isascii() or not _UNSPACED.search(text):
         return real
     long = (len(word) for word in masked if len(word) >= 6 and _UNSPACED.match(word))
     return real + sum(length // 2 - 1 for length in long)
@@ -102,9 +112,9 @@ def _joined(match: re.Match[str]) -> str:
 
 def cut(folded: str) -> list[str]:
     """Cut a folded text into words."""
-    return folded.encode().translate(_LETTERS).decode().split()
+    return _spaced(folded, _LETTERS).split()
 
 
-def _masked_words(masked: str) -> list[str]:
-    words = masked.encode().translate(_MASKED).decode().split()
-    return [NUMBER if NUMBER in word else word for word in words]
+def _spaced(folded: str, table: bytes) -> str:
+    """Put a space in place of whatever stands between words."""
+    return folded.encode().translate(table).decode()

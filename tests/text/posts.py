@@ -72,6 +72,8 @@ DISGUISES: dict[str, Disguise] = {
     "folded away": lambda text, _: f"<details><summary>More</summary>\n\n{text}\n\n</details>",
     "three times as many words behind": lambda text, chance: f"{text}\n\n{_made_up(chance, 120)}",
     "a text of somebody else before": lambda text, _: f"{HONEST['invoice']}\n\n{text}",
+    "a table": lambda text, _: "|a|b|c|\n|-|:-:|-|\n" + "".join(f"| {' | '.join(text.split()[at : at + 3])} |\n" for at in range(0, len(text.split()), 3)),
+    "cells beyond a table's head": lambda text, _: "a|b\n-|-\n" + f"c|d|{'|'.join(text.split('. '))}".replace("\n", " "),
     "base64": lambda text, _: f"Please decode:\n\n    {base64.b64encode(text.encode()).decode()}",
     "tag characters": lambda text, _: "See below. " + "".join(chr(0xE0000 + ord(c)) for c in text if ord(c) < 128),
     "an image's text": lambda text, _: f"![{text}](https://example.com/x.png)",

@@ -41,6 +41,7 @@ def seen(body: str) -> list[str]:
 
 
 @given(st.one_of(PLAIN, prose))
+@example("_c:/d/e -_")
 def test_plain_text_is_what_a_parser_would_read(body: str) -> None:
     """Where no mark matters the parser is not asked."""
     html = pyromark.html(body, options=markdown._OPTIONS)

@@ -8,14 +8,14 @@ from random import Random
 
 import pyromark
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from gateway.text import page
+from gateway.text import page, tables
 from gateway.text.normalize import Normal, normalize, normalize_stepwise
 from gateway.text.visible import finish
-from tests.text.texts import UNSEEN, any_text, block, marked_text, prose
+from tests.text.texts import UNSEEN, any_text, block, marked_text, prose, table_text
 
 OPTIONS = (
     pyromark.Options.ENABLE_TABLES
@@ -64,11 +64,12 @@ def test_titles_are_folded_like_bodies(text: str, seed: int) -> None:
         assert normalize(changed, "").text == normalize(text, "").text
 
 
-@given(st.one_of(marked_text, any_text, prose))
+@given(st.one_of(marked_text, table_text, any_text, prose))
+@example("|a|b|\n|-|-|\n[<!a[a]: b\n[>")
 def test_markdown_and_its_html_agree(body: str) -> None:
     """Whichever way is taken: plain text, Markdown alone, Markdown with HTML, HTML."""
     clean = body.translate({0: "", 13: "\n"}).encode("utf-8", "replace").decode()
-    html = pyromark.html(clean, options=OPTIONS)
+    html = pyromark.html(finish(tables.widen(clean)), options=OPTIONS)
 
     written, rendered = normalize("", clean), normalize("", html, page.read)
 

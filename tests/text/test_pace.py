@@ -39,6 +39,7 @@ HOSTILE = [
         "=漢",
     ),
     *("<details>\n\n", "<script>", "<style>", "<span hidden>", "\ud800", "a", "1 ", "-", "|a"),
+    *("a|\n-|\n", "|a|b|\n|-|-|\n|c|d|e|\n\n", "|-\n"),
 ]
 LENGTH = 3_000
 PLAIN = "These are words of a plain text, and they have no marks at all. "

@@ -19,6 +19,7 @@ from gateway.text.similarity import (
     Template,
     compare,
     may_reach,
+    may_repeat,
 )
 from gateway.text.sketch import read
 from tests.text.posts import DISGUISES, HONEST, QUOTES, Disguise
@@ -147,6 +148,22 @@ def test_a_passage_under_three_other_threads_is_a_template() -> None:
     assert template(text, *posts[:2]) is None
 
 
+def test_a_table_with_other_figures_is_a_template() -> None:
+    """A log that is posted as a table, each time with other times and hosts."""
+    tables = [
+        "| time | host | what was seen |\n|---|---|---|\n"
+        f"| 2026-11-0{number} 08:1{number} | db{number} | the disk of the store is nearly full |\n"
+        f"| 2026-11-0{number} 09:2{number} | web{number} | the queue of mails does not get shorter |\n"
+        for number in range(1, 5)
+    ]
+    posts = [placed(text, "jane", f"t{number}") for number, text in enumerate(tables[:3])]
+
+    found = template(tables[3], *posts)
+
+    assert found is not None
+    assert found.score >= COPY
+
+
 def test_a_short_template_is_found_by_its_words() -> None:
     """`bump X from 1 to 2`, again and again."""
     posts = [placed(f"build(deps): bump {name} from 1.{number} to 2.0", "jane", f"t{number}")
@@ -239,4 +256,32 @@ def test_what_scores_enough_is_never_passed_over(
 
     assert all(
         may_reach(text.text, post.text, score) for post, score in zip(posts, scores, strict=True)
+    )
+
+
+@given(
+    words=pieces,
+    earlier=st.lists(
+        st.tuples(st.integers(0, 8), st.just([]) | pieces, st.integers(0, 4)),
+        min_size=1,
+        max_size=6,
+    ),
+    framed=st.booleans(),
+)
+def test_what_one_repeats_enough_is_never_passed_over(
+    words: list[str], earlier: list[tuple[int, list[str], int]], framed: bool
+) -> None:
+    """Whatever else he has written, and in however many threads; what forms are is compared."""
+    frame = ["## What happened here before that", ""] if framed else []
+    posts = tuple(
+        placed("\n".join([*frame, *words[-copied:], *other]), "jane", str(thread))
+        for copied, other, thread in earlier
+    )
+
+    text = new("\n".join(words), "jane", "here")
+    compared = Comparison(text, posts, 4, Registered())
+    scores = [compared.likeness(post).score for post in posts]
+
+    assert all(
+        may_repeat(text.text, post.text, score) for post, score in zip(posts, scores, strict=True)
     )

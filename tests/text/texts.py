@@ -48,6 +48,55 @@ any_text = st.text(st.characters(exclude_categories=()), max_size=300)
 """Any string, halves of pairs of UTF-16 among it."""
 marked_text = st.lists(st.sampled_from(MARKS), max_size=40).map("".join)
 """Text that is full of marks, most of them in the wrong place."""
+table_text = st.lists(
+    st.sampled_from(
+        [
+            *(
+                "\n|a|b|\n|-|-|\n",
+                "\n> a|b\n> -|-\n> ",
+                "\n- a|b\n  :-|-:\n  ",
+                "\na|\n-|\n",
+                "|-",
+                "-|-",
+            ),
+            *(
+                "|",
+                "|",
+                "\\|",
+                "-",
+                ":",
+                "\n",
+                "\n\n",
+                "[",
+                "]",
+                "[a]: b",
+                "<",
+                ">",
+                "<!a",
+                "<!--",
+                "-->",
+            ),
+            *(
+                "<b>",
+                "</b>",
+                "<div>\n",
+                "&amp;",
+                "`",
+                "**",
+                "a",
+                "word ",
+                "é",
+                " ",
+                "    ",
+                "\t",
+                "> ",
+                "- ",
+            ),
+        ]
+    ),
+    max_size=40,
+).map("".join)
+"""Text of which much is a table, or nearly one."""
 sentence = st.lists(st.sampled_from(WORDS), min_size=3, max_size=12).map(
     lambda words: " ".join(words).capitalize() + "."
 )

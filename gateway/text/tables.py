@@ -1,0 +1,82 @@
+"""Tables of Markdown, made as wide as their widest rows. Pure.
+
+What stands in more cells than the head has is left out by some renderers, as GitHub's specification
+says, and shown by others. A reader may see it, so it is read. Laws: where there is no such cell
+no word changes; what is no table does not become one; the cells that a renderer fills in are not
+many more than the text has characters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+
+_RULE = r"[ \t>]*+(?=[|: ]*+-)(?=[-: ]*+\|)[-:|][-:| ]*+"
+"""What stands under a head; a head of one cell has a pipe as well."""
+_RULES = re.compile(rf"\n{_RULE}(?=\n|\Z)")
+_STRETCH = re.compile(r"((?:[ \t>]*+[^ \t>\n][^\n]*+(?:\n|\Z))++)")
+"""Lines without an empty one, in which each table ends."""
+_AT_ONCE = 400
+"""Every second part of a text between empty lines is a stretch; these take a millisecond or two."""
+_CELL = " |-"
+_PLAIN = str.maketrans("<[|", "   ")
+
+
+def widen(body: str) -> Generator[None, None, str]:
+    """Give the heads of tables as many cells as their widest rows have."""
+    if "|" not in body:
+        return body
+    rules = _RULES.findall(body)
+    if not rules or _are_wide(body, min(map(_cells, rules))):
+        return body
+    parts = _STRETCH.split(body)
+    for at in range(1, len(parts), 2):
+        parts[at] = _widen(parts[at])
+        if at % _AT_ONCE == 1:
+            yield
+    return "".join(parts)
+
+
+def _are_wide(body: str, cells: int) -> bool:
+    """Tell in little time, of most texts, that there is nothing to do: no row has more cells."""
+    wider = rf"\n[ \t>]*+\|?+(?:[^|\n]*+\|){{{cells}}}[ \t]*+[^ \t\n]"
+    return not _is_huge(body.split("\n"), len(body)) and re.search(wider, body) is None
+
+
+def _is_huge(lines: list[str], length: int) -> bool:
+    return max([line.count("|") for line in lines]) * len(lines) > length
+
+
+def _widen(stretch: str) -> str:
+    rules = [rule.start() for rule in _RULES.finditer(stretch)]
+    if not rules:
+        return stretch
+    lines = stretch.split("\n")
+    first = stretch.count("\n", 0, rules[0])
+    if _is_huge(lines[first:], len(stretch)):
+        return _RULES.sub("\n", stretch).translate(_PLAIN)  # shows all, and is no table any more
+    widest = max(map(_cells, lines[first:]))
+    missing: dict[int, int] = {}
+    at = done = 0
+    for rule in rules:
+        at, done = at + stretch.count("\n", done, rule), rule
+        if _is_head(lines[at]):
+            missing[at + 1] = widest - _cells(lines[at + 1])
+            missing.setdefault(at, missing[at + 1])  # unless it is a rule itself
+    for at, cells in missing.items():
+        if cells:
+            lines[at] = lines[at].rstrip(" \t").removesuffix("|") + _CELL * cells
+    return "\n".join(lines)
+
+
+def _is_head(line: str) -> bool:
+    return "|" in line and _bare(line) != "|"
+
+
+def _cells(line: str) -> int:
+    """Count a row's cells; more where a pipe is a part of the text, never fewer."""
+    return _bare(line).removeprefix("|").removesuffix("|").count("|") + 1
+
+
+def _bare(line: str) -> str:
+    return line.lstrip(" \t\n>").rstrip(" \t")
