@@ -3,7 +3,7 @@
 Instants are `at`, Unix seconds; durations are seconds. Nothing here reads a clock, a file or a
 socket. Text of a post never shows in a `repr`. What each write makes several of is a named tuple,
 and of what it makes one the slots are set directly: the one is made three times as fast, the other
-twice.
+in three fifths of the time.
 """
 
 from __future__ import annotations

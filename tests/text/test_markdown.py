@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyromark
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.text import markdown, page
