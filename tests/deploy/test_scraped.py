@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,7 +61,7 @@ UNSEEN = {
     "soe_gateway_title_lookups_total",
 }
 """What this traffic gives no cause for, so that workers' files hold nothing of it."""
-Totals = dict[str, float]
+Totals = defaultdict[str, float]
 
 
 def drive(running: Running) -> int:
@@ -97,14 +98,14 @@ def scraped(
     running: Running, named: set[str], enough: Callable[[Totals], bool]
 ) -> tuple[bytes, Totals]:
     """What the gateway tells, as text and summed by name, once all is named and it is enough."""
-    text, totals = b"", Totals()
+    text, totals = b"", Totals(float)
 
     def is_there() -> bool:
         nonlocal text, totals
-        text, totals = local.get(f"{running.admin}/metrics").content, Totals()
+        text, totals = local.get(f"{running.admin}/metrics").content, Totals(float)
         for family in text_string_to_metric_families(text.decode()):
             for sample in family.samples:
-                totals[sample.name] = totals.get(sample.name, 0.0) + sample.value
+                totals[sample.name] += sample.value
         return not lacking(text, named) and enough(totals)
 
     until(is_there, lambda: (totals, lacking(text, named)))
