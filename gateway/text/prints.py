@@ -11,29 +11,28 @@ They are bytes here, in native order, as they lie there: 32 bits each, or the lo
     distinct(hashes): of 32 bits, ascending, each once
     halved(hashes): the lower 16 bits, ascending, each once
     common(some, others): how many of 16 bits two have in common, each ascending
-    line_hashes(lines): 16 bits of the CRC-32 of each line, ascending, each once
+    word_crcs(words, others): 16 bits of the CRC-32 of each word that is none of others, ascending,
+        each once
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection
+from collections.abc import Iterable
 
 from gateway.text.prints_numpy import GRAM, WINDOW
 
 try:
-    from gateway.text.prints_c import common, distinct, halved, line_hashes, winnow
+    from gateway.text.prints_c import common, distinct, halved, winnow, word_crcs
 except ImportError:  # no compiler was there when the package was built
-    from gateway.text.prints_numpy import common, distinct, halved, line_hashes, winnow
+    from gateway.text.prints_numpy import common, distinct, halved, winnow, word_crcs
 
-__all__ = ["MIDDLE", "common", "distinct", "halved", "line_hashes", "winnow", "word_hashes"]
+__all__ = ["MIDDLE", "common", "distinct", "halved", "winnow", "word_crcs", "word_hashes"]
 
 MIDDLE = (GRAM + WINDOW - 1) // 2
 """Letters before the middle of those among which a print was chosen."""
 
 
-def word_hashes(words: Collection[str]) -> array[int]:
-    """Give 16 bits of each word, ascending, each once."""
-    if not words:
-        return array("H")
-    return array("H", line_hashes("\n".join(words).encode("utf-8", "surrogatepass")))
+def word_hashes(words: Iterable[str], others: frozenset[str] = frozenset()) -> array[int]:
+    """Give 16 bits of each word that is none of others, ascending, each once."""
+    return array("H", word_crcs(words, others))

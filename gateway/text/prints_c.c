@@ -165,33 +165,55 @@ static void fill_crc(void) {
     }
 }
 
-/* Give 16 bits of the CRC-32 of each line, ascending, each once. */
-static PyObject *line_hashes(PyObject *self, PyObject *lines) {
-    Py_buffer given;
-    if (PyObject_GetBuffer(lines, &given, PyBUF_SIMPLE) < 0)
+/* Tell 16 bits of the CRC-32 of a word; -1 where it is none. */
+static int hash_word(PyObject *word, uint32_t *hash) {
+    PyObject *utf8 = NULL;
+    const uint8_t *at;
+    Py_ssize_t length;
+    if (PyUnicode_Check(word) && PyUnicode_IS_ASCII(word)) {
+        at = PyUnicode_1BYTE_DATA(word);
+        length = PyUnicode_GET_LENGTH(word);
+    } else {
+        utf8 = PyUnicode_AsEncodedString(word, "utf-8", "surrogatepass");
+        if (utf8 == NULL)
+            return -1;
+        at = (const uint8_t *)PyBytes_AS_STRING(utf8);
+        length = PyBytes_GET_SIZE(utf8);
+    }
+    uint32_t crc = ~0u;
+    for (const uint8_t *end = at + length; at < end; at++)
+        crc = crc >> 8 ^ crc_of[(crc ^ *at) & 0xFF];
+    *hash = ~crc & 0xFFFF;
+    Py_XDECREF(utf8);
+    return 0;
+}
+
+/* Give 16 bits of the CRC-32 of each word that is not among others, ascending, each once. */
+static PyObject *word_crcs(PyObject *self, PyObject *args) {
+    PyObject *given, *others;
+    if (!PyArg_ParseTuple(args, "OO!", &given, &PyFrozenSet_Type, &others))
         return NULL;
-    const uint8_t *at = given.buf, *end = at + given.len;
-    size_t most = (size_t)given.len + 1;
-    uint32_t *numbers = PyMem_Malloc(2 * most * sizeof *numbers);
+    PyObject *words = PySequence_Fast(given, "words are an iterable");
+    if (words == NULL)
+        return NULL;
+    Py_ssize_t most = PySequence_Fast_GET_SIZE(words), count = 0, at = 0;
+    uint32_t *numbers = PyMem_Malloc(2 * (size_t)most * sizeof *numbers);
     PyObject *made = NULL;
     if (numbers == NULL) {
         PyErr_NoMemory();
     } else {
-        Py_ssize_t count = 0;
-        uint32_t crc = ~0u;
-        for (; at < end; at++) {
-            if (*at == '\n') {
-                numbers[count++] = ~crc & 0xFFFF;
-                crc = ~0u;
-            } else {
-                crc = crc >> 8 ^ crc_of[(crc ^ *at) & 0xFF];
-            }
+        for (; at < most; at++) {
+            PyObject *word = PySequence_Fast_GET_ITEM(words, at);
+            int is_other = PySet_Contains(others, word);
+            if (is_other < 0 || (!is_other && hash_word(word, &numbers[count]) < 0))
+                break;
+            count += !is_other;
         }
-        numbers[count++] = ~crc & 0xFFFF;
-        made = packed(numbers, sort(numbers, numbers + most, count, 2), 2);
+        if (at == most)
+            made = packed(numbers, sort(numbers, numbers + most, count, 2), 2);
     }
     PyMem_Free(numbers);
-    PyBuffer_Release(&given);
+    Py_DECREF(words);
     return made;
 }
 
@@ -200,7 +222,7 @@ static PyMethodDef methods[] = {
     {"distinct", distinct, METH_O, NULL},
     {"halved", halved, METH_O, NULL},
     {"common", common, METH_VARARGS, NULL},
-    {"line_hashes", line_hashes, METH_O, NULL},
+    {"word_crcs", word_crcs, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from zlib import crc32
 
 import numpy as np
@@ -67,6 +69,7 @@ def common(some: array[int], others: array[int]) -> int:
     return len({*some}.intersection(others))
 
 
-def line_hashes(lines: bytes) -> bytes:
-    """As `prints.line_hashes`."""
-    return array("H", sorted({crc32(line) & 0xFFFF for line in lines.split(b"\n")})).tobytes()
+def word_crcs(words: Iterable[str], others: AbstractSet[str]) -> bytes:
+    """As `prints.word_crcs`."""
+    utf8 = (word.encode("utf-8", "surrogatepass") for word in {*words} - others)
+    return array("H", sorted({crc32(word) & 0xFFFF for word in utf8})).tobytes()

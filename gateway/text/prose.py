@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import accumulate
-from operator import sub
 
 from gateway.text.small_words import SMALL_WORDS
 from gateway.text.words import MASKS
@@ -24,6 +22,8 @@ _MASKED = 1
 _MASK = 16
 _KINDS = dict.fromkeys(SMALL_WORDS, 1) | dict.fromkeys(MASKS, _MASK)
 """What a word counts, so that one sum of at most 12 words, which is a byte, holds both counts."""
+_TOGETHER = int.from_bytes(b"\1" * _AROUND, "little")
+"""A number of as many bytes as there are words around one; multiplied by it, a byte is their sum."""
 _SENTENCES = re.compile(
     b"[%s]++"
     % b"".join(
@@ -37,8 +37,9 @@ _SENTENCES = re.compile(
 def prose(words: Sequence[str]) -> list[tuple[int, int]]:
     """Give the stretches of masked words that stand in prose: each the first, and the one after."""
     kind = _KINDS.get
-    sums = [*accumulate([kind(word, 0) for word in words], initial=0)]
-    around = bytes(map(sub, sums[_AROUND:], sums))
+    kinds = bytes([kind(word, 0) for word in words])
+    sums = int.from_bytes(kinds, "little") * _TOGETHER
+    around = sums.to_bytes(len(words) + _AROUND, "little")[_AROUND - 1 : len(words)]
     last = len(around)
     before = _AROUND // 2  # as many are in front of a word; those at the ends have the next ones'
     return [

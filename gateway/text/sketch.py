@@ -212,5 +212,5 @@ def _letters(words: Sequence[str]) -> int:
 def sample(words: Sequence[str]) -> Sample:
     """Take the prints and words of a view."""
     chosen = winnow("".join(words))
-    telling = word_hashes({*words} - _UNTELLING)
+    telling = word_hashes(words, _UNTELLING)
     return Sample(chosen, array("I", distinct(chosen)), telling)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.text import prints_numpy
-from gateway.text.prints import common, distinct, halved, line_hashes, winnow, word_hashes
+from gateway.text.prints import common, distinct, halved, winnow, word_crcs, word_hashes
 from gateway.text.prints_numpy import GRAM, gram_hashes, winnowed
 
 letters = st.text("abcdefghijklmnopqrstuvwxyzäж中0", min_size=0, max_size=200)
@@ -63,12 +63,20 @@ def test_a_compiler_changes_no_set(several: list[int]) -> None:
     assert [*array("H", halved(given))] == sorted({each & 0xFFFF for each in several})
 
 
-@given(words=st.lists(any_letters | st.sampled_from(["", "a", "restart"])))
-def test_a_compiler_changes_no_word(words: list[str]) -> None:
-    """Whatever their letters."""
-    lines = "\n".join(words).encode("utf-8", "surrogatepass")
+some_words = any_letters | st.sampled_from(["", "a", "restart"])
 
-    assert line_hashes(lines) == prints_numpy.line_hashes(lines)
+
+@given(words=st.lists(some_words, max_size=80), others=st.frozensets(some_words))
+def test_a_compiler_changes_no_word(words: list[str], others: frozenset[str]) -> None:
+    """Whatever their letters, and whichever are left out."""
+    assert word_crcs(words, others) == prints_numpy.word_crcs(words, others)
+
+
+@pytest.mark.parametrize("wrong", [[b"word"], ["word", 1], 1])
+def test_words_are_texts(wrong: object) -> None:
+    """Nothing else is read."""
+    with pytest.raises((TypeError, AttributeError)):
+        word_crcs(wrong, frozenset())  # type: ignore[arg-type] # that is what is tried
 
 
 @given(one=halves, other=halves)
