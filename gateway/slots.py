@@ -17,8 +17,11 @@ def set_by_slots(made: type[_T]) -> type[_T]:
     """Let a dataclass of `frozen=True, slots=True, kw_only=True` be made by the setters of its slots.
 
     Raises:
-        ValueError: a default of it is made anew for each: that is not known here.
+        ValueError: a default of it is made anew for each, or more is done when one is made: that is
+            not known here.
     """
+    if hasattr(made, "__post_init__"):
+        raise ValueError(f"{made.__name__} does more when one is made")
     known: dict[str, Any] = {}
     arguments, sets = [], []
     for each in fields(made):  # type: ignore[arg-type]  # a dataclass, as it says

@@ -46,8 +46,15 @@ def test_what_is_missing_or_unknown_is_told_as_of_any_class() -> None:
         Quick(one=1, three=3)  # type: ignore[call-arg]
 
 
-def test_a_default_made_for_each_is_refused() -> None:
+def test_what_does_more_than_set_fields_is_refused() -> None:
     """At once, not when the first is made."""
+
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Doing:
+        one: int = 1
+
+        def __post_init__(self) -> None:
+            raise AssertionError
 
     @dataclass(frozen=True, slots=True, kw_only=True)
     class Listing:
@@ -55,3 +62,5 @@ def test_a_default_made_for_each_is_refused() -> None:
 
     with pytest.raises(ValueError, match=r"Listing\.items"):
         set_by_slots(Listing)
+    with pytest.raises(ValueError, match="Doing"):
+        set_by_slots(Doing)

@@ -67,12 +67,13 @@ class _Batch:
         self.told: list[Told] = []
         self.durable: list[asyncio.Future[None]] = []
         due = loop.time() + durable_within
-        self._late = loop.call_at(due, self._is_due, due, durable_within)
+        self._late = loop.call_at(due, self._is_due, due)
 
-    def _is_due(self, at: float, again: float) -> None:
-        """Give up; where the whole process stood still, and its thread with it, after another time."""
-        if self.loop.time() - at > _STOOD_STILL:
-            self._late = self.loop.call_later(again, self.end, _LATE)
+    def _is_due(self, at: float) -> None:
+        """Give up; where the whole process stood still, and its thread with it, that time later."""
+        late = self.loop.time() - at
+        if late > _STOOD_STILL:
+            self._late = self.loop.call_later(late, self.end, _LATE)
         else:
             self.end(_LATE)
 

@@ -25,8 +25,8 @@ from gateway.ports import Store
 
 RULE = "dry-run"
 """The rule of the gateway's own by which dry runs are counted."""
-_CAP = Window(limit=60, seconds=60.0)
-"""For each integration and token; every try counts."""
+_CAP = Window(limit=600, seconds=60.0)
+"""For each integration and token; every try counts. An import of some hundred posts may be tried first."""
 
 
 async def too_many(store: Store, write: Write, revision: str) -> Decision | None:

@@ -123,6 +123,8 @@ class Listener:
             ticks += 1
         taking.cancel()
         await asyncio.wait([taking])
+        if not taking.cancelled():
+            taking.exception()  # a gathering that was cancelled has one, too
         for connection in list(self._state.connections):
             connection.transport.abort()
 

@@ -134,7 +134,7 @@ def may_repeat(new: bytes, earlier: bytes, score: float) -> bool:
         earlier: the sketch of the other.
     """
     (own, rest), (old, old_rest) = read_prints(new), read_prints(earlier)
-    if rest.kept or old_rest.kept:
+    if rest.kept or old_rest.total:
         return True  # what is whose is told by comparing
     hits = common(own.kept, old.kept)
     if not hits:

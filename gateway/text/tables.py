@@ -1,8 +1,9 @@
 """Tables of Markdown, made as wide as their widest rows. Pure.
 
 What stands in more cells than the head has is left out by some renderers, as GitHub's specification
-says, and shown by others. A reader may see it, so it is read. Laws: where there is no such cell
-no word changes; what is no table does not become one; the cells that a renderer fills in are not
+says, and shown by others. A reader may see it, so it is read, and no tag in it is one: it would
+hide what follows where the cell is shown, and nothing where it is not. Laws: where there is no such
+cell no word changes; what is no table does not become one; the cells that a renderer fills in are not
 many more than the text has characters.
 """
 
@@ -23,9 +24,11 @@ _PLAIN = str.maketrans("<[|", "   ")
 
 
 def widen(body: str) -> Generator[None, None, str]:
-    """Give the heads of tables as many cells as their widest rows have."""
+    """Give the heads of tables as many cells as their widest rows have; lines end alike."""
     if "|" not in body:
         return body
+    if "\r" in body:
+        body = body.replace("\r\n", "\n").replace("\r", "\n")
     rules = _RULES.findall(body)
     if not rules or _are_wide(body, min(map(_cells, rules))):
         return body
@@ -63,10 +66,20 @@ def _widen(stretch: str) -> str:
         if _is_head(lines[at]):
             missing[at + 1] = widest - _cells(lines[at + 1])
             missing.setdefault(at, missing[at + 1])  # unless it is a rule itself
+    narrowest = min([_cells(lines[at]) for at in missing], default=widest)
+    if narrowest < widest:
+        lines[first:] = [_untagged(line, narrowest) for line in lines[first:]]
     for at, cells in missing.items():
         if cells:
             lines[at] = lines[at].rstrip(" \t").removesuffix("|") + _CELL * cells
     return "\n".join(lines)
+
+
+def _untagged(row: str, cells: int) -> str:
+    """Leave no tag in a row beyond so many cells."""
+    parts = row.split("|")
+    within = cells + _bare(row).startswith("|")
+    return "|".join([*parts[:within], *(part.replace("<", " ") for part in parts[within:])])
 
 
 def _is_head(line: str) -> bool:

@@ -377,7 +377,7 @@ async def test_a_disk_that_hangs_fails_the_decision_in_time(tmp_path: Path) -> N
 
 
 async def test_time_in_which_the_process_stood_still_does_not_count() -> None:
-    """Its thread could not sync either: it has the time once more."""
+    """Its thread could not sync either: it has that time later, once."""
 
     class Loop:
         at = 0.0
@@ -399,7 +399,7 @@ async def test_time_in_which_the_process_stood_still_does_not_count() -> None:
     durable = asyncio.get_running_loop().create_future()
     batch.durable.append(durable)
     ends = []
-    for at in (4.0, 5.0):  # three seconds after the time was over, and a second later
+    for at in (4.0, 7.0):  # three seconds after the time was over, and three later
         loop.at = at
         loop.due()
         ends.append(durable.done())

@@ -285,3 +285,18 @@ def test_what_one_repeats_enough_is_never_passed_over(
     assert all(
         may_repeat(text.text, post.text, score) for post, score in zip(posts, scores, strict=True)
     )
+
+
+def test_what_is_kept_of_a_heading_is_not_what_there_was_of_it() -> None:
+    """A sketch that was cut may keep none of its prints: such texts are compared."""
+    chance = random.Random(3)
+    words = made_up(300, 5).split()
+    text = new(" ".join(chance.sample(words, len(words))), "jane", "here")
+    earlier = [
+        placed(f"{' '.join(chance.sample(words, len(words)))}\n\n# {made_up(2, seed)}", "jane", "1")
+        for seed in range(40)
+    ]
+    cut = [post for post in earlier if not post.sketch.rest.kept and post.sketch.rest.total]
+
+    assert cut
+    assert all(may_repeat(text.text, post.text, 1.0) for post in cut)

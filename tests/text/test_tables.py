@@ -79,3 +79,27 @@ def test_the_same_table_with_other_figures_is_the_same_event() -> None:
 
     assert normalize("", one).event == normalize("", two).event
     assert normalize("", one).text != normalize("", two).text
+
+
+COPY = "Restart the sync agent on the file server and clear its local cache before the next mount."
+
+
+@pytest.mark.parametrize(
+    "tag",
+    ["<div hidden>", "<script>", "<!-- ", "</table><template>", "</table><details hidden>"],
+)
+def test_a_cell_beyond_the_head_hides_nothing_that_follows(tag: str) -> None:
+    """Some renderers leave it out, with the tag in it."""
+    for row in (f"1|2|{tag}", f"|1|2|{tag}", f"> 1|2|3|4|{tag}"):
+        frame = "> " if row.startswith(">") else ""
+        body = f"{frame}a|b\n{frame}-|-\n{row}\n\n{COPY}"
+
+        assert " ".join(normalize("", COPY).own) in " ".join(normalize("", body).own)
+
+
+def test_lines_may_end_as_they_like() -> None:
+    """A table is one with each of them."""
+    widened = finish(tables.widen("a|b\n-|-\n1|2|3"))
+
+    assert finish(tables.widen("a|b\r\n-|-\r\n1|2|3")) == widened
+    assert finish(tables.widen("a|b\r-|-\r1|2|3")) == widened
