@@ -19,6 +19,8 @@ _STRETCH = re.compile(r"((?:[ \t>]*+[^ \t>\n][^\n]*+(?:\n|\Z))++)")
 """Lines without an empty one, in which each table ends."""
 _AT_ONCE = 400
 """Every second part of a text between empty lines is a stretch; these take a millisecond or two."""
+_PIPE = re.compile(r"(?<!\\)\|")
+"""What ends a cell, also in code."""
 _CELL = " |-"
 _PLAIN = str.maketrans("<[|", "   ")
 
@@ -60,15 +62,17 @@ def _widen(stretch: str) -> str:
         return _RULES.sub("\n", stretch).translate(_PLAIN)  # shows all, and is no table any more
     widest = max(map(_cells, lines[first:]))
     missing: dict[int, int] = {}
+    narrowest, begins = widest, len(lines)
     at = done = 0
     for rule in rules:
         at, done = at + stretch.count("\n", done, rule), rule
         if _is_head(lines[at]):
             missing[at + 1] = widest - _cells(lines[at + 1])
             missing.setdefault(at, missing[at + 1])  # unless it is a rule itself
-    narrowest = min([_cells(lines[at]) for at in missing], default=widest)
+        if len(_PIPE.split(_framed(lines[at]))) == (cells := _cells(lines[at + 1])):
+            narrowest, begins = min(narrowest, cells), min(begins, at)
     if narrowest < widest:
-        lines[first:] = [_untagged(line, narrowest) for line in lines[first:]]
+        lines[begins:] = [_untagged(line, narrowest) for line in lines[begins:]]
     for at, cells in missing.items():
         if cells:
             lines[at] = lines[at].rstrip(" \t").removesuffix("|") + _CELL * cells
@@ -77,7 +81,7 @@ def _widen(stretch: str) -> str:
 
 def _untagged(row: str, cells: int) -> str:
     """Leave no tag in a row beyond so many cells."""
-    parts = row.split("|")
+    parts = _PIPE.split(row)
     within = cells + _bare(row).startswith("|")
     return "|".join([*parts[:within], *(part.replace("<", " ") for part in parts[within:])])
 
@@ -88,7 +92,11 @@ def _is_head(line: str) -> bool:
 
 def _cells(line: str) -> int:
     """Count a row's cells; more where a pipe is a part of the text, never fewer."""
-    return _bare(line).removeprefix("|").removesuffix("|").count("|") + 1
+    return _framed(line).count("|") + 1
+
+
+def _framed(line: str) -> str:
+    return _bare(line).removeprefix("|").removesuffix("|")
 
 
 def _bare(line: str) -> str:
