@@ -6,7 +6,10 @@ are those that are loaded: what a reload takes away goes (`Metrics.keep`).
 
 from __future__ import annotations
 
+import contextlib
 import os
+import struct
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from itertools import product
@@ -336,6 +339,10 @@ class _Processes(Collector):
         yield from families.values()
 
 
+_TRIES, _PAUSE = 100, 0.01
+"""How often files that cannot be read are read again, and the seconds between."""
+
+
 class WorkersMetrics:
     """The metrics of all workers as one, and what their supervisor counts itself.
 
@@ -371,7 +378,14 @@ class WorkersMetrics:
         mark_process_dead(number, self._directory)  # type: ignore[no-untyped-call]  # as the library comes
 
     def render(self) -> bytes:
-        """As `Metrics.render`; reads the workers' files."""
+        """As `Metrics.render`; reads the workers' files.
+
+        One that a worker is just making, or that goes with it, cannot be read: then all are again.
+        """
+        for _ in range(_TRIES):
+            with contextlib.suppress(struct.error, FileNotFoundError):
+                return generate_latest(self.registry)
+            time.sleep(_PAUSE)
         return generate_latest(self.registry)
 
 
